@@ -1,0 +1,87 @@
+"""Tokens, keyed digests and encrypted fields.
+
+Encrypted fields are AES-256-GCM with the row and column as associated data, so a ciphertext moved
+to another row or column does not decrypt. Format: version byte, key id, zero byte, nonce, text.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from base64 import b64decode, b64encode
+from functools import cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app.core.settings import get_settings
+
+VERSION = b"\x01"
+NONCE_BYTES = 12
+
+
+class Undecipherable(Exception):
+    """The text was not encrypted here, for this place, with a key that we hold."""
+
+
+def new_token() -> str:
+    """A secret of 256 bits that is safe in a URL."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(token: str) -> bytes:
+    """What we store of a 256-bit token: its SHA-256. Too slow to guess, no salt needed."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def keyed_digest(value: str, purpose: str) -> bytes:
+    """HMAC-SHA256 of a value that might be guessed; digests of two purposes never match."""
+    key = get_settings().secret_key.get_secret_value().encode()
+    return hmac.digest(key, f"{purpose}\0{value}".encode(), "sha256")
+
+
+def same(one: bytes | str, other: bytes | str) -> bool:
+    """Compare in constant time."""
+    one = one.encode() if isinstance(one, str) else one
+    other = other.encode() if isinstance(other, str) else other
+    return hmac.compare_digest(one, other)
+
+
+def new_key() -> str:
+    """A line for ENCRYPTION_KEYS."""
+    return f"{secrets.token_hex(4)}:{b64encode(os.urandom(32)).decode()}"
+
+
+def encrypt(text: str, context: str) -> bytes:
+    """Encrypt for one place only, such as `totp_devices.secret:<row id>`."""
+    name, cipher = next(iter(_keyring().items()))
+    nonce = os.urandom(NONCE_BYTES)
+    return (
+        VERSION
+        + name.encode()
+        + b"\0"
+        + nonce
+        + cipher.encrypt(nonce, text.encode(), context.encode())
+    )
+
+
+def decrypt(blob: bytes, context: str) -> str:
+    """Raises `Undecipherable`."""
+    head, _, rest = blob.partition(b"\0")
+    cipher = _keyring().get(head[1:].decode("ascii", "replace"))
+    if head[:1] != VERSION or cipher is None:
+        raise Undecipherable
+    try:
+        text = cipher.decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], context.encode())
+    except (InvalidTag, ValueError) as error:
+        raise Undecipherable from error
+    return text.decode()
+
+
+@cache
+def _keyring() -> dict[str, AESGCM]:
+    entries = filter(None, get_settings().encryption_keys.get_secret_value().split(","))
+    keys = {name: b64decode(key) for name, _, key in (entry.partition(":") for entry in entries)}
+    if not keys:  # A laptop: `refuse_unsafe` keeps production from coming here.
+        keys = {"laptop": keyed_digest("field encryption", "laptop key")}
+    return {name: AESGCM(key) for name, key in keys.items()}

@@ -1,0 +1,117 @@
+"""Settings come from the environment; every default works on a laptop.
+
+The answers given when the project was generated stand in `app/answers.toml` and serve as
+defaults. In production `refuse_unsafe()` stops the start when a default that only suits a laptop
+is still in place.
+"""
+
+import tomllib
+from base64 import b64decode
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+import app
+
+ROOT = Path(app.__file__).parent.parent
+LAPTOP_SECRET = "a-secret-for-laptops-only-that-production-refuses"  # noqa: S105
+
+
+class UnsafeSettings(RuntimeError):
+    """Production was asked to start with settings that only suit a laptop."""
+
+
+@cache
+def answers() -> dict[str, dict[str, Any]]:
+    """What was answered when this project was generated, by table."""
+    return tomllib.loads((ROOT / "app" / "answers.toml").read_text(encoding="utf-8"))
+
+
+class ModuleSettings(BaseSettings):
+    """One module's settings; give `env_prefix` in `model_config`."""
+
+    model_config = SettingsConfigDict(
+        env_file=ROOT / ".env", env_file_encoding="utf-8", extra="ignore"
+    )
+
+    @classmethod
+    @cache
+    def load(cls) -> Self:
+        return cls()
+
+    def production_problems(self) -> list[str]:
+        """Sentences that say why production must not start like this."""
+        return []
+
+
+class Settings(ModuleSettings):
+    """What the whole app needs to know."""
+
+    app_env: Literal["development", "test", "production"] = "development"
+    secret_key: SecretStr = SecretStr(LAPTOP_SECRET)
+    encryption_keys: SecretStr = SecretStr("")
+    """`id:base64 of 32 bytes`, comma separated. The first encrypts, all of them decrypt."""
+
+    public_url: str = "http://localhost:8000"
+    database_url: str = ""
+    """Where the app logs in, as a role that owns nothing. Empty: the embedded server."""
+    database_owner_url: str = ""
+    """Where migrations log in, as the owner of the tables."""
+    database_pool_size: int = answers().get("capacity", {}).get("database_pool_size", 10)
+    database_folder: Path = ROOT / ".local" / "database"
+    trusted_proxies: int = 0
+    """How many proxies of ours stand before the app and write X-Forwarded-For."""
+    body_limit_bytes: int = 1_048_576
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    debug: bool = False
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @property
+    def production(self) -> bool:
+        return self.app_env == "production"
+
+    def production_problems(self) -> list[str]:
+        problems = []
+        if len(self.secret_key.get_secret_value()) < 32 or (
+            self.secret_key.get_secret_value() == LAPTOP_SECRET
+        ):
+            problems.append("SECRET_KEY must be a random text of at least 32 characters.")
+        if not self.encryption_keys.get_secret_value():
+            problems.append("ENCRYPTION_KEYS must hold at least one key: `app keys new` makes one.")
+        if not self.database_url:
+            problems.append("DATABASE_URL must name a database; the embedded one is for laptops.")
+        if not self.public_url.startswith("https://"):
+            problems.append("PUBLIC_URL must start with https://.")
+        if self.debug:
+            problems.append("DEBUG must be off.")
+        return problems
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _well_formed(cls, value: SecretStr) -> SecretStr:
+        for entry in filter(None, value.get_secret_value().split(",")):
+            name, _, key = entry.partition(":")
+            if not name or len(name) > 16 or len(b64decode(key, validate=True)) != 32:
+                # The value itself must not reach a log, so only its shape is named.
+                raise ValueError("ENCRYPTION_KEYS: write `id:base64 of 32 bytes`, comma separated")
+        return value
+
+
+def get_settings() -> Settings:
+    return Settings.load()
+
+
+def refuse_unsafe(*others: ModuleSettings) -> None:
+    """Raise `UnsafeSettings` in production when any settings object has a problem."""
+    if not get_settings().production:
+        return
+    problems = [line for one in (get_settings(), *others) for line in one.production_problems()]
+    if problems:
+        raise UnsafeSettings("Production refuses to start:\n- " + "\n- ".join(problems))

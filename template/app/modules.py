@@ -1,0 +1,25 @@
+"""A folder under app/ is a module. What it offers is told by the files it has.
+
+endpoints.py  JSON API             jobs.py         background work
+pages.py      HTML pages           commands.py     command line
+models.py     tables               permissions.py  who may do what
+settings.py   its own settings     lifespan.py     what runs beside the app
+health.py     what it depends on   migrations/     the history of its tables
+"""
+
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from types import ModuleType
+
+import app
+
+MODULES = sorted(module.name for module in iter_modules(app.__path__) if module.ispkg)
+
+
+@cache
+def parts(name: str) -> tuple[ModuleType, ...]:
+    """Import `app.<module>.<name>` from every module that has one."""
+    paths = [f"app.{module}.{name}" for module in MODULES]
+    return tuple(import_module(path) for path in paths if find_spec(path))
