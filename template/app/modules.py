@@ -15,7 +15,9 @@ from types import ModuleType
 
 import app
 
-MODULES = sorted(module.name for module in iter_modules(app.__path__) if module.ispkg)
+MODULES = sorted(
+    module.name for module in iter_modules(app.__path__) if module.ispkg and module.name != "core"
+)
 
 
 @cache

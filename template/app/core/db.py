@@ -5,7 +5,7 @@ the organisation that was set for it; with none set it shows nothing.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import cache
 from time import monotonic
@@ -15,9 +15,15 @@ from uuid import UUID
 from fastapi import Depends
 from psycopg import Error as PsycopgError
 from sqlalchemy import DateTime, MetaData, event, exc, func, text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.core import embedded
 from app.core.ids import uuid7
 from app.core.settings import get_settings
 
@@ -72,9 +78,7 @@ def owner_url() -> str:
 
 
 @cache
-def _embedded() -> Any:
-    from app.core import embedded
-
+def _embedded() -> embedded.Urls:
     settings = get_settings()
     return embedded.start(
         settings.database_folder,
@@ -174,8 +178,17 @@ async def set_context(
 async def elevated(db: AsyncSession) -> AsyncIterator[AsyncSession]:
     """Inside, the transaction works as `app_auth`: the role that may see credentials."""
     await db.flush()
-    await db.execute(text(f"SELECT set_config('role', '{AUTH_ROLE}', true)"))
-    yield db
-    # Not in a `finally`: after an error the transaction rolls back, and the role with it.
-    await db.flush()
-    await db.execute(text("SELECT set_config('role', 'none', true)"))
+    await _become(db, AUTH_ROLE)
+    try:
+        yield db
+        await db.flush()
+    except BaseException:
+        # A failed transaction can only roll back, and takes the role with it.
+        with suppress(exc.SQLAlchemyError):
+            await _become(db, "none")
+        raise
+    await _become(db, "none")
+
+
+async def _become(db: AsyncSession, role: str) -> None:
+    await db.execute(text("SELECT set_config('role', :role, true)"), {"role": role})

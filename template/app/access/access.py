@@ -1,0 +1,146 @@
+"""Every route says who may call it, or the app refuses to start.
+
+person: Annotated[Person, allow("audit.read")]       a permission
+dependencies=[public()]                              anyone
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access import forgery
+from app.access.person import Person, identify
+from app.core.db import Database, transaction
+from app.core.errors import Forbidden, Unauthorized
+
+
+class SignInFirst(Unauthorized):
+    pass
+
+
+class SecondFactorPending(Unauthorized):
+    pass
+
+
+class SecondFactorRequired(Forbidden):
+    pass
+
+
+class NotPermitted(Forbidden):
+    pass
+
+
+class ProveItAgain(Forbidden):
+    """A sensitive action needs a fresh proof of identity."""
+
+
+class UnguardedRoute(RuntimeError):
+    """A route that does not say who may call it."""
+
+
+class Public:
+    """Anyone may call this route."""
+
+    async def __call__(self, request: Request) -> None:
+        await forgery.check(request)
+        request.state.csrf_token = forgery.token_for(request)
+
+
+class Access:
+    """People with a permission may call this route; shares the request's transaction."""
+
+    def __init__(self, permission: str, *, recent: bool, level: str, policy: bool) -> None:
+        self.permission = permission
+        self.recent = recent
+        self.level = level
+        self.policy = policy
+
+    async def __call__(self, request: Request, db: Database) -> Person:
+        return await self.check(request, db)
+
+    async def check(self, request: Request, db: AsyncSession) -> Person:
+        await forgery.check(request)
+        token = request.cookies.get(forgery.SESSION_COOKIE)
+        person = await identify(db, token) if token else None
+        request.state.csrf_token = forgery.token_for(request)
+        if person is None:
+            raise SignInFirst
+        request.state.person = person
+        if person.level != self.level:
+            if self.level == "full":
+                raise SecondFactorPending("The second factor is still to come.")
+            raise NotPermitted("You are signed in already.")
+        if self.permission not in person.permissions:
+            raise NotPermitted("Your role does not allow this.")
+        if self.policy and person.lacks_second_factor:
+            raise SecondFactorRequired(
+                "Set up a second factor first; your organisation asks for it."
+            )
+        if self.recent and not person.proved_recently:
+            raise ProveItAgain("Please confirm that it is you.")
+        return person
+
+
+class DetachedAccess(Access):
+    """The same in a short transaction of its own, for endpoints that stream or call a model."""
+
+    async def __call__(self, request: Request) -> Person:  # type: ignore[override]
+        async with transaction() as db:
+            return await self.check(request, db)
+
+
+@cache
+def _access(kind: type[Access], permission: str, recent: bool, level: str, policy: bool) -> Access:
+    return kind(permission, recent=recent, level=level, policy=policy)
+
+
+def allow(
+    permission: str, *, recent: bool = False, level: str = "full", policy: bool = True
+) -> Any:
+    """People with `permission`; with `recent` only after a fresh proof of identity.
+
+    `policy=False` lets someone in who still has to set up the second factor that is asked for.
+    """
+    # Cached: the same object for the same words lets FastAPI ask once per request.
+    return Depends(_access(Access, permission, recent, level, policy), scope="function")
+
+
+def allow_detached(permission: str, *, recent: bool = False) -> Any:
+    """Like `allow`, holding no transaction while the endpoint works."""
+    return Depends(_access(DetachedAccess, permission, recent, "full", True), scope="function")
+
+
+@cache
+def _public() -> Public:
+    return Public()
+
+
+def public() -> Any:
+    """Anyone may call this route; request forgery is checked all the same."""
+    return Depends(_public())
+
+
+def guards(dependant: Dependant) -> Iterator[Access | Public]:
+    """The access markers of a route, however deep they stand."""
+    for one in dependant.dependencies:
+        if isinstance(one.call, Access | Public):
+            yield one.call
+        yield from guards(one)
+
+
+def refuse_unguarded(app: FastAPI) -> None:
+    """Raise `UnguardedRoute` for routes that do not say who may call them."""
+    open_routes = [
+        f"{sorted(route.methods or ())} {route.path}"
+        for route in app.routes
+        if isinstance(route, APIRoute) and not any(guards(route.dependant))
+    ]
+    if open_routes:
+        raise UnguardedRoute(
+            "Say who may call these routes, with allow(...) or public(): " + ", ".join(open_routes)
+        )

@@ -1,0 +1,85 @@
+"""Sessions, and the one statement that opens a request."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.core.row_security import protect_auth
+
+revision = "access_0001"
+down_revision = None
+
+MOMENT = sa.DateTime(timezone=True)
+
+# Looks a session up before any organisation is known, so it works as app_auth, and names the
+# person and the organisation to the rest of the caller's transaction.
+OPEN_SESSION = """
+CREATE FUNCTION open_session(given bytea) RETURNS TABLE (
+    session_id uuid, user_id uuid, organization_id uuid, email varchar, display_name varchar,
+    role varchar, level varchar, second_factor boolean, authenticated_at timestamptz,
+    user_created_at timestamptz
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE found record; moment timestamptz := clock_timestamp();
+BEGIN
+    SELECT s.id, s.user_id, s.organization_id, u.email, u.display_name, m.role, s.level,
+           s.second_factor, s.authenticated_at, s.last_seen_at, u.created_at AS user_created_at
+      INTO found
+      FROM sessions s
+      JOIN users u ON u.id = s.user_id
+      JOIN memberships m ON m.user_id = s.user_id AND m.organization_id = s.organization_id
+     WHERE s.token_digest = given AND s.revoked_at IS NULL
+       AND s.expires_at > moment AND s.last_seen_at + s.idle_seconds * interval '1 s' > moment
+       AND u.activated_at IS NOT NULL AND m.suspended_at IS NULL;
+    IF NOT FOUND THEN RETURN; END IF;
+    IF found.last_seen_at < moment - interval '1 minute' THEN
+        UPDATE sessions s SET last_seen_at = moment WHERE s.id = found.id;
+    END IF;
+    PERFORM set_config('app.organization_id', found.organization_id::text, true),
+            set_config('app.user_id', found.user_id::text, true);
+    RETURN QUERY SELECT found.id, found.user_id, found.organization_id, found.email,
+        found.display_name, found.role, found.level, found.second_factor, found.authenticated_at,
+        found.user_created_at;
+END $$
+"""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "sessions",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", MOMENT, server_default=sa.func.now(), nullable=False),
+        sa.Column("token_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("level", sa.String(10), nullable=False),
+        sa.Column("second_factor", sa.Boolean(), nullable=False),
+        sa.Column("authenticated_at", MOMENT, nullable=False),
+        sa.Column("last_seen_at", MOMENT, nullable=False),
+        sa.Column("idle_seconds", sa.Integer(), nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("address", sa.String(45), nullable=False),
+        sa.Column("user_agent", sa.String(200), nullable=False),
+        sa.Column("revoked_at", MOMENT),
+        sa.PrimaryKeyConstraint("id", name="pk_sessions"),
+        sa.UniqueConstraint("token_digest", name="uq_sessions_token_digest"),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name="fk_sessions_organization_id",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name="fk_sessions_user_id", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_sessions_user_id", "sessions", ["user_id"])
+    protect_auth("sessions")
+    op.execute(OPEN_SESSION)
+    op.execute("ALTER FUNCTION open_session(bytea) OWNER TO app_auth")
+    op.execute("REVOKE ALL ON FUNCTION open_session(bytea) FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION open_session(bytea) TO app")
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION open_session(bytea)")
+    op.drop_table("sessions")

@@ -1,0 +1,76 @@
+"""The person who asks, as the rest of the app sees them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access.settings import AccessSettings
+from app.core.clock import now
+from app.core.crypto import digest
+from app.modules import parts
+
+OPEN = text("SELECT * FROM open_session(:token)")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone signed in; `level` is "pending" while a second factor is still to come."""
+
+    user_id: UUID
+    organization_id: UUID
+    session_id: UUID
+    email: str
+    display_name: str
+    role: str
+    level: str
+    second_factor: bool
+    authenticated_at: datetime
+    created_at: datetime
+    permissions: frozenset[str]
+
+    @property
+    def lacks_second_factor(self) -> bool:
+        """The policy asks for a second factor and this session had none."""
+        policy = AccessSettings.load().second_factor
+        asked = policy == "everyone" or (policy == "admins" and self.role == "admin")
+        return asked and not self.second_factor
+
+    @property
+    def proved_recently(self) -> bool:
+        minutes = AccessSettings.load().step_up_minutes
+        return now() - self.authenticated_at < timedelta(minutes=minutes)
+
+
+@cache
+def granted(role: str) -> frozenset[str]:
+    """The permissions of a role, gathered from every module's permissions.py."""
+    return frozenset(
+        name
+        for part in parts("permissions")
+        for name, roles in part.PERMISSIONS.items()
+        if role in roles
+    )
+
+
+async def identify(db: AsyncSession, token: str) -> Person | None:
+    """Find the session, and set person and organisation for the transaction. One round trip."""
+    row = (await db.execute(OPEN, {"token": digest(token)})).one_or_none()
+    if row is None:
+        return None
+    return Person(
+        user_id=row.user_id,
+        organization_id=row.organization_id,
+        session_id=row.session_id,
+        email=row.email,
+        display_name=row.display_name,
+        role=row.role,
+        level=row.level,
+        second_factor=row.second_factor,
+        authenticated_at=row.authenticated_at,
+        created_at=row.user_created_at,
+        permissions=granted(row.role),
+    )

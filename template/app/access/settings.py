@@ -1,0 +1,16 @@
+from pydantic_settings import SettingsConfigDict
+
+from app.core.settings import ModuleSettings, answers
+
+USERS = answers().get("users", {})
+
+
+class AccessSettings(ModuleSettings):
+    model_config = SettingsConfigDict(env_prefix="SESSION_")
+
+    idle_minutes: int = USERS.get("session_idle_minutes", 30)
+    absolute_hours: int = USERS.get("session_absolute_hours", 12)
+    step_up_minutes: int = 10
+    """How long a proof of identity counts for sensitive actions."""
+    second_factor: str = USERS.get("second_factor", "optional")
+    """optional, admins or everyone."""

@@ -1,0 +1,85 @@
+"""`app db` and `app keys`."""
+
+from typing import Annotated
+
+import typer
+from rich import print  # noqa: A004
+
+database = typer.Typer(help="The database: its roles, its tables, their history.")
+keys = typer.Typer(help="Keys for encrypted fields.")
+
+
+@database.command()
+def upgrade() -> None:
+    """Bring the tables of every module to their newest revision."""
+    from app.core import migrate
+
+    count = 0
+
+    def told(module: str, revision: str) -> None:
+        nonlocal count
+        count += 1
+        print(f"  {module:<14} {revision}")
+
+    migrate.upgrade(told=told)
+    print(f"[green]{count} migrations applied.[/]" if count else "Nothing to do.")
+
+
+@database.command()
+def revision(
+    module: str, message: Annotated[str, typer.Option("-m", "--message", help="What it does.")]
+) -> None:
+    """Write the migration that brings a module's tables to what its models say."""
+    from app.core import migrate
+
+    try:
+        path = migrate.new_revision(module, message)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    print(f"Read it before you run it: {path}")
+
+
+@database.command()
+def check() -> None:
+    """Fail when models and tables differ or a table has no row security."""
+    from app.core import migrate
+
+    with migrate.connected() as connection:
+        found = migrate.problems(connection)
+    for line in found:
+        print(f"[red]{line}[/]")
+    if found:
+        raise typer.Exit(1)
+    print("[green]Models and tables agree; row security is on.[/]")
+
+
+@database.command("create-roles")
+def create_roles(
+    admin_url: Annotated[str, typer.Option(envvar="DATABASE_ADMIN_URL", help="An administrator.")],
+    app_password: Annotated[str, typer.Option(envvar="DATABASE_APP_PASSWORD")],
+    owner_password: Annotated[str, typer.Option(envvar="DATABASE_OWNER_PASSWORD")],
+    name: Annotated[str, typer.Option(envvar="DATABASE_NAME", help="The database.")] = "app",
+) -> None:
+    """Make the roles and the database on a new server. Running it again changes nothing."""
+    from app.core import database_roles
+
+    database_roles.create_roles(
+        admin_url, database=name, app_password=app_password, owner_password=owner_password
+    )
+    print("[green]Roles app_owner, app, app_auth and app_audit are in place.[/]")
+
+
+@database.command("shell-url", hidden=True)
+def shell_url() -> None:
+    """Print where migrations log in."""
+    from app.core.db import owner_url
+
+    typer.echo(owner_url())
+
+
+@keys.command("new")
+def new_key() -> None:
+    """Print a line for ENCRYPTION_KEYS; put it first and keep the old ones behind it."""
+    from app.core.crypto import new_key
+
+    typer.echo(new_key())

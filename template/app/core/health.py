@@ -1,0 +1,84 @@
+"""Alive means the process answers; ready means that everything it depends on does, too."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter, Response
+from sqlalchemy import Connection, text
+
+from app.core import migrate
+from app.core.db import engine
+from app.core.logging import log
+from app.modules import parts
+
+SECONDS = 3.0
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+@router.get("/live")
+async def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/ready")
+async def ready(response: Response) -> dict[str, object]:
+    """Every dependency answers; 503 and the names of those that do not."""
+    checks: dict[str, Callable[[], Awaitable[None]]] = {"database": database}
+    for part in parts("health"):
+        checks[part.__name__.split(".")[1]] = part.check
+    results = await asyncio.gather(*(_passes(name, check) for name, check in checks.items()))
+    found = dict(zip(checks, results, strict=True))
+    if not all(found.values()):
+        response.status_code = 503
+    return {
+        "status": "ok" if all(found.values()) else "unavailable",
+        "checks": {name: "ok" if good else "failed" for name, good in found.items()},
+    }
+
+
+async def _passes(name: str, check: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        async with asyncio.timeout(SECONDS):
+            await check()
+    except Exception as error:  # noqa: BLE001 a failed check is an answer, whatever failed
+        log.warning("health.failed", check=name, error=type(error).__name__)
+        return False
+    return True
+
+
+async def database() -> None:
+    """Reachable, as a role that row security binds, and migrated to what the code expects."""
+    async with engine().connect() as connection:
+        if problem := await connection.run_sync(role_problem):
+            raise RuntimeError(problem)
+        if behind := await connection.run_sync(migrations_behind):
+            raise RuntimeError(f"behind: {', '.join(behind)}")
+
+
+def migrations_behind(connection: Connection) -> list[str]:
+    """Modules whose tables are older than their code. Newer is fine: a release under way."""
+    at = migrate.applied(connection)
+    behind = []
+    for module, head in migrate.heads().items():
+        history = {step.revision for step in migrate.scripts(module).walk_revisions()}
+        if at[module] != head and (at[module] is None or at[module] in history):
+            behind.append(module)
+    return behind
+
+
+def role_problem(connection: Connection) -> str | None:
+    """Say what is wrong with the role that the app logs in as, if anything is."""
+    row = connection.execute(
+        text(
+            "SELECT rolsuper, rolbypassrls, rolcreaterole,"
+            " (SELECT count(*) FROM pg_class WHERE relowner = r.oid) AS owned"
+            " FROM pg_roles r WHERE rolname = current_user"
+        )
+    ).one()
+    if row.rolsuper or row.rolbypassrls:
+        return "DATABASE_URL logs in as a role that row-level security does not bind."
+    if row.rolcreaterole or row.owned:
+        return "DATABASE_URL logs in as a role that owns tables or makes roles."
+    return None

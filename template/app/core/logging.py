@@ -1,0 +1,99 @@
+"""Structured logs to standard output: lines to read in development, JSON elsewhere.
+
+The redaction sits on the handler, so it holds for every logger, also those of libraries.
+"""
+
+import logging
+import re
+import sys
+from contextvars import ContextVar
+from typing import Any
+
+import orjson
+import structlog
+
+from app.core.settings import get_settings
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("app")
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+client_address: ContextVar[str | None] = ContextVar("client_address", default=None)
+
+SECRETS = re.compile(
+    r"(?P<mail>[\w.+%-]+@[\w-]+(?:\.[\w-]+)+)"
+    r"|(?P<url>(?:postgres(?:ql)?(?:\+\w+)?|https?|smtps?|redis)://[^\s:/@]+:)[^\s@]+(?=@)"
+    r"|(?P<bearer>(?i:bearer|authorization:)\s+)[\w.~+/=-]{8,}"
+    r"|(?P<key>\b(?:sk|pk|rk)-)[\w-]{16,}"
+    r"|\+\d[\d ()-]{7,}\d"
+)
+
+
+def redact(line: str) -> str:
+    """Mask mail addresses, phone numbers, passwords in URLs, and keys."""
+
+    def mask(found: re.Match[str]) -> str:
+        kept = found["url"] or found["bearer"] or found["key"] or ""
+        return kept + ("[e-mail]" if found["mail"] else "[hidden]")
+
+    return SECRETS.sub(mask, line)
+
+
+class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def _with_request(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if known := request_id.get():
+        event.setdefault("request_id", known)
+    return event
+
+
+def configure() -> None:
+    """Send every logger of the process through one handler."""
+    settings = get_settings()
+    shared: list[structlog.typing.Processor] = [
+        _with_request,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    last: structlog.typing.Processor
+    if settings.app_env == "development":
+        last = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    else:
+        last = structlog.processors.JSONRenderer(
+            serializer=lambda event, **_: orjson.dumps(event, default=repr).decode()
+        )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        _RedactingFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                last,
+            ]
+            if settings.app_env != "development"
+            else [structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "procrastinate"):
+        library = logging.getLogger(name)
+        library.handlers[:] = []
+        library.propagate = name != "uvicorn.access"  # our own line replaces it
+    for name in ("procrastinate", "alembic", "aiohttp.access"):
+        logging.getLogger(name).setLevel("WARNING")

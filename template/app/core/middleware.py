@@ -1,0 +1,144 @@
+"""What happens around every request. Plain ASGI: a layer costs microseconds."""
+
+import re
+import secrets
+from time import perf_counter
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.errors import TooLarge
+from app.core.ids import uuid7
+from app.core.logging import client_address, log, request_id
+from app.core.problems import problem_response
+from app.core.settings import Settings
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+FEATURES_OFF = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+
+class RequestContext:
+    """Give a request its id and its client's address, and write its line in the log."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.proxies = settings.trusted_proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        # Only our own proxies may choose the id; a stranger could forge log lines with it.
+        known = given if self.proxies and REQUEST_ID.fullmatch(given) else uuid7().hex
+        self._trust_proxies(scope, headers)
+        tokens = request_id.set(known), client_address.set((scope.get("client") or ("",))[0])
+        scope.setdefault("state", {})["request_id"] = known
+        start, status = perf_counter(), 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", known.encode()))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            route = scope.get("route")
+            log.info(
+                "request",
+                method=scope["method"],
+                # The template, not the path: paths may hold ids and tokens.
+                route=getattr(route, "path", "-"),
+                status=status,
+                ms=round((perf_counter() - start) * 1000, 1),
+            )
+            request_id.reset(tokens[0])
+            client_address.reset(tokens[1])
+        return None
+
+    def _trust_proxies(self, scope: Scope, headers: Headers) -> None:
+        """Of X-Forwarded-For only the entries that our own proxies wrote are believed."""
+        if not self.proxies:
+            return
+        hops = [part.strip() for part in ",".join(headers.getlist("x-forwarded-for")).split(",")]
+        if len(hops) >= self.proxies and hops[-self.proxies]:
+            scope["client"] = (hops[-self.proxies], 0)
+        if headers.get("x-forwarded-proto") in {"http", "https"}:
+            scope["scheme"] = headers["x-forwarded-proto"]
+
+
+class SecurityHeaders:
+    """A nonce per answer; nothing else of the page may run, and nobody may frame it."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.hsts = settings.public_url.startswith("https://")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        nonce = secrets.token_urlsafe(16)
+        scope.setdefault("state", {})["csp_nonce"] = nonce
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add(MutableHeaders(scope=message), nonce)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+        return None
+
+    def _add(self, headers: MutableHeaders, nonce: str) -> None:
+        page = headers.get("content-type", "").startswith("text/html")
+        raw = headers.raw
+        raw.append((b"x-content-type-options", b"nosniff"))
+        raw.append((b"referrer-policy", b"same-origin"))
+        raw.append((b"cross-origin-opener-policy", b"same-origin"))
+        raw.append((b"cross-origin-resource-policy", b"same-origin"))
+        if self.hsts:
+            raw.append((b"strict-transport-security", b"max-age=63072000; includeSubDomains"))
+        if page:
+            policy = (
+                "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self';"
+                f" script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:;"
+                " font-src 'self'; connect-src 'self'; manifest-src 'self'"
+            )
+            raw.append((b"permissions-policy", FEATURES_OFF.encode()))
+        else:
+            policy = "default-src 'none'; frame-ancestors 'none'"
+        raw.append((b"content-security-policy", policy.encode()))
+        if "cache-control" not in headers:
+            raw.append((b"cache-control", b"no-store"))
+
+
+class BodyLimit:
+    """Refuse bodies over the limit, also those that do not tell their length."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.limit = settings.body_limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        told = Headers(scope=scope).get("content-length", "0")
+        if not told.isdecimal() or int(told) > self.limit:
+            return await problem_response(self._refusal())(scope, receive, send)
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.limit:
+                raise self._refusal()
+            return message
+
+        await self.app(scope, counted, send)
+        return None
+
+    def _refusal(self) -> TooLarge:
+        return TooLarge(f"The body is larger than the {self.limit:,} bytes that are accepted.")

@@ -1,0 +1,116 @@
+"""Problems as answers: RFC 9457 for programs; modules with pages add their own for people.
+
+Rejected input is never echoed, and nothing of an unexpected error leaves the server but its
+request id.
+"""
+
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from app.core.errors import Invalid, Problem, Unavailable
+from app.core.logging import log, request_id
+
+
+class _Plain(Problem):
+    """What the framework itself raises: 404 for no route, 405 for a wrong method."""
+
+    def __init__(self, error: HTTPException) -> None:
+        super().__init__(str(error.detail))
+        self.code = error.status_code
+        self.headers = dict(error.headers or {})
+
+    @property
+    def type(self) -> str:
+        return "about:blank"
+
+    @property
+    def title(self) -> str:
+        return self.detail
+
+    def document(self) -> dict[str, object]:
+        return super().document() | {"status": self.code}
+
+
+class InternalError(Problem):
+    def __init__(self) -> None:
+        super().__init__(
+            "Something went wrong on our side. Please give the request id when asking."
+        )
+
+
+def status_of(problem: Problem) -> int:
+    return problem.code if isinstance(problem, _Plain) else problem.status
+
+
+def problem_response(problem: Problem) -> Response:
+    document = problem.document() | {"request_id": request_id.get()}
+    return Response(
+        orjson.dumps(document, default=str),
+        status_of(problem),
+        headers=problem.headers,
+        media_type="application/problem+json",
+    )
+
+
+def as_problem(error: Exception) -> Problem:
+    """What to tell about any error."""
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            return Invalid("Some of what was sent is not valid.", errors=_sentences(error))
+        case HTTPException():
+            return _Plain(error)
+        case PoolTimeout():
+            log.warning("database.pool_exhausted")
+            return Unavailable("Too many people at once; please try again.", retry_after=2)
+        case InterfaceError() | OperationalError() if _lost_connection(error):
+            log.error("database.unreachable", error=type(error).__name__)
+            return Unavailable("The database cannot be reached; please try again.")
+        case DBAPIError() if _bad_text(error):
+            return Invalid("The text holds characters that cannot be stored.")
+        case _:
+            log.error("error.unexpected", exc_info=error)
+            return InternalError()
+
+
+def _lost_connection(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or state is None or str(state).startswith(("08", "57P"))
+
+
+def _bad_text(error: DBAPIError) -> bool:
+    return type(error.orig).__name__ in {"DataError", "UntranslatableCharacter"}
+
+
+def _sentences(error: RequestValidationError) -> dict[str, str]:
+    """Field and message only: the value that was refused may be a password."""
+    return {
+        ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]): str(item["msg"])
+        for item in error.errors()
+    }
+
+
+def install(app: FastAPI, answer: Any = None) -> None:
+    """Answer every error with a problem; `answer(request, problem)` may give a page instead."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        problem = as_problem(error)
+        page: Response | None = await answer(request, problem) if answer else None
+        return page or problem_response(problem)
+
+    for kind in (
+        Problem,
+        RequestValidationError,
+        HTTPException,
+        DBAPIError,
+        PoolTimeout,
+        Exception,
+    ):
+        app.add_exception_handler(kind, handle)

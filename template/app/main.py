@@ -1,0 +1,87 @@
+"""The way in for the web: `app.main:create_app` is the factory that servers call."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from app.access.access import public, refuse_unguarded
+from app.core import db, health, logging, problems
+from app.core.errors import Problem
+from app.core.middleware import BodyLimit, RequestContext, SecurityHeaders
+from app.core.settings import ModuleSettings, answers, get_settings, refuse_unsafe
+from app.limits.middleware import AddressLimit
+from app.modules import parts
+
+
+def create_app() -> FastAPI:
+    settings = get_settings()
+    logging.configure()
+    refuse_unsafe(*module_settings())
+    app = FastAPI(
+        title=answers()["project"]["name"],
+        debug=settings.debug,
+        lifespan=_lifespan,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(health.router, dependencies=[public()])
+    app.include_router(_description(app), dependencies=[public()])
+    for part in (*parts("endpoints"), *parts("pages")):
+        app.include_router(part.router)
+    refuse_unguarded(app)
+    problems.install(app, _pages(app))
+    # The last one added is the outermost.
+    app.add_middleware(AddressLimit)
+    app.add_middleware(BodyLimit, settings=settings)
+    app.add_middleware(SecurityHeaders, settings=settings)
+    app.add_middleware(RequestContext, settings=settings)
+    return app
+
+
+def module_settings() -> list[ModuleSettings]:
+    """The settings object of every module that has one."""
+    return [
+        kind.load()
+        for part in parts("settings")
+        for kind in vars(part).values()
+        if isinstance(kind, type)
+        and issubclass(kind, ModuleSettings)
+        and kind.__module__ == part.__name__
+    ]
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(db.close)
+        for part in parts("lifespan"):
+            await stack.enter_async_context(part.lifespan())
+        yield
+
+
+def _description(app: FastAPI) -> APIRouter:
+    router = APIRouter(prefix="/api", tags=["description"])
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return JSONResponse(app.openapi())
+
+    return router
+
+
+def _pages(app: FastAPI) -> Any:
+    """With a web UI: serve its files, and show problems to people as pages."""
+    if find_spec("app.web") is None:
+        return None
+    from app.web import problem_pages, static_files
+
+    app.mount("/static", static_files.app)
+
+    async def answer(request: Request, problem: Problem) -> Response | None:
+        return await problem_pages.answer(request, problem)
+
+    return answer

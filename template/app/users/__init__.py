@@ -1,0 +1,1 @@
+"""People, the organisation they belong to, their roles, and invitations."""

@@ -1,0 +1,124 @@
+"""People and the organisation they belong to."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.core.row_security import open_to_auth, protect
+
+revision = "users_0001"
+down_revision = None
+
+MOMENT = sa.DateTime(timezone=True)
+
+
+def _row() -> list[sa.Column[object]]:
+    return [
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", MOMENT, server_default=sa.func.now(), nullable=False),
+    ]
+
+
+def upgrade() -> None:
+    op.create_table(
+        "organizations",
+        *_row(),
+        sa.Column("name", sa.String(120), nullable=False),
+        sa.Column("slug", sa.String(60), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_organizations"),
+        sa.UniqueConstraint("slug", name="uq_organizations_slug"),
+    )
+    op.create_table(
+        "users",
+        *_row(),
+        sa.Column("email", sa.String(254), nullable=False),
+        sa.Column("display_name", sa.String(120), nullable=False),
+        sa.Column("activated_at", MOMENT),
+        sa.PrimaryKeyConstraint("id", name="pk_users"),
+    )
+    op.create_index("uq_users_email", "users", [sa.text("lower(email)")], unique=True)
+    op.create_table(
+        "memberships",
+        *_row(),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("suspended_at", MOMENT),
+        sa.PrimaryKeyConstraint("id", name="pk_memberships"),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name="fk_memberships_organization_id",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name="fk_memberships_user_id", ondelete="CASCADE"
+        ),
+        sa.UniqueConstraint(
+            "organization_id", "user_id", name="uq_memberships_organization_id_user_id"
+        ),
+        sa.CheckConstraint("role IN ('member', 'reviewer', 'admin')", name="ck_memberships_role"),
+    )
+    op.create_index("ix_memberships_user_id", "memberships", ["user_id"])
+    op.create_table(
+        "invitations",
+        *_row(),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(254), nullable=False),
+        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("token_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("invited_by", sa.Uuid()),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("accepted_at", MOMENT),
+        sa.Column("revoked_at", MOMENT),
+        sa.PrimaryKeyConstraint("id", name="pk_invitations"),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name="fk_invitations_organization_id",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["invited_by"], ["users.id"], name="fk_invitations_invited_by", ondelete="SET NULL"
+        ),
+        sa.UniqueConstraint("token_digest", name="uq_invitations_token_digest"),
+    )
+    op.create_index("ix_invitations_organization_id", "invitations", ["organization_id"])
+
+    protect("memberships", grant_to_app="SELECT, UPDATE, DELETE")
+    open_to_auth("memberships")
+    protect("invitations")
+    open_to_auth("invitations")
+    _protect_organizations()
+    _protect_users()
+
+
+def _protect_organizations() -> None:
+    op.execute("ALTER TABLE organizations ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE organizations FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY organization ON organizations USING (id = (SELECT current_organization()))"
+    )
+    op.execute("GRANT SELECT, UPDATE (name) ON organizations TO app")
+    open_to_auth("organizations")
+
+
+def _protect_users() -> None:
+    """The app sees the people of the organisation, and changes nobody but the one who asks."""
+    op.execute("ALTER TABLE users ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE users FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY colleagues ON users FOR SELECT USING (id = (SELECT current_person())"
+        " OR EXISTS (SELECT FROM memberships m WHERE m.user_id = users.id"
+        " AND m.organization_id = (SELECT current_organization())))"
+    )
+    op.execute(
+        "CREATE POLICY oneself ON users FOR UPDATE"
+        " USING (id = (SELECT current_person())) WITH CHECK (id = (SELECT current_person()))"
+    )
+    op.execute("GRANT SELECT, UPDATE (display_name) ON users TO app")
+    open_to_auth("users")
+
+
+def downgrade() -> None:
+    for table in ("invitations", "memberships", "users", "organizations"):
+        op.drop_table(table)
