@@ -121,7 +121,8 @@ def _serve(folder: Path, durable: bool) -> Urls:
             log_start = _launch(folder, passwords["admin"], durable)
             launched = True
     if not launched and not _held(folder / "keeper.lock"):
-        _keep(folder, adopt=_postmaster(data)[0])
+        pid, socket = _postmaster(data)
+        _keep(folder, socket, adopt=pid)
     urls = _urls(data, passwords)
     prepared = folder / "prepared"
     if launched or not prepared.exists():
@@ -199,6 +200,7 @@ def _launch(folder: Path, password: str, durable: bool) -> int:
     log_start = log.stat().st_size
     _keep(
         folder,
+        str(socket),
         command=account.command("postgres", "-D", str(data.resolve()), *arguments),
         user=list(account.user or ()),
     )
@@ -206,7 +208,12 @@ def _launch(folder: Path, password: str, durable: bool) -> int:
 
 
 def _keep(
-    folder: Path, *, adopt: int = 0, command: list[str] | None = None, user: list[int] | None = None
+    folder: Path,
+    socket: str,
+    *,
+    adopt: int = 0,
+    command: list[str] | None = None,
+    user: list[int] | None = None,
 ) -> None:
     """Starts the keeper, and by it the server; both inherit the lock that says they live."""
     import subprocess
@@ -225,6 +232,7 @@ def _keep(
         "server_fd": server,
         "server_lock": str(folder / "server.lock"),
         "in_use_fd": in_use,
+        "socket": socket,
     }
     try:
         with (folder / "server.log").open("ab") as log:

@@ -127,9 +127,9 @@ def account(install: Install, folder: Path) -> Account:
             "are off: delete it, run as a normal user, or set DATABASE_URL."
         )
     try:
-        STATE.mkdir(mode=0o711, exist_ok=True)
-        home.mkdir(mode=0o700, exist_ok=True)
-        if home != folder:
+        if home.parent == STATE:
+            STATE.mkdir(mode=0o711, parents=True, exist_ok=True)
+            home.mkdir(mode=0o700, exist_ok=True)
             os.chown(home, *user)
         bin_folder = install.bin
         if _run([str(bin_folder / "postgres"), "--version"], user).returncode:

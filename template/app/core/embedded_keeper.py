@@ -78,12 +78,21 @@ def main() -> None:
         # An adopted server may have died, and its number been given away, while we waited.
         if held(order["server_lock"]):
             stop(pid, order["server_lock"])
+        with contextlib.suppress(OSError):
+            os.rmdir(order["socket"])  # under the temporary folder nobody else would
         os._exit(0)
 
     signal.signal(signal.SIGTERM, finish)
     # Granted once nobody shares the lock; until we exit, newcomers wait.
-    fcntl.flock(order["in_use_fd"], fcntl.LOCK_EX)
-    finish()
+    if not order["adopt"]:
+        fcntl.flock(order["in_use_fd"], fcntl.LOCK_EX)
+        finish()
+    # The end of another's child sends no signal, so look.
+    while held(order["server_lock"]):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(order["in_use_fd"], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            finish()
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,142 @@
+"""A real PostgreSQL, transactions that really commit, and no cleaning up in between.
+
+Each test makes an organisation and people of its own; row-level security keeps tests apart as it
+keeps customers apart.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+os.environ["APP_ENV"] = "test"
+os.environ.setdefault("PUBLIC_URL", "https://testserver")
+# Cheap on purpose; production refuses such parameters.
+os.environ.setdefault("PASSWORD_MEMORY_KIB", "8")
+os.environ.setdefault("PASSWORD_ROUNDS", "1")
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import database_roles, db, embedded, migrate
+from app.core.settings import ModuleSettings
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database() -> Iterator[embedded.Urls]:
+    """A database of this test process's own, migrated once."""
+    given = os.environ.get("TEST_DATABASE_ADMIN_URL")
+    name = f"test_{os.getpid()}_{secrets.token_hex(3)}"
+    if given:
+        password = secrets.token_hex(16)
+        database_roles.create_roles(
+            given, database="app", app_password=password, owner_password=password
+        )
+        raise_to = {"app": f"app:{password}", "app_owner": f"app_owner:{password}"}
+        host = given.partition("://")[2].rpartition("@")[2]
+        server = embedded.Urls(
+            *(f"postgresql://{raise_to[role]}@{host}" for role in ("app", "app_owner")), given
+        )
+    else:
+        server = embedded.start(
+            ROOT / ".local" / "test-database", environment="test", durable=False
+        )
+    database_roles.create_database(server.admin, name)
+    urls = server.of(name)
+    os.environ["DATABASE_URL"], os.environ["DATABASE_OWNER_URL"] = urls.app, urls.owner
+    forget_settings()
+    migrate.upgrade()
+    yield urls
+    database_roles.drop_database(server.admin, name)
+
+
+def forget_settings() -> None:
+    """Read the environment anew."""
+    ModuleSettings.load.__func__.cache_clear()  # type: ignore[attr-defined]
+    db.app_url.cache_clear()
+    db.owner_url.cache_clear()
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Set settings for one test: `configure(SIGN_UP="invitation")`."""
+
+    def set_all(**values: object) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, str(value))
+        forget_settings()
+
+    yield set_all
+    monkeypatch.undo()
+    forget_settings()
+
+
+@pytest.fixture(scope="session")
+async def app(database: embedded.Urls) -> AsyncIterator[FastAPI]:
+    from app.main import create_app
+
+    made = create_app()
+    async with made.router.lifespan_context(made):
+        yield made
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """A browser of its own, at an address of its own, so that nobody shares its limits."""
+    async with new_client(app) as made:
+        yield made
+
+
+@pytest.fixture
+def new_browser(app: FastAPI) -> Callable[[], httpx2.AsyncClient]:
+    """Further browsers: `async with new_browser() as other:`."""
+    return lambda: new_client(app)
+
+
+def new_client(app: FastAPI) -> httpx2.AsyncClient:
+    address = ".".join(["10", *(str(secrets.randbelow(254) + 1) for _ in range(3))])
+    return httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app, client=(address, 1), raise_app_exceptions=False),
+        base_url="https://testserver",
+        headers={"Sec-Fetch-Site": "same-origin"},
+    )
+
+
+@pytest.fixture
+async def auth_db(database: embedded.Urls) -> AsyncIterator[AsyncSession]:
+    """A transaction as app_auth, to arrange and to look; commit to let others see."""
+    async with db.transaction(elevated=True) as session:
+        yield session
+
+
+@pytest.fixture
+async def live_server(app: FastAPI) -> AsyncIterator[str]:
+    """The app behind a real socket: what streams must be seen through."""
+    import uvicorn
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, host="127.0.0.1", port=port, log_config=None, lifespan="off", access_log=False
+        )
+    )
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    await running

@@ -1,0 +1,35 @@
+from sqlalchemy import text
+
+from app.core import db, migrate
+
+
+async def test_the_app_logs_in_as_a_role_that_owns_nothing():
+    async with db.transaction() as session:
+        row = (
+            await session.execute(
+                text(
+                    "SELECT rolsuper, rolbypassrls, (SELECT count(*) FROM pg_class"
+                    " WHERE relowner = r.oid) AS owned FROM pg_roles r WHERE rolname = current_user"
+                )
+            )
+        ).one()
+    assert (row.rolsuper, row.rolbypassrls, row.owned) == (False, False, 0)
+
+
+async def test_without_an_organisation_there_are_no_rows():
+    async with db.transaction() as session:
+        for table in ("organizations", "users", "memberships", "invitations"):
+            assert await session.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+
+
+async def test_what_a_transaction_was_told_is_gone_at_its_end():
+    async with db.transaction(elevated=True) as session:
+        assert await session.scalar(text("SELECT current_user")) == "app_auth"
+    async with db.transaction() as session:
+        assert await session.scalar(text("SELECT current_user")) == "app"
+        assert await session.scalar(text("SELECT current_organization()")) is None
+
+
+def test_models_and_tables_agree_and_row_security_is_on():
+    with migrate.connected() as connection:
+        assert migrate.problems(connection) == []

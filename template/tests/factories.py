@@ -1,0 +1,80 @@
+"""Organisations and people to test with. Each call commits, as the app would."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx2
+
+from app.access import service as sessions
+from app.access.forgery import SESSION_COOKIE
+from app.core import db
+from app.core.clock import now
+from app.core.crypto import keyed_digest
+from app.users.models import Membership, Organization, User
+
+PASSWORD = "correct horse battery staple 42"
+
+
+@dataclass
+class Someone:
+    """A person made for a test."""
+
+    user_id: UUID
+    organization_id: UUID
+    email: str
+    role: str
+    password: str = field(default=PASSWORD, repr=False)
+
+
+async def make_organization(**values: Any) -> Organization:
+    word = secrets.token_hex(4)
+    made = Organization(**{"name": f"Organisation {word}", "slug": f"org-{word}"} | values)
+    async with db.transaction(elevated=True) as session:
+        session.add(made)
+    return made
+
+
+async def make_user(
+    organization: Organization | UUID | None = None, *, role: str = "member", **values: Any
+) -> Someone:
+    """A person with an active account; `password=False` leaves the password out."""
+    if organization is None:
+        organization = await make_organization()
+    organization_id = organization if isinstance(organization, UUID) else organization.id
+    password = values.pop("password", PASSWORD)
+    word = secrets.token_hex(6)
+    values = {
+        "email": f"ada.{word}@example.com",
+        "display_name": "Ada Lovelace",
+        "activated_at": now(),
+    } | values
+    user = User(**values)
+    async with db.transaction(elevated=True) as session:
+        session.add(user)
+        await session.flush()
+        session.add(Membership(organization_id=organization_id, user_id=user.id, role=role))
+        if password:
+            from app.auth.models import Password
+            from app.auth.passwords import hash_password
+
+            session.add(Password(user_id=user.id, hash=await hash_password(password)))
+    return Someone(user.id, organization_id, user.email, role, password or "")
+
+
+async def sign_in(
+    client: httpx2.AsyncClient, someone: Someone, *, second_factor: bool = False
+) -> httpx2.AsyncClient:
+    """Give the browser a session, without the sign-in page."""
+    async with db.transaction(elevated=True) as session:
+        token, _ = await sessions.start(
+            session,
+            user_id=someone.user_id,
+            organization_id=someone.organization_id,
+            level="full",
+            second_factor=second_factor,
+        )
+    client.cookies.set(SESSION_COOKIE, token, domain="testserver", path="/")
+    client.headers["X-CSRF-Token"] = keyed_digest(token, "csrf session").hex()
+    return client
