@@ -43,8 +43,8 @@ SETTINGS = {
     "logging_collector": "off",
     "log_checkpoints": "off",
 }
-# A killed process still loses nothing with fsync off, a power cut may lose everything.
-FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+# Killed processes lose nothing this way; a power cut may lose everything.
+FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 _places: dict[Path, int] = {}
 
@@ -229,6 +229,7 @@ def _keep(
         "command": [program, *command[1:]] if command else [],
         "environment": embedded_install.environment(),
         "user": user,
+        "keeper_fd": keeper,
         "server_fd": server,
         "server_lock": str(folder / "server.lock"),
         "in_use_fd": in_use,
@@ -271,6 +272,7 @@ def _initialize(
         if install.major >= 17
         else ["--locale-provider=libc", "--lc-collate=C", "--lc-ctype=C.UTF-8"]
     )
+    lock = _lock(folder / "server.lock")
     try:
         done = account.run(
             account.command(
@@ -283,9 +285,11 @@ def _initialize(
                 "--no-instructions",
                 *locale,
                 *([] if durable else ["--no-sync"]),
-            )
+            ),
+            lock,
         )
     finally:
+        os.close(lock)
         secret.unlink()
     if done.returncode:
         from app.core.embedded_install import CannotStart
@@ -385,7 +389,7 @@ def _sentence(error: OSError, folder: Path) -> str:
         return f"The disk is full: the embedded database in {folder} needs about 100 MB, free some."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
-            f"{error.filename or folder} cannot be written by this account: "
+            f"This account may not use {error.filename or folder}: "
             "change its owner, or delete it if another account made it."
         )
     return f"The embedded database in {folder} cannot start: {error}."

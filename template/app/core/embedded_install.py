@@ -53,8 +53,9 @@ class Account:
     def command(self, program: str, *arguments: str) -> list[str]:
         return [*self.prefix, str(self.bin / program), *arguments]
 
-    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return _run(command, self.user, cwd=self.home)
+    def run(self, command: list[str], lock: int) -> subprocess.CompletedProcess[str]:
+        """The program holds `lock` too, and longer than we when we are killed."""
+        return _run(command, self.user, cwd=self.home, pass_fds=(lock,))
 
     def own(self, path: Path) -> None:
         if self.user:
@@ -172,13 +173,17 @@ def _usable(folders: list[Path], *, wheel: bool) -> Iterator[Install]:
 
 
 def _run(
-    command: list[str], user: tuple[int, int] | None = None, cwd: Path | None = None
+    command: list[str],
+    user: tuple[int, int] | None = None,
+    cwd: Path | None = None,
+    pass_fds: tuple[int, ...] = (),
 ) -> subprocess.CompletedProcess[str]:
     uid, gid = user or (None, None)
     return subprocess.run(  # noqa: S603 - fixed programs, no shell
         command,
         env=environment(),
         cwd=cwd or "/",
+        pass_fds=pass_fds,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pathlib
 import signal
 import sys
 import time
@@ -65,6 +66,9 @@ def main() -> None:
         os._exit(0)  # the launcher waits for this one only, so it never has a child to reap
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    # The server inherits its own lock and no other.
+    os.set_inheritable(order["keeper_fd"], False)
+    os.set_inheritable(order["in_use_fd"], False)
     pid: int = order["adopt"]
     if not pid:
         # Without a server there is nothing to keep.
@@ -79,7 +83,7 @@ def main() -> None:
         if held(order["server_lock"]):
             stop(pid, order["server_lock"])
         with contextlib.suppress(OSError):
-            os.rmdir(order["socket"])  # under the temporary folder nobody else would
+            pathlib.Path(order["socket"]).rmdir()  # nobody else cleans the temporary folder
         os._exit(0)
 
     signal.signal(signal.SIGTERM, finish)
