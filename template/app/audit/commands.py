@@ -1,0 +1,71 @@
+"""`app audit`."""
+
+import asyncio
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich import print  # noqa: A004
+
+from app.audit import chain
+from app.audit.models import Anchor
+from app.audit.verification import Report, chains, verify
+from app.core import db as database
+
+commands = typer.Typer(help="The audit log.", no_args_is_help=True)
+
+
+@commands.callback()
+def _group() -> None:
+    """Keeps `verify` a word of its own while it is the only command."""
+
+
+@commands.command("verify")
+def verify_all(
+    organization: Annotated[UUID | None, typer.Option(help="Only this organisation.")] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="Log lines with audit.anchored, kept outside the database.")
+    ] = None,
+) -> None:
+    """Find what was changed, removed or rewritten in the log past the app; fail if anything was."""
+    kept = _read(anchors) if anchors else {}
+    reports = asyncio.run(_verify(organization, kept))
+    for report in reports:
+        name = report.organization_id or "platform"
+        colour, word = ("green", "sound") if report.sound else ("red", "TAMPERED WITH")
+        print(f"{name}  {report.events} events  [{colour}]{word}[/]")
+        for line in report.findings:
+            print(f"  [red]{line}[/]")
+        for line in report.notes:
+            print(f"  [yellow]{line}[/]")
+    if not all(report.sound for report in reports):
+        raise typer.Exit(1)
+
+
+async def _verify(only: UUID | None, kept: dict[UUID | None, list[Anchor]]) -> list[Report]:
+    try:
+        async with database.transaction(elevated=True) as db:
+            wanted = [only] if only else sorted({*await chains(db), *kept}, key=str)
+        reports = []
+        for organization_id in wanted:
+            # Each in a transaction of its own that shows this chain and no other.
+            async with database.transaction(elevated=True, organization_id=organization_id) as db:
+                reports.append(await verify(db, organization_id, kept.get(organization_id, [])))
+        return reports
+    finally:
+        await database.close()
+
+
+def _read(path: Path) -> dict[UUID | None, list[Anchor]]:
+    """The anchors in a log; lines of anything else are passed over."""
+    found: defaultdict[UUID | None, list[Anchor]] = defaultdict(list)
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if "audit.anchored" not in line:
+                continue
+            anchor = chain.heard(json.loads(line))
+            found[anchor.organization_id].append(anchor)
+    return found

@@ -1,0 +1,3 @@
+"""Who may read the log. Nobody may write or change it but through audit.service."""
+
+PERMISSIONS = {"audit.read": ("admin",)}

@@ -1,0 +1,146 @@
+"""Write the log, and look things up in it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address, ip_network
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, column, select, table, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access.person import Person
+from app.audit.chain import canonical
+from app.audit.models import Event
+from app.core.ids import uuid7
+from app.core.logging import client_address, request_id
+
+ACTION = re.compile(r"[a-z][a-z_-]*(\.[a-z][a-z_-]*)+")
+DETAIL_BYTES = 2048
+TARGET_CHARACTERS = 200
+
+APPEND = text(
+    "SELECT audit_append(:id, :organization_id, :user_id, :session_id, :action, :target,"
+    " CAST(:detail AS jsonb), :request_id, :network)"
+)
+# The table belongs to users, which stands above; row security shows the colleagues in it.
+PEOPLE = table("users", column("id"), column("display_name"))
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which events; `action` is one action, or a group of them such as `session`."""
+
+    action: str = ""
+    user_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Events, newest first. `before` is where the next page starts, if there is one."""
+
+    events: Sequence[Event]
+    before: int | None
+
+
+async def record(
+    db: AsyncSession,
+    action: str,
+    *,
+    person: Person | None = None,
+    organization_id: UUID | None = None,
+    user_id: UUID | None = None,
+    target: str | UUID | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Append an event in the caller's transaction: what is rolled back was never recorded.
+
+    With no organisation it goes to the platform's chain. The log cannot be changed, so `target`
+    and `detail` hold ids, counts and names of fields, never what a person wrote or is called.
+    Call it late: until the transaction ends, others wait to append to the same chain.
+    """
+    if not ACTION.fullmatch(action):
+        raise ValueError(f"An action reads like session.started, not {action!r}.")
+    if target is not None and len(str(target)) > TARGET_CHARACTERS:
+        raise ValueError(f"A target has at most {TARGET_CHARACTERS} characters.")
+    detail_text = canonical(detail or {})
+    if len(detail_text.encode()) > DETAIL_BYTES:
+        raise ValueError(f"A detail has at most {DETAIL_BYTES} bytes.")
+    if person:
+        organization_id = organization_id or person.organization_id
+        user_id = user_id or person.user_id
+    values = {
+        "id": uuid7(),
+        "organization_id": organization_id,
+        "user_id": user_id,
+        "session_id": person.session_id if person else None,
+        "action": action,
+        "target": None if target is None else str(target),
+        "detail": detail_text,
+        "request_id": request_id.get(),
+        "network": network_of(client_address.get()),
+    }
+    await db.execute(APPEND, values)
+
+
+def network_of(address: str | None) -> str | None:
+    """An address without the part that points to one person: /24 of IPv4, /48 of IPv6."""
+    try:
+        known = ip_address(address or "")
+    except ValueError:
+        return None
+    if mapped := getattr(known, "ipv4_mapped", None):
+        known = mapped
+    return str(ip_network(f"{known}/{24 if known.version == 4 else 48}", strict=False))
+
+
+async def search(
+    db: AsyncSession,
+    organization_id: UUID | None,
+    wanted: Filter = Filter(),
+    *,
+    before: int | None = None,
+    limit: int = 50,
+) -> Page:
+    """The newest events of a chain; `before` is the sequence that the last page ended with."""
+    query = _matching(organization_id, wanted).order_by(Event.sequence.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(Event.sequence < before)
+    found = (await db.scalars(query)).all()
+    more = len(found) > limit
+    return Page(found[:limit], found[limit - 1].sequence if more else None)
+
+
+async def after(
+    db: AsyncSession, organization_id: UUID | None, wanted: Filter, sequence: int, limit: int
+) -> Sequence[Event]:
+    """Events in the order in which they happened, from behind `sequence` on."""
+    query = _matching(organization_id, wanted).where(Event.sequence > sequence)
+    return (await db.scalars(query.order_by(Event.sequence).limit(limit))).all()
+
+
+def _matching(organization_id: UUID | None, wanted: Filter) -> Select[Event]:
+    query = select(Event).where(Event.organization_id == organization_id)
+    if wanted.action:
+        group = Event.action.startswith(wanted.action + ".", autoescape=True)
+        query = query.where((Event.action == wanted.action) | group)
+    if wanted.user_id:
+        query = query.where(Event.user_id == wanted.user_id)
+    if wanted.since:
+        query = query.where(Event.created_at >= wanted.since)
+    if wanted.until:
+        query = query.where(Event.created_at < wanted.until)
+    return query
+
+
+async def names(db: AsyncSession, events: Sequence[Event]) -> dict[UUID, str]:
+    """What the people in these events are called today; those who left are not in it."""
+    ids = {event.user_id for event in events if event.user_id}
+    if not ids:
+        return {}
+    rows = await db.execute(select(PEOPLE).where(PEOPLE.c.id.in_(ids)))
+    return {row.id: row.display_name for row in rows}

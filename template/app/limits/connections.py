@@ -1,0 +1,47 @@
+"""Connections to the database for limits alone, each statement a transaction of its own.
+
+In the request's transaction a hit would be forgotten when the request fails, and a slow request
+would hold the row for everyone else.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from app.core.db import app_url
+from app.limits.settings import LimitsSettings
+
+
+@cache
+def _pool() -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
+    return AsyncConnectionPool(
+        app_url().replace("postgresql+psycopg://", "postgresql://"),
+        kwargs={"autocommit": True, "application_name": "limits"},
+        min_size=1,
+        max_size=LimitsSettings.load().connections,
+        reconnect_timeout=5,
+        open=False,
+    )
+
+
+async def fetch(statement: LiteralString, values: Mapping[str, Any]) -> TupleRow | None:
+    """Run one statement and give its first row. Raises `psycopg.Error` or `TimeoutError`."""
+    pool = _pool()
+    async with asyncio.timeout(LimitsSettings.load().database_seconds):
+        if pool.closed:
+            await pool.open()
+        async with pool.connection() as connection:
+            cursor = await connection.execute(statement, values)
+            return await cursor.fetchone() if cursor.description else None
+
+
+async def close() -> None:
+    """Give the connections back; the next use opens new ones."""
+    if _pool.cache_info().currsize:
+        await _pool().close()
+    _pool.cache_clear()

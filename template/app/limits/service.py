@@ -1,0 +1,118 @@
+"""Rate limits that hold over all processes.
+
+The budgets stand in PostgreSQL (the generic cell rate algorithm: one timestamp per key). While it
+cannot be reached each process enforces every rate by itself: a limit may then be exceeded as many
+times as there are processes, but none is ever off.
+"""
+
+from functools import cache
+from time import monotonic
+from uuid import UUID
+
+from psycopg import Error as PsycopgError
+
+from app.core.crypto import keyed_digest
+from app.core.errors import TooMany
+from app.core.logging import log
+from app.limits.connections import fetch
+from app.limits.leases import Lease, Leases
+from app.limits.rates import Rate
+from app.limits.settings import LimitsSettings
+
+__all__ = ["Rate", "RateLimited", "take"]
+
+TAKE = "SELECT * FROM take_from_limit(%(id)s, %(spacing)s, %(depth)s, %(needed)s, %(wanted)s)"
+SECONDS_ALONE = 1.0
+
+
+class RateLimited(TooMany):
+    def __init__(self, *, retry_after: float) -> None:
+        super().__init__("Too many requests.", retry_after=retry_after)
+        self.detail = f"Too many requests. Try again in {said(self.retry_after)}."
+
+
+def said(seconds: int) -> str:
+    """`40 seconds`, `3 minutes`, `2 hours`: rounded up."""
+    for size, name in ((3600, "hour"), (60, "minute")):
+        if seconds > size:
+            return f"{-(-seconds // size)} {name}s"
+    return f"{seconds} second{'s' if seconds > 1 else ''}"
+
+
+async def take(key: str, rate: Rate, cost: int = 1) -> None:
+    """Count `cost` against a key's budget, such as `sign-in:203.0.113.9`; raise `RateLimited`."""
+    if cost > rate.depth:
+        raise ValueError("This costs more than the rate ever allows.")
+    lease = _leases().of((key, rate))
+    if lease.spend(cost):
+        return None
+    if rate.lease == 1:
+        return await _ask(lease, key, rate, cost)
+    # One asks for a lease, the others wait and spend it.
+    async with lease.asking:
+        if not lease.spend(cost):
+            await _ask(lease, key, rate, cost)
+    return None
+
+
+async def _ask(lease: Lease, key: str, rate: Rate, cost: int) -> None:
+    if wait := lease.refusal(cost):
+        raise RateLimited(retry_after=wait)
+    if monotonic() < _outage.until:
+        return _alone(lease, rate, cost)
+    since = monotonic()
+    values = {
+        "id": row_id(f"{key}\0{rate}", "rate limit"),
+        "spacing": rate.spacing,
+        "depth": rate.depth,
+        "needed": cost,
+        "wanted": max(cost, rate.lease),
+    }
+    try:
+        row = await fetch(TAKE, values)
+    except (PsycopgError, TimeoutError) as error:
+        _outage.begin(error)
+        return _alone(lease, rate, cost)
+    _outage.end()
+    granted, wait = row or (0, rate.spacing)
+    if granted:
+        return lease.renew(granted, cost, since=since, rate=rate)
+    lease.refuse(cost, wait)
+    raise RateLimited(retry_after=wait)
+
+
+def _alone(lease: Lease, rate: Rate, cost: int) -> None:
+    if wait := lease.take_alone(rate, cost):
+        raise RateLimited(retry_after=wait)
+
+
+def row_id(value: str, purpose: str) -> UUID:
+    """Where a key's row stands: 128 bits that tell nothing of the address or login in the key."""
+    return UUID(bytes=keyed_digest(value, purpose)[:16])
+
+
+class _Outage:
+    """The database cannot be reached: ask again after a while, say so once."""
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self.lasting = False
+
+    def begin(self, error: Exception) -> None:
+        self.until = monotonic() + SECONDS_ALONE
+        if not self.lasting:
+            log.error("limits.alone", error=type(error).__name__)
+        self.lasting = True
+
+    def end(self) -> None:
+        if self.lasting:
+            log.info("limits.shared_again")
+        self.lasting = False
+
+
+_outage = _Outage()
+
+
+@cache
+def _leases() -> Leases:
+    return Leases(LimitsSettings.load().remembered)
