@@ -2,15 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from app.access.access import public, refuse_unguarded
 from app.core import db, health, logging, problems
-from app.core.errors import Problem
 from app.core.middleware import BodyLimit, RequestContext, SecurityHeaders
 from app.core.settings import ModuleSettings, answers, get_settings, refuse_unsafe
 from app.limits.middleware import AddressLimit
@@ -77,11 +77,5 @@ def _pages(app: FastAPI) -> Any:
     """With a web UI: serve its files, and show problems to people as pages."""
     if find_spec("app.web") is None:
         return None
-    from app.web import problem_pages, static_files
-
-    app.mount("/static", static_files.app)
-
-    async def answer(request: Request, problem: Problem) -> Response | None:
-        return await problem_pages.answer(request, problem)
-
-    return answer
+    app.mount("/static", import_module("app.web.static_files").app)
+    return import_module("app.web.problem_pages").answer

@@ -110,9 +110,11 @@ def allow(
     return Depends(_access(Access, permission, recent, level, policy), scope="function")
 
 
-def allow_detached(permission: str, *, recent: bool = False) -> Any:
+def allow_detached(
+    permission: str, *, recent: bool = False, level: str = "full", policy: bool = True
+) -> Any:
     """Like `allow`, holding no transaction while the endpoint works."""
-    return Depends(_access(DetachedAccess, permission, recent, "full", True), scope="function")
+    return Depends(_access(DetachedAccess, permission, recent, level, policy), scope="function")
 
 
 @cache

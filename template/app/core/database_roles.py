@@ -31,6 +31,10 @@ TIMEOUTS = {
 LOCK = 0x617070
 
 
+class CannotPrepare(RuntimeError):
+    """The server is too old or the administrator too weak; the message says what to do."""
+
+
 def in_database(url: str, database: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{quote(database, safe='')}"))
 
@@ -38,7 +42,7 @@ def in_database(url: str, database: str) -> str:
 def create_roles(admin_url: str, *, database: str, app_password: str, owner_password: str) -> None:
     with _connect(admin_url) as admin:
         if admin.info.server_version < 160000:
-            raise RuntimeError("PostgreSQL 16 or newer is needed: upgrade the server.")
+            raise CannotPrepare("PostgreSQL 16 or newer is needed: upgrade the server.")
         admin.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         _make_roles(admin, {"app": app_password, "app_owner": owner_password})
         found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database])
@@ -136,6 +140,8 @@ def _close_to_others(admin: psycopg.Connection, database: str) -> None:
 
 
 def _open_to_roles(admin_url: str, database: str) -> None:
+    from psycopg.errors import InsufficientPrivilege
+
     with _connect(in_database(admin_url, database)) as admin:
         admin.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         admin.execute("ALTER SCHEMA public OWNER TO app_owner")
@@ -147,7 +153,13 @@ def _open_to_roles(admin_url: str, database: str) -> None:
             [list(EXTENSIONS)],
         )
         for (extension,) in available.fetchall():
-            _run(admin, "CREATE EXTENSION IF NOT EXISTS {} SCHEMA public", extension)
+            try:
+                _run(admin, "CREATE EXTENSION IF NOT EXISTS {} SCHEMA public", extension)
+            except InsufficientPrivilege as error:
+                raise CannotPrepare(
+                    f"{admin.info.user} may not install {extension}: have a superuser run "
+                    f"CREATE EXTENSION {extension} in the database {database}, and repeat this."
+                ) from error
 
 
 def _is_superuser(admin: psycopg.Connection) -> bool:

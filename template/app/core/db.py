@@ -166,6 +166,7 @@ async def set_context(
     wanted = {"app.organization_id": organization_id, "app.user_id": user_id}
     if elevated:
         wanted["role"] = AUTH_ROLE  # type: ignore[assignment]
+        db.info["elevated"] = True
     chosen = {name: str(value) for name, value in wanted.items() if value is not None}
     if chosen:
         calls = ", ".join(f"set_config(:n{i}, :v{i}, true)" for i in range(len(chosen)))
@@ -177,6 +178,9 @@ async def set_context(
 @asynccontextmanager
 async def elevated(db: AsyncSession) -> AsyncIterator[AsyncSession]:
     """Inside, the transaction works as `app_auth`: the role that may see credentials."""
+    if db.info.get("elevated"):
+        yield db
+        return
     await db.flush()
     await _become(db, AUTH_ROLE)
     try:
@@ -192,3 +196,4 @@ async def elevated(db: AsyncSession) -> AsyncIterator[AsyncSession]:
 
 async def _become(db: AsyncSession, role: str) -> None:
     await db.execute(text("SELECT set_config('role', :role, true)"), {"role": role})
+    db.info["elevated"] = role == AUTH_ROLE

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +28,7 @@ class CannotStart(RuntimeError):
 class Install:
     bin: Path
     major: int
-    wheel: bool
+    preference: int
 
     @property
     def has_vector(self) -> bool:
@@ -92,11 +92,8 @@ def find(major: int | None = None) -> Install:
     """The wheel's PostgreSQL, else the system's newest; `major` when a database exists already."""
     seen = list(_installs())
     fitting = [install for install in seen if major in (None, install.major)]
-    wheels = [install for install in fitting if install.wheel]
-    if wheels:
-        return wheels[0]
     if fitting:
-        return max(fitting, key=lambda install: (install.has_vector, install.major))
+        return max(fitting, key=lambda each: (each.preference, each.has_vector, each.major))
     if seen:
         raise CannotStart(
             f"The embedded database was made by PostgreSQL {major}, and only "
@@ -151,15 +148,15 @@ def _no_account() -> CannotStart:
 
 
 def _installs() -> Iterator[Install]:
-    for name in WHEELS:
+    for preference, name in enumerate(reversed(WHEELS), 1):
         spec = find_spec(name)
         for place in (spec.submodule_search_locations or ()) if spec else ():
-            yield from _usable(sorted(Path(place).glob("pginstall*/bin")), wheel=True)
+            yield from _usable(Path(place).glob("pginstall*/bin"), preference)
     for pattern in SYSTEM:
-        yield from _usable(sorted(Path("/").glob(pattern)), wheel=False)
+        yield from _usable(Path("/").glob(pattern), 0)
 
 
-def _usable(folders: list[Path], *, wheel: bool) -> Iterator[Install]:
+def _usable(folders: Iterable[Path], preference: int) -> Iterator[Install]:
     for folder in folders:
         if not (folder / "initdb").exists():
             continue
@@ -169,7 +166,7 @@ def _usable(folders: list[Path], *, wheel: bool) -> Iterator[Install]:
             continue
         version = re.search(r"\) (\d+)", printed)
         if version and int(version[1]) >= MINIMUM_MAJOR:
-            yield Install(folder, int(version[1]), wheel)
+            yield Install(folder, int(version[1]), preference)
 
 
 def _run(

@@ -1,0 +1,1 @@
+"""Signing up, signing in and everything that proves who someone is."""

@@ -1,0 +1,35 @@
+"""The cookies that signing in sets. `__Host-` keeps them on this host, over TLS or localhost."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.access.forgery import BROWSER_COOKIE, SESSION_COOKIE
+from app.core.crypto import keyed_digest
+from app.limits.lockout import DEVICE_COOKIE
+
+YEAR = 365 * 86_400
+
+
+def remember(response: Response, token: str, device: str | None = None) -> str:
+    """Put the session in the browser; gives the token against request forgery that fits it."""
+    _set(response, SESSION_COOKIE, token)
+    if device:
+        _set(response, DEVICE_COOKIE, device, max_age=YEAR)
+    return keyed_digest(token, "csrf session").hex()
+
+
+def forget(response: Response) -> None:
+    response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+
+
+def name_browser(request: Request, response: Response) -> None:
+    """Before sign-in a page's forms are bound to a cookie of the browser's own."""
+    if new := getattr(request.state, "new_browser", None):
+        _set(response, BROWSER_COOKIE, new)
+
+
+def _set(response: Response, name: str, value: str, max_age: int | None = None) -> None:
+    response.set_cookie(
+        name, value, max_age=max_age, path="/", secure=True, httponly=True, samesite="lax"
+    )

@@ -1,0 +1,219 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Cookie, Request, Response
+
+from app.access import service as sessions
+from app.access.access import allow, allow_detached, public
+from app.access.forgery import token_for
+from app.access.person import Person
+from app.audit import service as audit
+from app.auth import cookies, reset, sign_in, sign_up, totp
+from app.auth.schemas import (
+    Activation,
+    CodeIn,
+    Enrolment,
+    PasswordChange,
+    Proof,
+    RecoveryCodes,
+    Reset,
+    ResetRequest,
+    SecondFactor,
+    SecurityOut,
+    SessionOut,
+    SessionState,
+    SignIn,
+    SignUp,
+    Told,
+)
+from app.core.db import Database, elevated
+from app.limits.addresses import client_address
+from app.limits.dependencies import limited
+from app.limits.lockout import DEVICE_COOKIE
+from app.limits.service import Rate
+
+router = APIRouter(prefix="/api/auth", tags=["auth"])
+
+Device = Annotated[str | None, Cookie(alias=DEVICE_COOKIE, include_in_schema=False)]
+Self = Annotated[Person, allow("account.manage", policy=False)]
+# Hashing and mail take their time: no transaction is held meanwhile.
+SelfDetached = Annotated[Person, allow_detached("account.manage", policy=False)]
+ProvenSelf = Annotated[Person, allow_detached("account.manage", recent=True, policy=False)]
+Pending = Annotated[Person, allow_detached("account.manage", level="pending", policy=False)]
+
+SIGN_UPS = limited("sign-up", Rate(20, 3600, strict=True))
+SIGN_INS = limited("sign-in", Rate(30, 300, strict=True))
+RESETS = limited("reset", Rate(20, 3600, strict=True))
+LINKS = limited("link", Rate(30, 300, strict=True))
+
+WRITTEN = Told(message="Look into your mail: we have written to you.")
+
+
+def where_from(request: Request) -> dict[str, str]:
+    return {
+        "address": client_address(request.scope),
+        "user_agent": request.headers.get("user-agent", ""),
+    }
+
+
+@router.get("/session", dependencies=[public()])
+async def read_session(request: Request, response: Response) -> Told:
+    """Give the browser a token against request forgery, in the header X-CSRF-Token."""
+    cookies.name_browser(request, response)
+    response.headers["X-CSRF-Token"] = token_for(request)
+    return Told(message="Send X-CSRF-Token with every change.")
+
+
+@router.post("/sign-up", status_code=202, dependencies=[public(), SIGN_UPS])
+async def register(form: SignUp) -> Told:
+    """Ask for an account. The answer never tells whether one exists; the mail does."""
+    await sign_up.register(
+        form.email,
+        form.password.get_secret_value(),
+        form.display_name,
+        invitation=form.invitation,
+    )
+    return WRITTEN
+
+
+@router.post("/activate", dependencies=[public(), LINKS])
+async def activate(form: Activation, request: Request, response: Response) -> SessionState:
+    """Confirm the mail address with the mailed link and the password; signs in."""
+    account = await sign_up.activate(form.token, form.password.get_secret_value())
+    started = await sign_in.start_session(
+        account.user_id, account.organization_id, email=account.email, **where_from(request)
+    )
+    return SessionState(
+        level="full", csrf_token=cookies.remember(response, started.token, started.device)
+    )
+
+
+@router.post("/sign-in", dependencies=[public(), SIGN_INS])
+async def start_session(
+    form: SignIn, request: Request, response: Response, device: Device = None
+) -> SessionState:
+    """First step: the password. With a second factor the session is "pending" after it."""
+    started = await sign_in.sign_in(
+        form.email, form.password.get_secret_value(), device=device, **where_from(request)
+    )
+    csrf = cookies.remember(response, started.token, started.device)
+    return SessionState(level=started.level, csrf_token=csrf)
+
+
+@router.post("/second-factor")
+async def finish_sign_in(form: SecondFactor, response: Response, person: Pending) -> SessionState:
+    """Second step: a code of the authenticator app, or a recovery code."""
+    finish = totp.finish_sign_in if form.method == "totp" else totp.finish_with_recovery_code
+    started = await finish(person, form.code)
+    csrf = cookies.remember(response, started.token, started.device)
+    return SessionState(level="full", csrf_token=csrf)
+
+
+@router.post("/sign-out", status_code=204)
+async def end_session(response: Response, db: Database, person: Self) -> None:
+    """End this session."""
+    await sign_in.sign_out(db, person)
+    cookies.forget(response)
+
+
+@router.post("/prove-again")
+async def prove_again(form: Proof, response: Response, person: SelfDetached) -> SessionState:
+    """Password, and code when there is a second factor: opens sensitive actions for a while."""
+    token = await sign_in.prove_again(person, form.password.get_secret_value(), form.code)
+    return SessionState(level="full", csrf_token=cookies.remember(response, token))
+
+
+@router.post("/password-reset", status_code=202, dependencies=[public(), RESETS])
+async def request_reset(form: ResetRequest) -> Told:
+    """Ask for a link to set a new password. The answer is the same for every address."""
+    await reset.request(form.email)
+    return WRITTEN
+
+
+@router.post("/password-reset/finish", dependencies=[public(), LINKS])
+async def finish_reset(form: Reset) -> Told:
+    """Set a new password with the mailed link; ends every session."""
+    await reset.finish(form.token, form.password.get_secret_value())
+    return Told(message="The new password is set. Sign in with it.")
+
+
+@router.put("/password")
+async def change_password(
+    form: PasswordChange, response: Response, person: SelfDetached
+) -> SessionState:
+    """Set a new password; ends every other session."""
+    token = await sign_in.change_password(
+        person, form.old.get_secret_value(), form.new.get_secret_value()
+    )
+    return SessionState(level="full", csrf_token=cookies.remember(response, token))
+
+
+@router.get("/security")
+async def read_security(person: SelfDetached) -> SecurityOut:
+    """How this account is protected."""
+    return SecurityOut(
+        second_factor=await totp.enrolled(person.user_id),
+        recovery_codes_left=await totp.codes_left(person.user_id),
+    )
+
+
+@router.post("/totp", status_code=201)
+async def begin_totp(person: ProvenSelf) -> Enrolment:
+    """Begin to set up an authenticator app; nothing counts until the first code is confirmed."""
+    secret, uri = await totp.begin(person)
+    return Enrolment(secret=secret, uri=uri)
+
+
+@router.post("/totp/confirm")
+async def confirm_totp(form: CodeIn, response: Response, person: ProvenSelf) -> RecoveryCodes:
+    """Finish with a first code; gives the recovery codes and ends every other session."""
+    codes, token = await totp.confirm(person, form.code)
+    return RecoveryCodes(codes=codes, csrf_token=cookies.remember(response, token))
+
+
+@router.delete("/totp")
+async def remove_totp(response: Response, person: ProvenSelf) -> SessionState:
+    """Remove the authenticator app; ends every other session."""
+    token = await totp.remove(person)
+    return SessionState(level="full", csrf_token=cookies.remember(response, token))
+
+
+@router.post("/recovery-codes")
+async def renew_codes(person: ProvenSelf) -> RecoveryCodes:
+    """Ten new recovery codes in place of the old ones."""
+    return RecoveryCodes(codes=await totp.renew_codes(person))
+
+
+@router.get("/sessions")
+async def list_sessions(db: Database, person: Self) -> list[SessionOut]:
+    """Where this person is signed in."""
+    async with elevated(db):
+        found = await sessions.of_person(db, person.user_id)
+    return [
+        SessionOut(
+            id=one.id,
+            address=one.address,
+            user_agent=one.user_agent,
+            created_at=one.created_at,
+            last_seen_at=one.last_seen_at,
+            second_factor=one.second_factor,
+            current=one.id == person.session_id,
+        )
+        for one in found
+    ]
+
+
+@router.delete("/sessions/{session_id}", status_code=204)
+async def revoke_session(session_id: UUID, db: Database, person: Self) -> None:
+    """End one session of one's own."""
+    async with elevated(db):
+        await sessions.end(db, person.user_id, session_id)
+        await audit.record(db, "session.revoked", person=person, target=session_id)
+
+
+@router.delete("/sessions", status_code=204)
+async def revoke_other_sessions(db: Database, person: Self) -> None:
+    """End every session but this one."""
+    async with elevated(db):
+        await sessions.end_all(db, person.user_id, but=person.session_id)
+        await audit.record(db, "session.others_revoked", person=person)

@@ -1,0 +1,49 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base
+
+
+class Password(Base):
+    __tablename__ = "passwords"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    hash: Mapped[str] = mapped_column(String(255))
+
+
+class TotpDevice(Base):
+    """An authenticator app; without `confirmed_at` it is only about to become one."""
+
+    __tablename__ = "totp_devices"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    secret: Mapped[bytes]
+    """Encrypted; see `core.crypto`."""
+    confirmed_at: Mapped[datetime | None]
+    last_step: Mapped[int | None] = mapped_column(BigInteger)
+    """The time step of the last code that was accepted: no code counts twice."""
+
+
+class RecoveryCode(Base):
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[bytes]
+    used_at: Mapped[datetime | None]
+
+
+class OneTimeLink(Base):
+    """A link that was mailed: to activate an account or to set a new password."""
+
+    __tablename__ = "one_time_links"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    purpose: Mapped[str] = mapped_column(String(20))
+    token_digest: Mapped[bytes] = mapped_column(unique=True)
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    """Of a sign-up: the password that was chosen with it. It counts when the link is used."""
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]

@@ -1,0 +1,81 @@
+"""A new password for someone who lost the old one."""
+
+from sqlalchemy import select
+
+from app.access import service as sessions
+from app.audit import service as audit
+from app.auth import links, passwords
+from app.auth.models import OneTimeLink, Password
+from app.auth.settings import public_url
+from app.core.clock import now
+from app.core.crypto import digest
+from app.core.db import transaction
+from app.limits.service import Rate, RateLimited, take
+from app.mail import service as mail
+from app.users import service as users
+from app.users.models import User
+
+PER_ACCOUNT = Rate(5, 86_400, strict=True)
+
+
+async def request(email: str) -> None:
+    """Mail a link when there is an account; whoever asks learns nothing."""
+    async with transaction(elevated=True) as db:
+        user = await users.by_email(db, email)
+        if user is None or user.activated_at is None:
+            return
+        try:
+            await take(f"reset:{user.id}", PER_ACCOUNT)
+        except RateLimited:
+            return  # told, it would say that there is an account
+        token = await links.make(db, user.id, "reset")
+        await mail.send(
+            db,
+            user.email,
+            "auth/reset_password",
+            name=user.display_name,
+            link=public_url(f"/reset-password/{token}"),
+        )
+        await audit.record(
+            db,
+            "password.reset_requested",
+            organization_id=await users.organization_of(db, user.id),
+            user_id=user.id,
+        )
+
+
+async def finish(token: str, password: str) -> None:
+    """Set the new password and end every session. A second factor still is asked for."""
+    async with transaction(elevated=True) as db:
+        user = await db.scalar(
+            select(User)
+            .join(OneTimeLink, OneTimeLink.user_id == User.id)
+            .where(
+                OneTimeLink.token_digest == digest(token),
+                OneTimeLink.purpose == "reset",
+                OneTimeLink.used_at.is_(None),
+                OneTimeLink.expires_at > now(),
+            )
+        )
+    if user is None:
+        raise links.LinkExpired
+    passwords.check(password, email=user.email, name=user.display_name)
+    hashed = await passwords.hash_password(password)
+    async with transaction(elevated=True) as db:
+        link = await links.use(db, token, "reset")
+        found = (await db.scalars(select(Password).where(Password.user_id == link.user_id))).one()
+        found.hash = hashed
+        await sessions.end_all(db, link.user_id)
+        await audit.record(
+            db,
+            "password.reset",
+            organization_id=await users.organization_of(db, link.user_id),
+            user_id=link.user_id,
+        )
+        await mail.send(
+            db,
+            user.email,
+            "auth/password_changed",
+            name=user.display_name,
+            link=public_url("/forgot-password"),
+        )

@@ -1,0 +1,106 @@
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from app.users.schemas import DisplayName, Email
+
+Level = Literal["full", "pending"]
+Secret = Annotated[SecretStr, Field(max_length=1024)]
+NewSecret = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
+Token = Annotated[str, Field(min_length=20, max_length=100)]
+Code = Annotated[str, Field(min_length=6, max_length=40)]
+
+
+class SignUp(BaseModel):
+    email: Email
+    password: NewSecret
+    display_name: DisplayName
+    invitation: Token | None = None
+
+
+class Activation(BaseModel):
+    token: Token
+    password: Secret
+
+
+class SignIn(BaseModel):
+    email: Annotated[str, Field(min_length=3, max_length=254)]
+    password: Secret
+
+
+class SecondFactor(BaseModel):
+    code: Code
+    method: Literal["totp", "recovery_code"] = "totp"
+
+
+class ResetRequest(BaseModel):
+    email: Email
+
+
+class Reset(BaseModel):
+    token: Token
+    password: NewSecret
+
+
+class PasswordChange(BaseModel):
+    old: Secret
+    new: NewSecret
+
+
+class Proof(BaseModel):
+    password: Secret
+    code: Code | None = None
+
+
+class SessionState(BaseModel):
+    """`level` is "pending" while the second factor is still to come."""
+
+    level: Level
+    csrf_token: str = Field(description="Send it as X-CSRF-Token with every change.")
+
+
+class Told(BaseModel):
+    message: str
+
+
+class Enrolment(BaseModel):
+    secret: str
+    uri: str = Field(description="Show it as a QR code.")
+
+
+class RecoveryCodes(BaseModel):
+    codes: list[str] = Field(description="Shown once; each works once.")
+    csrf_token: str | None = None
+
+
+class CodeIn(BaseModel):
+    code: Code
+
+
+class SessionOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_seen_at: datetime
+    second_factor: bool
+    current: bool
+
+
+class SecurityOut(BaseModel):
+    second_factor: bool
+    recovery_codes_left: int
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """What signing in leads to: two cookies, and how far it got."""
+
+    token: str = field(repr=False)
+    level: Level
+    device: str | None = field(repr=False)

@@ -1,0 +1,205 @@
+"""Signing in, first factor, and proving it again before sensitive actions."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access import service as sessions
+from app.access.person import Person
+from app.audit import service as audit
+from app.auth import passwords, totp
+from app.auth.models import Password, TotpDevice
+from app.auth.schemas import Level, SignedIn
+from app.auth.settings import public_url
+from app.core.db import elevated, transaction
+from app.core.errors import Forbidden, Invalid
+from app.core.logging import log
+from app.limits import lockout
+from app.mail import service as mail
+from app.users.models import Membership, User
+
+
+class WrongCredentials(Invalid):
+    """One sentence for every reason, so that it does not tell who has an account."""
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Wrong address or password, or the account is not activated yet: see your mail."
+        )
+
+
+class AccountSuspended(Forbidden):
+    pass
+
+
+@dataclass(frozen=True)
+class _Account:
+    user_id: UUID
+    organization_id: UUID
+    hash: str
+    suspended: bool
+    second_factor: bool
+
+
+async def sign_in(
+    email: str, password: str, *, device: str | None, address: str, user_agent: str
+) -> SignedIn:
+    """Check the password and start a session.
+
+    Raises `WrongCredentials`, `AccountSuspended`, or the lockout's `TooMany`.
+    """
+    await lockout.check(email, device)
+    async with transaction(elevated=True) as db:
+        account = await _account(db, email)
+    good, newer = await passwords.verify(password, account.hash if account else None)
+    if account is None or not good:
+        await lockout.failed(email, device)
+        if account:
+            async with transaction(organization_id=account.organization_id) as db:
+                await audit.record(
+                    db,
+                    "sign-in.failed",
+                    organization_id=account.organization_id,
+                    user_id=account.user_id,
+                )
+        log.info("sign-in.failed")
+        raise WrongCredentials
+    if account.suspended:
+        raise AccountSuspended("This account is suspended; ask an administrator.")
+    level: Level = "pending" if account.second_factor else "full"
+    async with transaction(elevated=True) as db:
+        if newer:
+            (await _password(db, account.user_id)).hash = newer
+        token, session_id = await sessions.start(
+            db,
+            user_id=account.user_id,
+            organization_id=account.organization_id,
+            level=level,
+            address=address,
+            user_agent=user_agent,
+        )
+        await audit.record(
+            db,
+            "session.started" if level == "full" else "sign-in.password_accepted",
+            organization_id=account.organization_id,
+            user_id=account.user_id,
+            target=session_id,
+        )
+    if level == "pending":
+        return SignedIn(token, level, None)
+    await lockout.succeeded(email, device)
+    return SignedIn(token, level, lockout.new_device(email))
+
+
+async def start_session(
+    user_id: UUID, organization_id: UUID, *, email: str, address: str, user_agent: str
+) -> SignedIn:
+    """A session for someone who just proved mailbox and password in another way."""
+    async with transaction(elevated=True) as db:
+        token, session_id = await sessions.start(
+            db,
+            user_id=user_id,
+            organization_id=organization_id,
+            level="full",
+            address=address,
+            user_agent=user_agent,
+        )
+        await audit.record(
+            db,
+            "session.started",
+            organization_id=organization_id,
+            user_id=user_id,
+            target=session_id,
+        )
+    return SignedIn(token, "full", lockout.new_device(email))
+
+
+async def sign_out(db: AsyncSession, person: Person) -> None:
+    async with elevated(db):
+        await sessions.end(db, person.user_id, person.session_id)
+        await audit.record(db, "session.ended", person=person, target=person.session_id)
+
+
+async def prove_again(person: Person, password: str, code: str | None) -> str:
+    """Password, and the second factor when there is one; the session gets a new token."""
+    await _check_password(person, password)
+    async with transaction(elevated=True) as db:
+        confirmed = await totp.confirmed(db, person.user_id)
+    if confirmed:
+        await totp.accept(person, code or "")
+    async with transaction(elevated=True) as db:
+        token, _ = await sessions.rotate(db, person)
+        await audit.record(db, "identity.proved", person=person)
+    return token
+
+
+async def change_password(person: Person, old: str, new: str) -> str:
+    """Set a new password and end every other session; this one gets a new token."""
+    passwords.check(new, email=person.email, name=person.display_name)
+    await _check_password(person, old)
+    hashed = await passwords.hash_password(new)
+    async with transaction(elevated=True) as db:
+        (await _password(db, person.user_id)).hash = hashed
+        await sessions.end_all(db, person.user_id, but=person.session_id)
+        token, _ = await sessions.rotate(db, person)
+        await audit.record(db, "password.changed", person=person)
+        await mail.send(
+            db,
+            person.email,
+            "auth/password_changed",
+            name=person.display_name,
+            link=public_url("/forgot-password"),
+        )
+    return token
+
+
+async def _check_password(person: Person, password: str) -> None:
+    # Counted like a sign-in: a stolen session must not become a way to guess the password.
+    key = f"again:{person.user_id}"
+    await lockout.check(key, None)
+    async with transaction(elevated=True) as db:
+        hashed = (await _password(db, person.user_id)).hash
+    good, _ = await passwords.verify(password, hashed)
+    if not good:
+        await lockout.failed(key, None)
+        detail = "The password is wrong."
+        raise Invalid(detail, errors={"password": detail})
+    await lockout.succeeded(key, None)
+
+
+async def _password(db: AsyncSession, user_id: UUID) -> Password:
+    return (await db.scalars(select(Password).where(Password.user_id == user_id))).one()
+
+
+async def _account(db: AsyncSession, email: str) -> _Account | None:
+    row = (
+        await db.execute(
+            select(
+                User.id,
+                Membership.organization_id,
+                Password.hash,
+                Membership.suspended_at,
+                TotpDevice.confirmed_at,
+            )
+            .join(Membership, Membership.user_id == User.id)
+            .join(Password, Password.user_id == User.id)
+            .outerjoin(TotpDevice, TotpDevice.user_id == User.id)
+            .where(func.lower(User.email) == email.lower(), User.activated_at.is_not(None))
+            # With several organisations: one that lets in, the oldest first.
+            .order_by(Membership.suspended_at.is_not(None), Membership.created_at)
+            .limit(1)
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return _Account(
+        user_id=row.id,
+        organization_id=row.organization_id,
+        hash=row.hash,
+        suspended=row.suspended_at is not None,
+        second_factor=row.confirmed_at is not None,
+    )

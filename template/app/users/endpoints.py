@@ -1,0 +1,129 @@
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from app.access.access import allow
+from app.access.person import Person
+from app.core.db import Database
+from app.limits.dependencies import limited
+from app.limits.service import Rate
+from app.users import service
+from app.users.models import Invitation
+from app.users.schemas import (
+    InvitationIn,
+    InvitationOut,
+    Me,
+    ProfileChange,
+    RoleChange,
+    UserOut,
+    UserPage,
+)
+
+router = APIRouter(prefix="/api", tags=["users"])
+
+Self = Annotated[Person, allow("account.manage", policy=False)]
+Reader = Annotated[Person, allow("users.read")]
+Manager = Annotated[Person, allow("users.manage", recent=True)]
+
+
+@router.get("/me")
+async def read_myself(person: Self) -> Me:
+    """Who is signed in here."""
+    return _me(person)
+
+
+@router.patch("/me")
+async def change_myself(change: ProfileChange, db: Database, person: Self) -> Me:
+    """Change one's own profile."""
+    await service.rename(db, person, change.display_name)
+    return _me(person, display_name=change.display_name)
+
+
+def _me(person: Person, **changed: str) -> Me:
+    return Me(
+        user_id=person.user_id,
+        organization_id=person.organization_id,
+        email=person.email,
+        display_name=changed.get("display_name", person.display_name),
+        role=person.role,
+        second_factor=person.second_factor,
+        created_at=person.created_at,
+        permissions=sorted(person.permissions),
+    )
+
+
+@router.get("/users")
+async def list_users(
+    db: Database,
+    person: Reader,
+    search: Annotated[str, Query(max_length=100)] = "",
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> UserPage:
+    """The people of the organisation."""
+    found = await service.members(db, search=search, after=after, limit=limit + 1)
+    page = found[:limit]
+    return UserPage(
+        users=[UserOut.model_validate(one) for one in page],
+        next=page[-1].id if len(found) > limit else None,
+    )
+
+
+@router.get("/users/{user_id}", response_model=UserOut)
+async def read_user(user_id: UUID, db: Database, person: Reader) -> service.Member:
+    return await service.member(db, user_id)
+
+
+@router.put("/users/{user_id}/role", response_model=UserOut)
+async def change_role(
+    user_id: UUID, change: RoleChange, db: Database, person: Manager
+) -> service.Member:
+    """Give someone another role; their sessions end."""
+    return await service.change_role(db, person, user_id, change.role)
+
+
+@router.post("/users/{user_id}/suspend", response_model=UserOut)
+async def suspend_user(user_id: UUID, db: Database, person: Manager) -> service.Member:
+    """Keep someone out; their sessions end at once."""
+    return await service.suspend(db, person, user_id)
+
+
+@router.post("/users/{user_id}/reactivate", response_model=UserOut)
+async def reactivate_user(user_id: UUID, db: Database, person: Manager) -> service.Member:
+    """Let someone in again."""
+    return await service.reactivate(db, person, user_id)
+
+
+@router.delete("/users/{user_id}", status_code=204)
+async def remove_user(user_id: UUID, db: Database, person: Manager) -> None:
+    """Delete someone's account and all that belongs to it."""
+    await service.remove(db, person, user_id)
+
+
+@router.get("/invitations", response_model=list[InvitationOut])
+async def list_invitations(db: Database, person: Reader) -> Sequence[Invitation]:
+    """Invitations that are still open."""
+    return await service.open_invitations(db)
+
+
+@router.post(
+    "/invitations",
+    status_code=201,
+    response_model=InvitationOut,
+)
+async def send_invitation(
+    invitation: InvitationIn,
+    db: Database,
+    person: Manager,
+    _: Annotated[None, limited("invite", Rate(50, 3600, strict=True), by="person")],
+) -> Invitation:
+    """Invite someone by mail."""
+    return await service.invite(db, person, invitation.email, invitation.role)
+
+
+@router.delete("/invitations/{invitation_id}", status_code=204)
+async def revoke_invitation(invitation_id: UUID, db: Database, person: Manager) -> None:
+    """Withdraw an invitation."""
+    await service.revoke_invitation(db, person, invitation_id)

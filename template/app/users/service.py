@@ -1,0 +1,299 @@
+"""The people of an organisation. What needs app_auth says so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access import service as sessions
+from app.access.person import Person
+from app.audit import service as audit
+from app.core.clock import now
+from app.core.crypto import digest, new_token
+from app.core.db import elevated
+from app.core.errors import Conflict, NotFound, Problem
+from app.core.settings import answers, get_settings
+from app.mail import service as mail
+from app.users.models import Invitation, Membership, Organization, Role, User
+
+INVITATION_LIFETIME = timedelta(days=7)
+
+
+class LastAdmin(Conflict):
+    pass
+
+
+class AlreadyMember(Conflict):
+    pass
+
+
+class InvitationExpired(Problem):
+    status = 410
+
+    def __init__(self) -> None:
+        super().__init__("This invitation was used, withdrawn or is too old; ask for a new one.")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person together with the membership in this organisation."""
+
+    id: UUID
+    email: str
+    display_name: str
+    role: str
+    active: bool
+    suspended: bool
+    created_at: datetime
+
+
+async def rename(db: AsyncSession, person: Person, display_name: str) -> None:
+    await db.execute(
+        update(User).where(User.id == person.user_id).values(display_name=display_name)
+    )
+    await audit.record(db, "profile.changed", person=person)
+
+
+async def members(
+    db: AsyncSession, *, search: str = "", after: UUID | None = None, limit: int = 50
+) -> Sequence[Member]:
+    """The people of the organisation by id, oldest first, from after `after`."""
+    query = (
+        select(User, Membership.role, Membership.suspended_at)
+        .join(Membership, Membership.user_id == User.id)
+        .order_by(User.id)
+        .limit(limit)
+    )
+    if after:
+        query = query.where(User.id > after)
+    if search:
+        pattern = "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        query = query.where(or_(User.email.ilike(pattern), User.display_name.ilike(pattern)))
+    return [_member(*row) for row in await db.execute(query)]
+
+
+async def member(db: AsyncSession, user_id: UUID) -> Member:
+    row = (
+        await db.execute(
+            select(User, Membership.role, Membership.suspended_at)
+            .join(Membership, Membership.user_id == User.id)
+            .where(User.id == user_id)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound("No such person.")
+    return _member(*row)
+
+
+def _member(user: User, role: str, suspended_at: datetime | None) -> Member:
+    return Member(
+        id=user.id,
+        email=user.email,
+        display_name=user.display_name,
+        role=role,
+        active=user.activated_at is not None,
+        suspended=suspended_at is not None,
+        created_at=user.created_at,
+    )
+
+
+async def change_role(db: AsyncSession, person: Person, user_id: UUID, role: str) -> Member:
+    """Give someone another role; they sign in anew with it."""
+    await member(db, user_id)
+    if role != Role.ADMIN:
+        await _keep_an_admin(db, user_id)
+    await db.execute(update(Membership).where(Membership.user_id == user_id).values(role=role))
+    await _end_sessions(db, user_id, but=person.session_id)
+    await audit.record(
+        db, "user.role_changed", person=person, target=user_id, detail={"role": role}
+    )
+    return await member(db, user_id)
+
+
+async def suspend(db: AsyncSession, person: Person, user_id: UUID) -> Member:
+    """Keep someone out, at once and until `reactivate`."""
+    await member(db, user_id)
+    await _keep_an_admin(db, user_id)
+    await db.execute(
+        update(Membership).where(Membership.user_id == user_id).values(suspended_at=now())
+    )
+    await _end_sessions(db, user_id)
+    await audit.record(db, "user.suspended", person=person, target=user_id)
+    return await member(db, user_id)
+
+
+async def reactivate(db: AsyncSession, person: Person, user_id: UUID) -> Member:
+    await member(db, user_id)
+    await db.execute(
+        update(Membership).where(Membership.user_id == user_id).values(suspended_at=None)
+    )
+    await audit.record(db, "user.reactivated", person=person, target=user_id)
+    return await member(db, user_id)
+
+
+async def remove(db: AsyncSession, person: Person, user_id: UUID) -> None:
+    """Delete someone's account and all that belongs to it."""
+    await member(db, user_id)
+    await _keep_an_admin(db, user_id)
+    await audit.record(db, "user.removed", person=person, target=user_id)
+    async with elevated(db):
+        await db.execute(delete(User).where(User.id == user_id))
+
+
+async def _keep_an_admin(db: AsyncSession, user_id: UUID) -> None:
+    """Raise `LastAdmin` when nobody else could administer; locks, so that two cannot both leave."""
+    admins = await db.scalars(
+        select(Membership.user_id)
+        .where(Membership.role == Role.ADMIN, Membership.suspended_at.is_(None))
+        .order_by(Membership.user_id)
+        .with_for_update()
+    )
+    if set(admins.all()) == {user_id}:
+        raise LastAdmin("This is the last administrator; make someone else one first.")
+
+
+async def _end_sessions(db: AsyncSession, user_id: UUID, but: UUID | None = None) -> None:
+    async with elevated(db):
+        await sessions.end_all(db, user_id, but=but)
+
+
+async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Invitation:
+    """Mail an invitation; an earlier open one to the same address is withdrawn."""
+    taken = await db.scalar(
+        select(Membership.id)
+        .join(User, User.id == Membership.user_id)
+        .where(func.lower(User.email) == email.lower())
+    )
+    if taken:
+        raise AlreadyMember("This person is a member already.")
+    await db.execute(
+        update(Invitation)
+        .where(func.lower(Invitation.email) == email.lower(), Invitation.accepted_at.is_(None))
+        .where(Invitation.revoked_at.is_(None))
+        .values(revoked_at=now())
+    )
+    token = new_token()
+    invitation = Invitation(
+        organization_id=person.organization_id,
+        email=email,
+        role=role,
+        token_digest=digest(token),
+        invited_by=person.user_id,
+        expires_at=now() + INVITATION_LIFETIME,
+    )
+    db.add(invitation)
+    await db.flush()
+    await audit.record(db, "invitation.sent", person=person, target=invitation.id)
+    organization = await db.get_one(Organization, person.organization_id)
+    await mail.send(
+        db,
+        email,
+        "users/invitation",
+        inviter=person.display_name,
+        organization=organization.name,
+        link=f"{get_settings().public_url}/sign-up?invitation={token}",
+    )
+    return invitation
+
+
+async def open_invitations(db: AsyncSession) -> Sequence[Invitation]:
+    rows = await db.scalars(
+        select(Invitation)
+        .where(Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None))
+        .where(Invitation.expires_at > now())
+        .order_by(Invitation.id.desc())
+    )
+    return rows.all()
+
+
+async def revoke_invitation(db: AsyncSession, person: Person, invitation_id: UUID) -> None:
+    ended = await db.scalar(
+        update(Invitation)
+        .where(Invitation.id == invitation_id, Invitation.accepted_at.is_(None))
+        .where(Invitation.revoked_at.is_(None))
+        .values(revoked_at=now())
+        .returning(Invitation.id)
+    )
+    if ended is None:
+        raise NotFound("No such open invitation.")
+    await audit.record(db, "invitation.revoked", person=person, target=invitation_id)
+
+
+# As app_auth: before anyone is signed in ------------------------------------------------------
+
+
+async def by_email(db: AsyncSession, email: str) -> User | None:
+    return (
+        await db.scalars(select(User).where(func.lower(User.email) == email.lower()))
+    ).one_or_none()
+
+
+async def organization_of(db: AsyncSession, user_id: UUID) -> UUID | None:
+    """The organisation whose audit log tells of this person; the oldest membership."""
+    found: UUID | None = await db.scalar(
+        select(Membership.organization_id)
+        .where(Membership.user_id == user_id)
+        .order_by(Membership.created_at)
+        .limit(1)
+    )
+    return found
+
+
+async def the_organization(db: AsyncSession) -> Organization:
+    """The one organisation of a product without tenancy; made when it is first needed."""
+    slug = str(answers()["project"]["slug"])
+    query = select(Organization).where(Organization.slug == slug)
+    if (found := (await db.scalars(query)).one_or_none()) is None:
+        # Two at once: the second waits here, then finds what the first one made.
+        await db.execute(select(func.pg_advisory_xact_lock(8080, 2)))
+        found = (await db.scalars(query)).one_or_none()
+    if found is None:
+        found = Organization(name=str(answers()["project"]["name"]), slug=slug)
+        db.add(found)
+        await db.flush()
+    return found
+
+
+async def membership(db: AsyncSession, user_id: UUID, organization_id: UUID) -> Membership:
+    query = select(Membership).where(
+        Membership.user_id == user_id, Membership.organization_id == organization_id
+    )
+    return (await db.scalars(query)).one()
+
+
+async def add(
+    db: AsyncSession, *, email: str, display_name: str, organization_id: UUID, role: str
+) -> User:
+    """A person who has still to confirm the mail address."""
+    user = User(email=email, display_name=display_name)
+    db.add(user)
+    await db.flush()
+    db.add(Membership(organization_id=organization_id, user_id=user.id, role=role))
+    await db.flush()
+    return user
+
+
+async def open_invitation(db: AsyncSession, token: str) -> Invitation:
+    found = (
+        await db.scalars(
+            select(Invitation)
+            .where(Invitation.token_digest == digest(token))
+            .where(Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None))
+            .where(Invitation.expires_at > now())
+        )
+    ).one_or_none()
+    if found is None:
+        raise InvitationExpired
+    return found
+
+
+async def accept_invitations(db: AsyncSession, email: str) -> None:
+    """Whoever confirmed the address has taken up what was sent to it."""
+    await db.execute(
+        update(Invitation)
+        .where(func.lower(Invitation.email) == email.lower(), Invitation.accepted_at.is_(None))
+        .values(accepted_at=now())
+    )
