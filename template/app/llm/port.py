@@ -1,0 +1,134 @@
+"""What the gateway and the providers say to each other."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+Role = Literal["system", "user", "assistant"]
+
+BYTES_PER_TOKEN = 3
+TOKENS_AROUND_A_MESSAGE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a caller wants from a model. `feature` is what its tokens are booked on."""
+
+    messages: Sequence[Message]
+    feature: str
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    """Left out of the request when None: some models refuse it."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the request, sent as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. `estimated` when the provider did not tell, and we counted bytes."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+    """Part of `input_tokens` that the provider had in its cache."""
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a quoted sentence stands."""
+
+    path: str
+    title: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The next piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The provider's last word on an answer.
+
+    `reason` is `stop`, `length`, `content_filter` or what else the provider says.
+    """
+
+    reason: str
+    model: str
+    usage: Usage | None = None
+    sources: tuple[Source, ...] = ()
+    unread: frozenset[str] = frozenset()
+    """Names of fields with content that nobody here reads yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The last event of a call: what it was, used and cost."""
+
+    call_id: UUID
+    provider: str
+    model: str
+    stand_in: bool
+    """True when no model answered but the laptop's stand-in; say so wherever it is shown."""
+    finish_reason: str
+    usage: Usage
+    cost_microdollars: int
+    price_known: bool
+    sources: tuple[Source, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What the steps of the call noted, by step: guard verdicts, timings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer in one piece, from a provider."""
+
+    text: str
+    finish: Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer in one piece, from the gateway."""
+
+    text: str
+    done: Done
+
+
+class Provider(Protocol):
+    """One model behind one address."""
+
+    name: str
+    model: str
+    stand_in: bool
+
+    def stream(self, ask: Ask) -> AsyncGenerator[Delta | Finish, None]:
+        """Deltas, then one Finish. Raises the problems of `errors`."""
+        ...
+
+    async def complete(self, ask: Ask) -> Completion: ...
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """Tokens that the messages need at most; may be too high, seldom too low."""
+        ...
+
+
+def estimated_tokens(text: str) -> int:
+    """A third of the UTF-8 bytes: above the real count for nearly all prose and code."""
+    size = len(text) if text.isascii() else len(text.encode())
+    return -(-size // BYTES_PER_TOKEN)
+
+
+def estimated_input_tokens(messages: Sequence[Message]) -> int:
+    return sum(estimated_tokens(one.content) + TOKENS_AROUND_A_MESSAGE for one in messages)

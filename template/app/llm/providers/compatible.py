@@ -1,0 +1,18 @@
+"""Any address that speaks OpenAI's wire format, such as a LiteLLM proxy."""
+
+from app.llm.port import Provider
+from app.llm.settings import LLMSettings
+
+NEEDS = ("base_url", "model")
+
+
+def create(settings: LLMSettings) -> Provider:
+    from app.llm.providers.openai_wire import OpenAIWire
+
+    return OpenAIWire(
+        name="compatible",
+        base_url=settings.base_url,
+        model=settings.model,
+        key=settings.key,
+        connect_seconds=settings.connect_seconds,
+    )

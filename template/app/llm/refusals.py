@@ -1,0 +1,124 @@
+"""What a provider's refusal means for us. Its own words are never passed on: they may quote."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from app.core.clock import now
+from app.core.errors import Problem
+from app.llm.errors import (
+    AnswerCut,
+    ContentRefused,
+    ContextTooLong,
+    KeyRefused,
+    ModelQuotaSpent,
+    ModelThrottled,
+    ModelUnavailable,
+    ModelUnknown,
+    RequestRefused,
+)
+
+LONGEST_WAIT = 3600.0
+CODE = re.compile(r"[\w.-]{1,64}")
+TOO_LONG = re.compile(
+    r"context[ _]?(length|window|size)|maximum (context|input)|prompt is too long|too many tokens",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The parts of an error body that decide; each may be empty."""
+
+    code: str
+    kind: str
+    message: str
+
+    @property
+    def loggable_code(self) -> str:
+        return next((one for one in (self.code, self.kind) if CODE.fullmatch(one)), "")
+
+
+def parsed(body: bytes) -> Refusal:
+    """Read `{"error": {...}}`, `{"error": "..."}`, `{"message": "..."}`, or what else there is."""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return Refusal("", "", "")
+    return _refusal(said)
+
+
+def _refusal(said: Any) -> Refusal:
+    error = said.get("error", said) if isinstance(said, dict) else said
+    if not isinstance(error, dict):
+        return Refusal("", "", error if isinstance(error, str) else "")
+    texts = (error.get("code"), error.get("type"), error.get("message") or error.get("detail"))
+    code, kind, message = (str(text) if text is not None else "" for text in texts)
+    return Refusal(code, kind, message[:2000])
+
+
+def problem(
+    said: Refusal, status: int, headers: Mapping[str, str], *, key_setting: str = "LLM_API_KEY"
+) -> Problem:
+    """The problem to raise for an answer with this status."""
+    wait = retry_after(headers)
+    words = {said.code, said.kind}
+    # LiteLLM without a database answers an unknown key like this.
+    if status in {401, 403} or (status == 400 and "No connected db" in said.message):
+        return KeyRefused(f"The model provider refused the key. Check {key_setting}.")
+    if "insufficient_quota" in words or status == 402:
+        return ModelQuotaSpent("The account at the model provider has no money left.")
+    if status == 429:
+        return ModelThrottled(
+            "The model provider asks us to slow down.", retry_after=wait if wait else 5
+        )
+    if status == 404 or "model_not_found" in words:
+        return ModelUnknown(
+            "The provider does not know this model or address. Check LLM_MODEL and LLM_BASE_URL."
+        )
+    if words & {"content_filter", "content_policy_violation"}:
+        return ContentRefused("The model provider's content filter refused this question.")
+    if status == 413 or "context_length_exceeded" in words or TOO_LONG.search(said.message):
+        return ContextTooLong("This conversation is too long for the model.")
+    if 400 <= status < 500 and status not in {408, 409, 425}:
+        return RequestRefused(
+            "The model provider does not accept the request. Check LLM_MODEL: it may not take"
+            " every option that is sent."
+        )
+    return ModelUnavailable(
+        "The model provider has a problem. Please try again.", retry_after=wait if wait else 5
+    )
+
+
+def midway(chunk: dict[str, Any]) -> Problem:
+    """The problem for an error that stands where a piece of the answer should."""
+    said = _refusal(chunk)
+    if "rate_limit" in said.code + said.kind:
+        throttled = ModelThrottled("The model provider asks us to slow down.")
+        throttled.billed = True
+        return throttled
+    return AnswerCut("The model provider broke off its answer.")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `Retry-After` as number or date."""
+    if (ms := _number(headers.get("retry-after-ms"))) is not None:
+        return min(ms / 1000, LONGEST_WAIT)
+    told = headers.get("Retry-After")
+    if (seconds := _number(told)) is not None:
+        return min(seconds, LONGEST_WAIT)
+    try:
+        until = parsedate_to_datetime(told or "")
+    except ValueError:
+        return None
+    aware = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return min(max(0.0, (aware - now()).total_seconds()), LONGEST_WAIT)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text and re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text.strip()) else None
