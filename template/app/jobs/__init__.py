@@ -1,0 +1,1 @@
+"""Background work: a queue in PostgreSQL, retries, schedules."""

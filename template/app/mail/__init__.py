@@ -1,0 +1,1 @@
+"""Mail, written by the caller's transaction and sent by a job."""

@@ -1,0 +1,176 @@
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+
+import pytest
+from sqlalchemy import text
+
+from app.core.db import transaction
+from app.jobs import service
+from app.jobs.queue import enqueue
+from app.jobs.worker import in_process_worker, work
+from tests.conftest import ROOT
+from tests.jobs.sample_jobs import QUEUE, notes, scheduled
+
+WORKER = """
+import asyncio, tests.jobs.sample_jobs
+from app import worker
+asyncio.run(worker.run(queues=["sample"]))
+"""
+
+
+@asynccontextmanager
+async def worker_process(**settings: str) -> AsyncIterator[Process]:
+    quick = {"JOBS_HEARTBEAT_SECONDS": "0.2", "JOBS_STALLED_SECONDS": "1"} | settings
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", WORKER),
+        cwd=ROOT,
+        env=os.environ | quick,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+async def add(name: str, **ids: object) -> int:
+    async with transaction() as db:
+        job_id = await enqueue(db, name, **ids)
+    assert job_id
+    return job_id
+
+
+async def test_a_killed_worker_s_job_is_run_again_by_the_next(tmp_path):
+    path = tmp_path / "notes"
+    await add("sample.slow", path=str(path), seconds=0.5)
+    async with worker_process() as first:
+        await until(lambda: notes(path) == ["started"])
+        first.kill()
+        await first.wait()
+
+    async with worker_process():
+        await until(lambda: len(notes(path)) == 3)
+
+    assert notes(path) == ["started", "started", "finished"]
+
+
+async def test_sigterm_lets_running_jobs_finish(tmp_path):
+    path = tmp_path / "notes"
+    await add("sample.slow", path=str(path), seconds=1)
+    async with worker_process() as process:
+        await until(lambda: notes(path) == ["started"])
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+
+    assert notes(path) == ["started", "finished"]
+
+
+async def test_what_does_not_finish_in_time_is_given_back_at_once(tmp_path):
+    path = tmp_path / "notes"
+    await add("sample.slow", path=str(path), seconds=3)
+    async with worker_process(JOBS_SHUTDOWN_SECONDS="0.2") as process:
+        await until(lambda: notes(path) == ["started"])
+        began = monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+        assert monotonic() - began < 2
+
+    # Far below the time after which a worker counts as dead.
+    async with worker_process(JOBS_STALLED_SECONDS="60"):
+        await until(lambda: notes(path)[-1] == "finished")
+
+    assert notes(path) == ["started", "started", "finished"]
+
+
+async def test_a_job_that_kills_its_workers_is_stopped_in_the_end(tmp_path):
+    path = tmp_path / "notes"
+    job_id = await add("sample.dies", path=str(path))
+    async with transaction() as db:  # It did so three times already.
+        await db.execute(
+            text("UPDATE procrastinate_jobs SET attempts = 3 WHERE id = :id"), {"id": job_id}
+        )
+
+    async def failed() -> bool:
+        async with transaction() as db:
+            return job_id in [job.id for job in await service.failed(db)]
+
+    async with asyncio.timeout(60):
+        while not await failed():
+            async with worker_process(JOBS_STALLED_SECONDS="0.5") as process:
+                await ended(process, failed)
+
+    assert notes(path) == ["died"]
+
+
+async def ended(process: Process, condition: Callable[[], Awaitable[bool]]) -> None:
+    while process.returncode is None and not await condition():
+        await asyncio.sleep(0.05)
+
+
+async def test_a_worker_starts_scheduled_jobs_and_hears_of_new_ones_at_once(tmp_path, configure):
+    configure(JOBS_POLL_SECONDS=60, JOBS_STALLED_SECONDS=1)
+    async with transaction() as db:  # Workers of other tests may have served this minute.
+        await db.execute(text("DELETE FROM procrastinate_periodic_defers"))
+    path = tmp_path / "notes"
+    stop = asyncio.Event()
+    running = asyncio.create_task(work(stop, queues=[QUEUE]))
+    async with asyncio.timeout(10):
+        await scheduled.wait()
+    await add("sample.note", path=str(path))
+    await until(lambda: notes(path) == ["ran"], seconds=5)
+    stop.set()
+    async with asyncio.timeout(5):
+        await running
+
+
+async def test_the_web_process_runs_jobs_when_told_to(tmp_path, configure):
+    configure(JOBS_IN_PROCESS=True)
+    path = tmp_path / "notes"
+    async with in_process_worker():
+        await add("sample.note", path=str(path))
+        await until(lambda: notes(path) == ["ran"])
+
+
+async def test_it_does_not_when_not_told_to(tmp_path):
+    path = tmp_path / "notes"
+    async with in_process_worker():
+        await add("sample.note", path=str(path))
+        await asyncio.sleep(0.5)
+        assert notes(path) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "inside"), [("development", True), ("production", False), ("test", False)]
+)
+def test_only_development_runs_jobs_in_the_web_process(configure, environment, inside):
+    from app.jobs.settings import JobsSettings
+
+    configure(APP_ENV=environment)
+    assert JobsSettings.load().in_process is inside
+
+
+async def test_a_worker_waits_for_a_database_that_is_away(tmp_path, configure):
+    configure(JOBS_DATABASE_URL=f"postgresql://nobody@/nothing?host={tmp_path}&connect_timeout=1")
+    stop = asyncio.Event()
+    running = asyncio.create_task(work(stop, queues=[QUEUE]))
+    await asyncio.sleep(0.5)
+    assert not running.done()
+    stop.set()
+    async with asyncio.timeout(8):
+        await running
