@@ -39,6 +39,16 @@ def protect_auth(table: str, rights: str = ALL) -> None:
     open_to_auth(table, rights)
 
 
+def give_function(signature: str, *, to: str, callers: str) -> None:
+    """Let a SECURITY DEFINER function work as the role `to`, and only `callers` call it."""
+    # A function's owner must be able to create in its schema, for the moment of the change.
+    op.execute(f"GRANT CREATE ON SCHEMA public TO {to}")
+    op.execute(f"ALTER FUNCTION {signature} OWNER TO {to}")
+    op.execute(f"REVOKE CREATE ON SCHEMA public FROM {to}")
+    op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO {callers}")
+
+
 def _force(table: str) -> None:
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")

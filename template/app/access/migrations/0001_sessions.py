@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from app.core.row_security import protect_auth
+from app.core.row_security import give_function, protect_auth
 
 revision = "access_0001"
 down_revision = None
@@ -75,9 +75,7 @@ def upgrade() -> None:
     op.create_index("ix_sessions_user_id", "sessions", ["user_id"])
     protect_auth("sessions")
     op.execute(OPEN_SESSION)
-    op.execute("ALTER FUNCTION open_session(bytea) OWNER TO app_auth")
-    op.execute("REVOKE ALL ON FUNCTION open_session(bytea) FROM PUBLIC")
-    op.execute("GRANT EXECUTE ON FUNCTION open_session(bytea) TO app")
+    give_function("open_session(bytea)", to="app_auth", callers="app")
 
 
 def downgrade() -> None:
