@@ -75,6 +75,6 @@ async def sign_in(
             level="full",
             second_factor=second_factor,
         )
-    client.cookies.set(SESSION_COOKIE, token, domain="testserver", path="/")
+    client.cookies.set(SESSION_COOKIE, token, domain="testserver.local", path="/")
     client.headers["X-CSRF-Token"] = keyed_digest(token, "csrf session").hex()
     return client

@@ -19,11 +19,11 @@ CREATE FUNCTION open_session(given bytea) RETURNS TABLE (
     user_created_at timestamptz
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE found record; moment timestamptz := clock_timestamp();
+DECLARE opened record; moment timestamptz := clock_timestamp();
 BEGIN
     SELECT s.id, s.user_id, s.organization_id, u.email, u.display_name, m.role, s.level,
            s.second_factor, s.authenticated_at, s.last_seen_at, u.created_at AS user_created_at
-      INTO found
+      INTO opened
       FROM sessions s
       JOIN users u ON u.id = s.user_id
       JOIN memberships m ON m.user_id = s.user_id AND m.organization_id = s.organization_id
@@ -31,14 +31,14 @@ BEGIN
        AND s.expires_at > moment AND s.last_seen_at + s.idle_seconds * interval '1 s' > moment
        AND u.activated_at IS NOT NULL AND m.suspended_at IS NULL;
     IF NOT FOUND THEN RETURN; END IF;
-    IF found.last_seen_at < moment - interval '1 minute' THEN
-        UPDATE sessions s SET last_seen_at = moment WHERE s.id = found.id;
+    IF opened.last_seen_at < moment - interval '1 minute' THEN
+        UPDATE sessions s SET last_seen_at = moment WHERE s.id = opened.id;
     END IF;
-    PERFORM set_config('app.organization_id', found.organization_id::text, true),
-            set_config('app.user_id', found.user_id::text, true);
-    RETURN QUERY SELECT found.id, found.user_id, found.organization_id, found.email,
-        found.display_name, found.role, found.level, found.second_factor, found.authenticated_at,
-        found.user_created_at;
+    PERFORM set_config('app.organization_id', opened.organization_id::text, true),
+            set_config('app.user_id', opened.user_id::text, true);
+    RETURN QUERY SELECT opened.id, opened.user_id, opened.organization_id, opened.email,
+        opened.display_name, opened.role, opened.level, opened.second_factor, opened.authenticated_at,
+        opened.user_created_at;
 END $$
 """
 
