@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
+from app.core.row_security import give_function
+
 revision = "audit_0001"
 down_revision = None
 
@@ -149,12 +151,7 @@ def _let_append() -> None:
     op.execute("GRANT INSERT ON audit_events TO app_audit")
     op.execute("GRANT SELECT, INSERT, UPDATE ON audit_heads TO app_audit")
     op.execute(APPEND)
-    op.execute(f"REVOKE ALL ON FUNCTION {SIGNATURE} FROM PUBLIC")
-    op.execute(f"GRANT EXECUTE ON FUNCTION {SIGNATURE} TO app, app_auth")
-    # A new owner must be allowed to create; only for as long as it takes.
-    op.execute("GRANT CREATE ON SCHEMA public TO app_audit")
-    op.execute(f"ALTER FUNCTION {SIGNATURE} OWNER TO app_audit")
-    op.execute("REVOKE CREATE ON SCHEMA public FROM app_audit")
+    give_function(SIGNATURE, to="app_audit", callers="app, app_auth")
 
 
 def _refuse_changes() -> None:

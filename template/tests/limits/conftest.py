@@ -1,0 +1,18 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.limits import connections, service
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def _one_loop(database: object) -> AsyncIterator[None]:
+    """The pool lives in one event loop; a fixture of the session keeps it for all tests."""
+    yield
+    await connections.close()
+
+
+@pytest.fixture
+def another_process() -> None:
+    """Forget the leases, as a process would that has just started."""
+    service._leases.cache_clear()
