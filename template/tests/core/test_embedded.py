@@ -16,7 +16,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.core import embedded, embedded_install, embedded_keeper
+from app.core import embedded
+from app.core.embedded import locks, programs, server
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -72,7 +73,7 @@ class Holder:
 
 
 def pid(folder: Path) -> int:
-    return embedded._postmaster(folder / "data")[0]
+    return server.postmaster(folder)[0]
 
 
 def keeper_of(folder: Path) -> int:
@@ -80,7 +81,7 @@ def keeper_of(folder: Path) -> int:
 
 
 def running(folder: Path) -> bool:
-    return embedded_keeper.held(str(folder / "server.lock"))
+    return locks.held(folder / "server.lock")
 
 
 def alive(number: int) -> bool:
@@ -144,7 +145,7 @@ def test_processes_that_race_on_an_empty_folder_share_one_server_until_the_last_
 ):
     holders = [holder() for _ in range(3)]
     urls = [each.urls() for each in holders]
-    server = pid(folder)
+    number = pid(folder)
     assert len({each.app for each in urls}) == 1
     write(urls[0].owner, 1)
     assert read(urls[1].owner) == [1]
@@ -152,12 +153,12 @@ def test_processes_that_race_on_an_empty_folder_share_one_server_until_the_last_
     holders[0].leave()
     holders[1].leave()
     time.sleep(0.3)
-    assert pid(folder) == server
+    assert pid(folder) == number
     assert read(urls[2].owner) == [1]
 
     holders[2].leave()
     until(lambda: not running(folder))
-    until(lambda: not alive(server))
+    until(lambda: not alive(number))
 
 
 def test_a_killed_process_gives_up_its_place(folder, holder):
@@ -363,8 +364,8 @@ def test_root_becomes_nobody_where_user_namespaces_are_off(tmp_path):
         url = holder.urls().app
     assert "/var/lib/embedded-postgres/" in url
     assert (folder / "data").is_symlink()
-    server = Path(f"/proc/{holder.process.pid}/root{(folder / 'data').readlink()}")
-    number = int((server / "postmaster.pid").read_text().splitlines()[0])
+    data = Path(f"/proc/{holder.process.pid}/root{(folder / 'data').readlink()}")
+    number = int((data / "postmaster.pid").read_text().splitlines()[0])
     assert "Uid:\t65534\t65534" in Path(f"/proc/{number}/status").read_text()
     holder.leave()
     until(lambda: not running(folder))
@@ -381,33 +382,40 @@ def test_a_full_disk_is_called_by_its_name(tmp_path):
 
 
 def test_production_refuses_it(tmp_path, monkeypatch):
-    with pytest.raises(embedded_install.CannotStart, match="set DATABASE_URL"):
+    with pytest.raises(embedded.CannotStart, match="set DATABASE_URL"):
         embedded.start(tmp_path / "database", environment="production")
     monkeypatch.setenv("APP_ENV", "production")
-    with pytest.raises(embedded_install.CannotStart, match="set DATABASE_URL"):
+    with pytest.raises(embedded.CannotStart, match="set DATABASE_URL"):
         embedded.start(tmp_path / "database")
     assert not (tmp_path / "database").exists()
 
 
 def test_without_a_postgresql_it_says_how_to_get_one(monkeypatch):
-    monkeypatch.setattr(embedded_install, "WHEELS", ("no_such_wheel",))
-    monkeypatch.setattr(embedded_install, "SYSTEM", ("no/such/folder",))
-    with pytest.raises(embedded_install.CannotStart, match="uv sync --group embedded"):
-        embedded_install.find()
+    monkeypatch.setattr(programs, "WHEELS", ("no_such_wheel",))
+    monkeypatch.setattr(programs, "SYSTEM", ("no/such/folder",))
+    with pytest.raises(embedded.CannotStart, match="uv sync --group embedded"):
+        programs.find()
 
 
 def test_a_server_older_than_16_is_not_taken(monkeypatch, tmp_path):
     for name, version in (("a", "15.9 (Debian)"), ("b", "17.2"), ("c", "18beta1")):
-        programs = tmp_path / name / "bin"
-        programs.mkdir(parents=True)
-        (programs / "initdb").touch()
-        (programs / "postgres").write_text(f"#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")
-        (programs / "postgres").chmod(0o755)
-    monkeypatch.setattr(embedded_install, "WHEELS", ())
-    monkeypatch.setattr(embedded_install, "SYSTEM", (str(tmp_path / "*/bin").lstrip("/"),))
-    assert [install.major for install in embedded_install._installs()] == [17, 18]
-    assert embedded_install.find().major == 18
-    assert embedded_install.find(17).major == 17
+        bin_folder = tmp_path / name / "bin"
+        bin_folder.mkdir(parents=True)
+        (bin_folder / "initdb").touch()
+        (bin_folder / "postgres").write_text(f"#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")
+        (bin_folder / "postgres").chmod(0o755)
+    monkeypatch.setattr(programs, "WHEELS", ())
+    monkeypatch.setattr(programs, "SYSTEM", (str(tmp_path / "*/bin").lstrip("/"),))
+    assert [install.major for install in programs._installs()] == [17, 18]
+    assert programs.find().major == 18
+    assert programs.find(17).major == 17
+
+
+def test_a_long_server_log_is_cut_off_at_the_next_start(folder, holder):
+    log = folder / "server.log"
+    log.write_bytes(b"x" * 1_100_000)
+    holder().urls()
+    assert log.stat().st_size < 100_000
 
 
 def test_importing_it_loads_no_driver():

@@ -1,6 +1,6 @@
 """Stands beside the embedded PostgreSQL and stops it when the last process that uses it is gone.
 
-Run by `embedded` as a program of its own, with the standard library only. It holds no state: locks
+Run by `server` as a program of its own, with the standard library only. It holds no state: locks
 tell it everything, and the kernel drops those of a killed process.
 """
 

