@@ -5,8 +5,8 @@ import pytest
 from app.limits import connections, service
 
 
-@pytest.fixture(scope="session", autouse=True)
-async def _one_loop(database: object) -> AsyncIterator[None]:
+@pytest.fixture(scope="session")
+async def one_loop(database: object) -> AsyncIterator[None]:
     """The pool lives in one event loop; a fixture of the session keeps it for all tests."""
     yield
     await connections.close()

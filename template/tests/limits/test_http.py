@@ -6,6 +6,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI, Form
 
+from app.access.access import allow
+from app.access.person import Person
 from app.core import problems
 from app.core.middleware import RequestContext
 from app.core.settings import get_settings
@@ -13,6 +15,9 @@ from app.limits.dependencies import limited
 from app.limits.middleware import AddressLimit
 from app.limits.service import Rate
 from tests.conftest import new_client
+from tests.factories import Someone, make_user, sign_in
+
+pytestmark = pytest.mark.usefixtures("one_loop")
 
 RATE = Rate(2, 3600, strict=True)
 
@@ -39,6 +44,13 @@ def small_app(configure) -> FastAPI:
     @app.post("/by-json", dependencies=[limited(f"{name}-json", RATE, by="field:email")])
     async def by_json(body: dict[str, Any]) -> str:
         return str(body["email"])
+
+    @app.get("/by-person")
+    async def by_person(
+        person: Annotated[Person, allow("test.use")],
+        _: Annotated[None, limited(f"{name}-person", RATE, by="person")],
+    ) -> str:
+        return person.display_name
 
     problems.install(app)
     app.add_middleware(AddressLimit)
@@ -123,6 +135,18 @@ async def test_a_route_of_its_own_limit_counts_by_json_field(browser):
     mail = f"ada.{token_hex()}@example.com"
 
     assert await statuses(browser, "/by-json", 3, json={"email": mail}) == [200, 200, 429]
+
+
+async def test_a_person_has_one_budget_in_all_browsers(small_app, monkeypatch):
+    monkeypatch.setattr("app.access.person.granted", lambda role: frozenset({"test.use"}))
+    ada, eve = await make_user(password=False), await make_user(password=False)
+
+    async def codes(someone: Someone) -> list[int]:
+        async with new_client(small_app) as browser:
+            return await statuses(await sign_in(browser, someone), "/by-person", 2)
+
+    assert [await codes(ada), await codes(ada)] == [[200, 200], [429, 429]]
+    assert await codes(eve) == [200, 200]
 
 
 async def test_the_whole_app_is_behind_the_limit(configure):

@@ -12,6 +12,8 @@ from app.limits.jobs import forget
 from app.limits.lockout import LockedOut
 from app.limits.models import Lockout
 
+pytestmark = pytest.mark.usefixtures("one_loop")
+
 
 @pytest.fixture
 def login() -> str:
@@ -142,10 +144,13 @@ async def test_logins_are_not_stored_in_the_clear(login):
 
 
 async def test_failures_survive_the_rollback_of_the_sign_in(login):
-    with pytest.raises(RuntimeError):
+    async def sign_in() -> None:
         async with transaction():
             await fail(login, 8)
             raise RuntimeError("wrong password")
+
+    with pytest.raises(RuntimeError):
+        await sign_in()
 
     assert await wait_of(login) > 0
 

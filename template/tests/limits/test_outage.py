@@ -9,6 +9,8 @@ from app.limits import connections, service
 from app.limits.service import Rate, RateLimited, take
 from tests.limits.test_take import SLOW, how_many
 
+pytestmark = pytest.mark.usefixtures("one_loop")
+
 EXHAUSTED = Rate(5, SLOW, strict=True)
 
 

@@ -2,14 +2,18 @@
 
 import asyncio
 import json
-import os
 import sys
 from secrets import token_hex
 
+import pytest
+
+from app.core.settings import ROOT
 from app.limits import service
 from app.limits.leases import Leases
 from app.limits.service import Rate
 from tests.limits.test_take import how_many
+
+pytestmark = pytest.mark.usefixtures("one_loop")
 
 RATE = Rate(200, 1, burst=100)  # leases of ten
 SECONDS = 3
@@ -78,12 +82,9 @@ async def test_a_lease_spent_late_does_not_add_to_a_refilled_budget(monkeypatch)
 
 
 async def _start(key: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROCESS, key, str(SECONDS),
-        env=os.environ | {"PYTHONPATH": os.getcwd()},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    command = sys.executable, "-c", PROCESS, key, str(SECONDS)
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe)
 
 
 def _fullest(moments: list[float], rate: Rate) -> float:

@@ -11,6 +11,8 @@ from app.limits.jobs import forget
 from app.limits.models import RateLimit
 from app.limits.service import Rate, RateLimited, take
 
+pytestmark = pytest.mark.usefixtures("one_loop")
+
 SLOW = 3600  # so slow that nothing is refilled while a test runs
 
 
@@ -168,16 +170,3 @@ async def test_waiting_for_a_lease_takes_one_round_trip_for_all():
 
     assert allowed == 2000
     assert monotonic() - start < 2
-
-
-@pytest.mark.parametrize(
-    "values", [{"count": 0}, {"count": 5, "seconds": 0}, {"count": 4, "lease": 3}]
-)
-def test_an_impossible_rate_is_refused(values):
-    with pytest.raises(ValueError, match=r"\w"):
-        Rate(**values)
-
-
-def test_a_rate_is_said_by_the_minute_or_by_any_time():
-    assert Rate(per_minute=30) == Rate(30, 60)
-    assert Rate(30, 60, burst=5).depth == 5
