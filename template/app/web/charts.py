@@ -1,0 +1,101 @@
+"""The geometry of charts, in percent; templates/web/charts.html draws it as SVG.
+
+Percentages keep words and corners in shape at any width, with no script and no inline style.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+Number = float | Decimal
+
+GAP = 0.3  # of a bar's share
+STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+LABELS_AT_MOST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    label: str
+    value: Number
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    name: str
+    values: tuple[Number, ...]
+    path: str
+    end: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A label below the plot."""
+
+    text: str
+    x: float
+    anchor: str
+
+
+def ceiling(values: Sequence[Number]) -> float:
+    """The round number at the top of the scale."""
+    top = float(max(values, default=0))
+    if top <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(top))
+    return next(step * power for step in STEPS if step * power >= top * 0.999999)
+
+
+def scale(values: Sequence[Number]) -> list[float]:
+    """What is written beside the plot, from the top."""
+    top = ceiling(values)
+    return [top, top / 2, 0.0]
+
+
+def bars(points: Sequence[tuple[str, Number]]) -> list[Bar]:
+    """One bar for each (label, value); values below zero count as zero."""
+    top = ceiling([value for _, value in points])
+    share = 100 / max(len(points), 1)
+    made = []
+    for index, (label, value) in enumerate(points):
+        height = 100 * max(float(value), 0.0) / top
+        x = (index + GAP / 2) * share
+        sizes = (round(size, 3) for size in (x, 100 - height, share * (1 - GAP), height))
+        made.append(Bar(label, value, *sizes))
+    return made
+
+
+def lines(series: Sequence[tuple[str, Sequence[Number]]]) -> list[Line]:
+    """One line for each (name, values); all share the scale and the labels."""
+    top = ceiling([value for _, values in series for value in values])
+    made = []
+    for name, values in series:
+        places = [
+            (
+                round(100 * index / max(len(values) - 1, 1), 3),
+                round(100 - 100 * max(float(value), 0.0) / top, 3),
+            )
+            for index, value in enumerate(values)
+        ]
+        path = "M" + "L".join(f"{x} {y}" for x, y in places) if places else ""
+        made.append(Line(name, tuple(values), path, places[-1] if places else (0.0, 100.0)))
+    return made
+
+
+def marks(labels: Sequence[str], *, centred: bool) -> list[Mark]:
+    """The labels that fit below the plot, always with the last; centred ones stand under bars."""
+    count = len(labels)
+    step = max(1, math.ceil(count / LABELS_AT_MOST))
+    found = []
+    for index in range((count - 1) % step, count, step) if count else ():
+        if centred:
+            found.append(Mark(labels[index], round(100 * (index + 0.5) / count, 3), "middle"))
+        else:
+            anchor = "start" if index == 0 else "end" if index == count - 1 else "middle"
+            found.append(Mark(labels[index], round(100 * index / max(count - 1, 1), 3), anchor))
+    return found

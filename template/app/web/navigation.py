@@ -1,0 +1,68 @@
+"""The links beside every page. A module declares its own in pages.py:
+
+NAVIGATION = [Link("Audit log", "/admin/audit", "audit.read", "Administration", "list")]
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+from app.modules import parts
+
+ACCOUNT = "Account"
+"""Links of this section stand in the menu under the person's name."""
+
+
+class Viewer(Protocol):
+    """Who looks at the page, as `app.access` describes them."""
+
+    @property
+    def display_name(self) -> str: ...
+    @property
+    def email(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def permissions(self) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Shown to people with the permission; an empty one means everyone signed in."""
+
+    label: str
+    path: str
+    permission: str = ""
+    section: str = ""
+    icon: str = "chevron-right"
+    order: int = 100
+    """Lower comes first; a section stands where its first link does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    title: str
+    links: tuple[Link, ...]
+
+
+@cache
+def declared() -> tuple[Link, ...]:
+    """The links of all modules, in order."""
+    links = [link for part in parts("pages") for link in getattr(part, "NAVIGATION", ())]
+    return tuple(sorted(links, key=lambda link: (link.order, link.label)))
+
+
+def sections(links: Iterable[Link], person: Viewer) -> list[Section]:
+    """What this person sees, by section."""
+    seen: dict[str, list[Link]] = {}
+    for link in links:
+        if not link.permission or link.permission in person.permissions:
+            seen.setdefault(link.section, []).append(link)
+    return [Section(title, tuple(found)) for title, found in seen.items()]
+
+
+def current(links: Iterable[Link], path: str) -> str:
+    """The path of the link that this page belongs to: the longest that leads here, or ""."""
+    above = [link.path for link in links if f"{path}/".startswith(f"{link.path.rstrip('/')}/")]
+    return max(above, key=len, default="")

@@ -1,0 +1,313 @@
+// A conversation: sends a message, shows the answer while it is written.
+"use strict";
+
+(() => {
+  const chat = document.querySelector("[data-chat]");
+  if (!chat) return;
+
+  const API = "/api/conversations";
+  const PAGE = "/chat";
+  const find = (name, within = chat) => within.querySelector(`[data-${name}]`);
+  const log = find("log");
+  const scroller = find("scroll");
+  const composer = find("composer");
+  const input = composer.elements.text;
+  const phone = matchMedia("(pointer: coarse)");
+
+  let conversation = chat.dataset.conversation;
+  let running = null; // the AbortController of the answer that is being written
+  let following = true; // the log scrolls along until someone scrolls up
+
+  function copyOf(name) {
+    return chat.querySelector(`template[data-template="${name}"]`).content.cloneNode(true).firstElementChild;
+  }
+
+  // Scrolling
+
+  function follow() {
+    if (following) scroller.scrollTop = scroller.scrollHeight;
+  }
+
+  scroller.addEventListener("scroll", () => {
+    following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
+    find("to-latest").hidden = following;
+  });
+  find("to-latest").addEventListener("click", () => {
+    following = true;
+    follow();
+  });
+
+  // Server-sent events over fetch: EventSource can neither POST nor send a header.
+
+  async function* events(response) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        rest += value;
+        // A line end may be cut in two: a lone \r at the end waits for what follows.
+        const parts = rest.split(/(?:\r\n|\n|\r(?!$)){2}/);
+        rest = parts.pop();
+        for (const part of parts) {
+          const event = parse(part);
+          if (event) yield event;
+        }
+      }
+    } finally {
+      reader.cancel().catch(() => {}); // whoever stops listening also stops the answer
+    }
+  }
+
+  function parse(part) {
+    let name = "message";
+    const data = [];
+    for (const line of part.split(/\r\n|\n|\r/)) {
+      const [, field, value] = /^([^:]*):? ?(.*)$/.exec(line);
+      if (field === "event") name = value;
+      if (field === "data") data.push(value);
+    }
+    return data.length ? { name, data: JSON.parse(data.join("\n")) } : null;
+  }
+
+  // Problems
+
+  class Refused extends Error {
+    constructor(problem) {
+      super(problem.detail);
+      this.problem = problem;
+    }
+  }
+
+  async function post(path, body, accept, signal) {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "Accept": accept, "X-CSRF-Token": app.csrfToken() },
+      body: JSON.stringify(body),
+      signal,
+    });
+    if (!response.ok) throw new Refused(app.problemOf(await response.text()));
+    return response;
+  }
+
+  function problemOf(error) {
+    if (error instanceof Refused) return error.problem;
+    return { title: "The connection was lost", detail: "Please check it and try again." };
+  }
+
+  function showProblem(problem) {
+    find("problem").hidden = !problem;
+    find("problem-title").textContent = problem?.title ?? "";
+    find("problem-detail").textContent = problem?.detail ?? "";
+  }
+
+  // One answer
+
+  class Answer {
+    constructor() {
+      this.element = copyOf("assistant");
+      this.target = this.element.querySelector(".message-text");
+      this.target.removeAttribute("data-markdown");
+      this.target.replaceChildren();
+      this.element.setAttribute("aria-busy", "true"); // screen readers wait for the whole
+      this.text = "";
+      this.drawing = 0;
+    }
+
+    append(text) {
+      this.text += text;
+      this.drawing ||= requestAnimationFrame(() => this.draw());
+    }
+
+    replace(text) {
+      this.text = text;
+      this.draw();
+    }
+
+    draw() {
+      cancelAnimationFrame(this.drawing);
+      this.drawing = 0;
+      markdown.show(this.target, this.text);
+      follow();
+    }
+
+    sources(found) {
+      if (!found.length) return;
+      const details = copyOf("sources");
+      details.querySelector("[data-count]").textContent = `${found.length} ${found.length === 1 ? "source" : "sources"}`;
+      for (const one of found) {
+        const item = copyOf("source");
+        let title = item.querySelector(".source-title");
+        if (one.url && new URL(one.url, location.href).origin === location.origin) {
+          const link = document.createElement("a");
+          link.className = title.className;
+          link.href = one.url;
+          title.replaceWith(link);
+          title = link;
+        }
+        title.textContent = one.title;
+        item.querySelector("blockquote").textContent = one.quote ?? "";
+        details.querySelector("ol").append(item);
+      }
+      find("sources", this.element).replaceChildren(details);
+      follow();
+    }
+
+    finish(result) {
+      if (result.call_id) this.element.dataset.callId = result.call_id;
+      find("model", this.element).textContent = result.model ?? "";
+      find("stand-in", this.element).hidden = !result.stand_in;
+      this.end("");
+    }
+
+    end(note) {
+      this.draw();
+      this.element.removeAttribute("aria-busy");
+      find("note", this.element).textContent = note;
+      find("foot", this.element).hidden = false;
+      // What has no call cannot be rated.
+      for (const button of this.element.querySelectorAll("[data-rate]")) button.hidden = !this.element.dataset.callId;
+      follow();
+    }
+  }
+
+  async function ensureConversation(signal) {
+    if (conversation) return;
+    const response = await post(API, {}, "application/json", signal);
+    conversation = (await response.json()).id;
+    history.replaceState(null, "", `${PAGE}/${conversation}`);
+  }
+
+  async function send(text) {
+    const question = copyOf("person");
+    question.querySelector(".message-text").textContent = text;
+    const answer = new Answer();
+    showProblem(null);
+    find("intro")?.setAttribute("hidden", "");
+    log.hidden = false;
+    log.append(question, answer.element);
+    following = true;
+    follow();
+    busy(new AbortController());
+    let accepted = false;
+    let finished = false;
+    try {
+      await ensureConversation(running.signal);
+      const response = await post(`${API}/${conversation}/messages`, { text }, "text/event-stream", running.signal);
+      accepted = true;
+      for await (const { name, data } of events(response)) {
+        if (name === "delta") answer.append(data.text);
+        if (name === "replace") answer.replace(data.text);
+        if (name === "sources") answer.sources(data.sources ?? data);
+        if (name === "error") throw new Refused(data);
+        if (name === "done") {
+          answer.finish(data);
+          finished = true;
+        }
+      }
+      if (!finished) throw new TypeError("The stream ended early.");
+      say("The answer is complete.");
+    } catch (error) {
+      if (!accepted) {
+        // Nothing was kept on the server: take it back, so that it can be sent again.
+        question.remove();
+        answer.element.remove();
+        putBack(text);
+        if (error.name !== "AbortError") showProblem(problemOf(error));
+      } else if (error.name === "AbortError") {
+        answer.end("Stopped");
+        say("Stopped.");
+      } else {
+        answer.end("Interrupted");
+        if (!answer.text) answer.element.remove();
+        putBack(text);
+        showProblem(problemOf(error));
+      }
+    } finally {
+      busy(null);
+    }
+  }
+
+  function putBack(text) {
+    if (!input.value.trim()) input.value = text;
+    grow();
+  }
+
+  function busy(controller) {
+    running = controller;
+    find("send").hidden = Boolean(controller);
+    find("stop").hidden = !controller;
+    if (controller) say("The answer is being written.");
+    else if (!phone.matches) input.focus();
+  }
+
+  function say(text) {
+    find("status").textContent = text;
+  }
+
+  // Composer
+
+  function grow() {
+    if (CSS.supports("field-sizing", "content")) return;
+    input.style.height = "auto";
+    input.style.height = `${input.scrollHeight}px`;
+  }
+
+  composer.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = input.value.trim();
+    if (!text || running) return;
+    input.value = "";
+    grow();
+    send(text);
+  });
+  input.addEventListener("input", grow);
+  input.addEventListener("keydown", (event) => {
+    // While an input method composes a word, Enter belongs to it.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || phone.matches) return;
+    event.preventDefault();
+    composer.requestSubmit();
+  });
+  find("stop").addEventListener("click", () => running?.abort());
+
+  // Clicks in the log
+
+  async function rate(button) {
+    const message = button.closest("[data-call-id]");
+    const buttons = message.querySelectorAll("[data-rate]");
+    const before = [...buttons].map((one) => one.getAttribute("aria-pressed"));
+    for (const one of buttons) one.setAttribute("aria-pressed", one === button);
+    try {
+      await post("/api/feedback", { call_id: message.dataset.callId, rating: button.dataset.rate }, "application/json");
+      say("Thank you, your rating is kept.");
+    } catch (error) {
+      buttons.forEach((one, at) => one.setAttribute("aria-pressed", before[at]));
+      app.toast(problemOf(error).detail, "danger");
+    }
+  }
+
+  async function copyMessage(button) {
+    await navigator.clipboard.writeText(button.closest(".message").querySelector(".message-text").innerText);
+    app.toast("Copied.");
+  }
+
+  chat.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button?.hasAttribute("data-rate")) rate(button);
+    if (button?.hasAttribute("data-copy-message")) copyMessage(button);
+    if (button?.hasAttribute("data-suggestion")) {
+      input.value = button.textContent;
+      composer.requestSubmit();
+    }
+  });
+
+  // Answers that were already here came as plain text.
+  for (const target of log.querySelectorAll("[data-markdown]")) {
+    const text = target.textContent;
+    target.removeAttribute("data-markdown");
+    target.replaceChildren();
+    markdown.show(target, text);
+  }
+  follow();
+})();
