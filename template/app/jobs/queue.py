@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from inspect import signature
+from time import monotonic
 from typing import Any, ParamSpec, get_type_hints
 
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
@@ -27,11 +28,10 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from sqlalchemy.ext.asyncio import AsyncSession
-from structlog.contextvars import bound_contextvars
 
 from app.core.clock import now
 from app.core.db import app_url
-from app.core.logging import log
+from app.core.logging import log, request_id
 from app.jobs.settings import JobsSettings
 from app.modules import parts
 
@@ -120,8 +120,8 @@ def task(
             attempt.set(Attempt(job.attempts + 1, last=job.attempts >= retries))
             if "timestamp" not in arguments.model_fields:  # The library gives it to scheduled jobs.
                 stored.pop("timestamp", None)
-            with bound_contextvars(job=name, job_id=job.id):
-                await _run(handler, arguments, stored, seconds=timeout)
+            request_id.set(f"job-{job.id}")  # In every line that the handler logs.
+            await _run(name, handler, arguments, stored, seconds=timeout)
 
         queue.task(
             name=name,
@@ -258,13 +258,15 @@ def _alone(name: str) -> Any:
 
 
 async def _run(
+    name: str,
     handler: Callable[..., Awaitable[None]],
     arguments: type[BaseModel],
     stored: dict[str, Any],
     seconds: float,
 ) -> None:
     this = attempt.get()
-    started = asyncio.get_running_loop().time()
+    line = log.bind(job=name, attempt=this.number)
+    began = monotonic()
     try:
         try:
             values = dict(arguments.model_validate(stored))
@@ -273,13 +275,12 @@ async def _run(
         async with asyncio.timeout(seconds):
             await handler(**values)
     except asyncio.CancelledError:
-        log.warning("job.given_back", attempt=this.number)
+        line.warning("job.given_back")
         raise
     except Exception as error:
         if this.last or isinstance(error, GiveUp):
-            log.error("job.failed", attempt=this.number, exc_info=error)
+            line.error("job.failed", exc_info=error)
         else:
-            log.warning("job.to_retry", attempt=this.number, error=type(error).__name__)
+            line.warning("job.to_retry", error=type(error).__name__)
         raise
-    took = asyncio.get_running_loop().time() - started
-    log.info("job.finished", attempt=this.number, seconds=round(took, 3))
+    line.info("job.finished", seconds=round(monotonic() - began, 3))

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -36,10 +37,10 @@ async def test_a_job_runs_after_the_commit_and_leaves_no_row(tmp_path):
 
 async def test_a_rollback_takes_the_job_with_it(tmp_path):
     path = tmp_path / "notes"
-    with pytest.raises(RuntimeError, match="changed my mind"):
+    with suppress(RuntimeError):
         async with transaction() as db:
             await enqueue(db, "sample.note", path=str(path))
-            raise RuntimeError("changed my mind")
+            raise RuntimeError
 
     await run_until_empty(QUEUE)
 

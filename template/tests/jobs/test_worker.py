@@ -26,7 +26,11 @@ asyncio.run(worker.run(queues=["sample"]))
 
 @asynccontextmanager
 async def worker_process(**settings: str) -> AsyncIterator[Process]:
-    quick = {"JOBS_HEARTBEAT_SECONDS": "0.2", "JOBS_STALLED_SECONDS": "1"} | settings
+    quick = {
+        "JOBS_POLL_SECONDS": "0.5",
+        "JOBS_HEARTBEAT_SECONDS": "0.2",
+        "JOBS_STALLED_SECONDS": "1",
+    } | settings
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-c", WORKER),
@@ -123,20 +127,42 @@ async def ended(process: Process, condition: Callable[[], Awaitable[bool]]) -> N
         await asyncio.sleep(0.05)
 
 
-async def test_a_worker_starts_scheduled_jobs_and_hears_of_new_ones_at_once(tmp_path, configure):
-    configure(JOBS_POLL_SECONDS=60, JOBS_STALLED_SECONDS=1)
-    async with transaction() as db:  # Workers of other tests may have served this minute.
-        await db.execute(text("DELETE FROM procrastinate_periodic_defers"))
-    path = tmp_path / "notes"
+@asynccontextmanager
+async def worker_here() -> AsyncIterator[None]:
     stop = asyncio.Event()
     running = asyncio.create_task(work(stop, queues=[QUEUE]))
-    async with asyncio.timeout(10):
+    try:
+        yield
+    finally:
+        stop.set()
+        async with asyncio.timeout(10):
+            await running
+
+
+async def test_a_worker_starts_jobs_by_the_clock(configure):
+    configure(JOBS_POLL_SECONDS=0.2, JOBS_STALLED_SECONDS=1)
+    async with transaction() as db:  # Workers of other tests may have served this minute.
+        await db.execute(text("DELETE FROM procrastinate_periodic_defers"))
+
+    async with worker_here(), asyncio.timeout(10):
         await scheduled.wait()
-    await add("sample.note", path=str(path))
-    await until(lambda: notes(path) == ["ran"], seconds=5)
-    stop.set()
-    async with asyncio.timeout(5):
-        await running
+
+
+async def listening() -> bool:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = "
+    async with transaction() as db:
+        return bool(await db.scalar(text(query + "current_database()")))
+
+
+async def test_a_worker_hears_of_new_jobs_at_once(tmp_path, configure):
+    configure(JOBS_POLL_SECONDS=60)
+    path = tmp_path / "notes"
+    async with worker_here():
+        async with asyncio.timeout(10):
+            while not await listening():
+                await asyncio.sleep(0.05)
+        await add("sample.note", path=str(path))
+        await until(lambda: notes(path) == ["ran"], seconds=5)
 
 
 async def test_the_web_process_runs_jobs_when_told_to(tmp_path, configure):
