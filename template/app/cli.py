@@ -1,18 +1,19 @@
-"""The command line: `app --help`."""
+"""The command line: `app --help`. A module's commands are `app <module> ...`."""
 
 import os
+import sys
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from app.core import commands as core
-from app.modules import parts
+from app.modules import MODULES
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 cli.add_typer(core.database, name="db")
 cli.add_typer(core.keys, name="keys")
-for part in parts("commands"):
-    cli.add_typer(part.commands, name=getattr(part, "NAME", part.__name__.split(".")[1]))
 
 
 @cli.command()
@@ -21,28 +22,9 @@ def dev(
     reload: Annotated[bool, typer.Option(help="Start again when a file changes.")] = True,
 ) -> None:
     """Run everything on this machine: database, migrations, web, background jobs."""
-    import uvicorn
-    from rich import print  # noqa: A004
+    from app import dev
 
-    from app.core import migrate
-    from app.core.settings import ROOT
-
-    os.environ.setdefault("PUBLIC_URL", f"http://localhost:{port}")
-    print("Starting the database ...")
-    migrate.upgrade(told=lambda module, revision: print(f"  {module:<14} {revision}"))
-    address = os.environ["PUBLIC_URL"]
-    print(f"\n  The app:      [bold]{address}[/]\n  Its mail:     [bold]{address}/dev/inbox[/]\n")
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host="127.0.0.1",
-        port=port,
-        reload=reload,
-        reload_dirs=[str(ROOT / "app")],
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
+    dev.run(port, reload=reload)
 
 
 @cli.command()
@@ -78,8 +60,70 @@ def worker() -> None:
     asyncio.run(jobs.run())
 
 
+@cli.command("create-admin")
+def create_admin(
+    email: Annotated[str, typer.Option(help="Asked for when left out.")] = "",
+    name: Annotated[str, typer.Option(help="Asked for when left out.")] = "",
+    password: Annotated[
+        str, typer.Option(envvar="ADMIN_PASSWORD", help="Better asked for than written.")
+    ] = "",
+) -> None:
+    """Make an administrator; someone who has an account keeps it and becomes one."""
+    import asyncio
+
+    from rich import print  # noqa: A004
+
+    from app.auth import administrator
+    from app.core import db
+    from app.core.errors import Problem
+
+    async def make(email: str) -> str:
+        try:
+            if await administrator.exists(email):
+                await administrator.promote(email)
+                return f"{email} is an administrator now."
+            await administrator.create(
+                email, name or _ask("Name:"), password or _ask("Password:", secret=True)
+            )
+            return f"{email} is an administrator and can sign in."
+        finally:
+            await db.close()
+
+    try:
+        print(f"[green]{asyncio.run(make(email or _ask('Mail address:')))}[/]")
+    except Problem as problem:
+        print(f"[red]{problem.detail}[/]")
+        raise typer.Exit(1) from problem
+
+
+def _ask(question: str, *, secret: bool = False) -> str:
+    import questionary
+
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"Nobody is there to answer {question!r}: give it as an option.")
+    kind = questionary.password if secret else questionary.text
+    return str(kind(question).unsafe_ask())
+
+
+def add_modules(words: list[str]) -> None:
+    """Add the commands of the module that is meant, or of all for the help page."""
+    names = MODULES if not words or words[0].startswith("-") else words[:1]
+    for name in names:
+        if name in MODULES and find_spec(f"app.{name}.commands"):
+            cli.add_typer(import_module(f"app.{name}.commands").commands, name=name)
+
+
 def main() -> None:
-    cli()
+    add_modules(sys.argv[1:])
+    try:
+        cli()
+    except Exception as error:
+        # Written as one sentence for the person at the terminal, with what to do.
+        if type(error).__name__ in {"CannotStart", "UnsafeSettings"} and not os.environ.get(
+            "DEBUG"
+        ):
+            sys.exit(str(error))
+        raise
 
 
 if __name__ == "__main__":

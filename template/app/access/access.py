@@ -10,8 +10,9 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import RouteContext, iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.routing import Mount
 
 from app.access import forgery
 from app.access.person import Person, identify
@@ -135,14 +136,27 @@ def guards(dependant: Dependant) -> Iterator[Access | Public]:
         yield from guards(one)
 
 
+def routes(app: FastAPI) -> Iterator[RouteContext]:
+    """Every route of the app, those of included routers too, without mounted static files."""
+    for route in iter_route_contexts(app.routes):
+        if not (isinstance(route.original_route, Mount) and route.path == "/static"):
+            yield route
+
+
+def markers(route: RouteContext) -> list[Access | Public]:
+    """Who may call a route; empty for a kind of route that cannot say it."""
+    dependant = getattr(route, "dependant", None)
+    return list(guards(dependant)) if isinstance(dependant, Dependant) else []
+
+
 def refuse_unguarded(app: FastAPI) -> None:
     """Raise `UnguardedRoute` for routes that do not say who may call them."""
-    open_routes = [
-        f"{sorted(route.methods or ())} {route.path}"
-        for route in app.routes
-        if isinstance(route, APIRoute) and not any(guards(route.dependant))
+    unguarded = [
+        f"{', '.join(sorted(route.methods or ()))} {route.path}"
+        for route in routes(app)
+        if not markers(route)
     ]
-    if open_routes:
+    if unguarded:
         raise UnguardedRoute(
-            "Say who may call these routes, with allow(...) or public(): " + ", ".join(open_routes)
+            "Say who may call these routes, with allow(...) or public(): " + "; ".join(unguarded)
         )

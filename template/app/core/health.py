@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from fastapi import APIRouter, Response
 from sqlalchemy import Connection, text
 
-from app.core import migrate
 from app.core.db import engine
 from app.core.logging import log
 from app.modules import parts
@@ -59,6 +58,9 @@ async def database() -> None:
 
 def migrations_behind(connection: Connection) -> list[str]:
     """Modules whose tables are older than their code. Newer is fine: a release under way."""
+    # Imported late: Alembic takes a third of a second, which every start would pay.
+    from app.core import migrate
+
     at = migrate.applied(connection)
     behind = []
     for module, head in migrate.heads().items():

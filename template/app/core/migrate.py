@@ -173,7 +173,10 @@ def _indent(code: str) -> str:
 
 def problems(connection: Connection) -> list[str]:
     """What `app db check` finds: drift between models and tables, tables without row security."""
-    found = []
+    found = [
+        f"{module}: has tables and no migrations; run `app db revision {module} -m first`"
+        for module in sorted(set(tables().values()) - set(in_order()))
+    ]
     at, wanted = applied(connection), heads()
     for module in in_order():
         if at[module] != wanted[module]:

@@ -4,6 +4,7 @@ Rejected input is never echoed, and nothing of an unexpected error leaves the se
 request id.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -12,9 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import Invalid, Problem, Unavailable
 from app.core.logging import log, request_id
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 class _Plain(Problem):
@@ -65,6 +69,8 @@ def as_problem(error: Exception) -> Problem:
             return error
         case RequestValidationError():
             return Invalid("Some of what was sent is not valid.", errors=_sentences(error))
+        case HTTPException() if isinstance(error.__cause__, Problem):
+            return error.__cause__  # raised while the body was read, and wrapped by the framework
         case HTTPException():
             return _Plain(error)
         case PoolTimeout():
@@ -97,8 +103,39 @@ def _sentences(error: RequestValidationError) -> dict[str, str]:
     }
 
 
+class Unexpected:
+    """Answer errors that nobody expected, inside the other layers so that these still see them."""
+
+    def __init__(self, app: ASGIApp, handle: Handler) -> None:
+        self.app = app
+        self.handle = handle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            response = await self.handle(Request(scope, receive), error)
+            if started:
+                # Half an answer is out: breaking the connection tells that the rest is missing.
+                raise ConnectionAbortedError("failed in the middle of an answer") from error
+            await response(scope, receive, send)
+        return None
+
+
 def install(app: FastAPI, answer: Any = None) -> None:
-    """Answer every error with a problem; `answer(request, problem)` may give a page instead."""
+    """Answer every error with a problem; `answer(request, problem)` may give a page instead.
+
+    Call it before other layers are added: this one belongs inside them.
+    """
 
     async def handle(request: Request, error: Exception) -> Response:
         problem = as_problem(error)
@@ -111,6 +148,6 @@ def install(app: FastAPI, answer: Any = None) -> None:
         HTTPException,
         DBAPIError,
         PoolTimeout,
-        Exception,
     ):
         app.add_exception_handler(kind, handle)
+    app.add_middleware(Unexpected, handle=handle)

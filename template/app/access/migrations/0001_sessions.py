@@ -37,8 +37,8 @@ BEGIN
     PERFORM set_config('app.organization_id', opened.organization_id::text, true),
             set_config('app.user_id', opened.user_id::text, true);
     RETURN QUERY SELECT opened.id, opened.user_id, opened.organization_id, opened.email,
-        opened.display_name, opened.role, opened.level, opened.second_factor, opened.authenticated_at,
-        opened.user_created_at;
+        opened.display_name, opened.role, opened.level, opened.second_factor,
+        opened.authenticated_at, opened.user_created_at;
 END $$
 """
 

@@ -1,0 +1,48 @@
+"""The first administrator: made on the server, because nobody is there yet to invite."""
+
+from app.audit import service as audit
+from app.auth import passwords
+from app.auth.models import Password
+from app.core.clock import now
+from app.core.db import transaction
+from app.users import service as users
+from app.users.models import Role
+
+
+async def exists(email: str) -> bool:
+    async with transaction(elevated=True) as db:
+        return await users.by_email(db, email) is not None
+
+
+async def promote(email: str) -> None:
+    """Make someone who has an account an administrator."""
+    async with transaction(elevated=True) as db:
+        organization = await users.the_organization(db)
+        user = await users.by_email(db, email)
+        if user is None:
+            raise LookupError(email)
+        membership = await users.membership(db, user.id, organization.id)
+        membership.role = Role.ADMIN
+        await audit.record(
+            db, "administrator.promoted", organization_id=organization.id, user_id=user.id
+        )
+
+
+async def create(email: str, name: str, password: str) -> None:
+    """Make an account that is active at once. Raises `passwords.WeakPassword`."""
+    passwords.check(password, email=email, name=name)
+    hashed = await passwords.hash_password(password)
+    async with transaction(elevated=True) as db:
+        organization = await users.the_organization(db)
+        user = await users.add(
+            db,
+            email=email,
+            display_name=name,
+            organization_id=organization.id,
+            role=Role.ADMIN,
+        )
+        user.activated_at = now()
+        db.add(Password(user_id=user.id, hash=hashed))
+        await audit.record(
+            db, "administrator.created", organization_id=organization.id, user_id=user.id
+        )

@@ -1,0 +1,59 @@
+import pytest
+
+from app.core.settings import Settings, UnsafeSettings, refuse_unsafe
+from app.main import module_settings
+
+
+def safe_production(configure):
+    configure(
+        APP_ENV="production",
+        SECRET_KEY="k" * 40,
+        ENCRYPTION_KEYS="k1:" + "A" * 43 + "=",
+        DATABASE_URL="postgresql://app:x@db/app",
+        PUBLIC_URL="https://app.example.com",
+    )
+
+
+def test_every_default_works_on_a_laptop(monkeypatch):
+    for name in ("PUBLIC_URL", "DATABASE_URL", "DATABASE_OWNER_URL", "APP_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    assert Settings(_env_file=None).app_env == "development"
+
+
+def test_production_takes_safe_settings(configure):
+    safe_production(configure)
+    refuse_unsafe()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("SECRET_KEY", "", "SECRET_KEY"),
+        ("SECRET_KEY", "a-secret-for-laptops-only-that-production-refuses", "SECRET_KEY"),
+        ("ENCRYPTION_KEYS", "", "ENCRYPTION_KEYS"),
+        ("DATABASE_URL", "", "DATABASE_URL"),
+        ("PUBLIC_URL", "http://app.example.com", "PUBLIC_URL"),
+        ("DEBUG", "true", "DEBUG"),
+    ],
+)
+def test_production_refuses_what_only_suits_a_laptop(configure, name, value, told):
+    safe_production(configure)
+    configure(**{name: value})
+    with pytest.raises(UnsafeSettings, match=told):
+        refuse_unsafe()
+
+
+def test_production_refuses_the_stand_ins_of_modules(configure):
+    safe_production(configure)
+    configure(MAIL_BACKEND="inbox", PASSWORD_MEMORY_KIB="8", SIGN_UP_FIRST_IS_ADMIN="true")
+    with pytest.raises(UnsafeSettings) as refusal:
+        refuse_unsafe(*module_settings())
+    for name in ("MAIL_BACKEND", "PASSWORD_MEMORY_KIB", "SIGN_UP_FIRST_IS_ADMIN"):
+        assert name in str(refusal.value)
+
+
+def test_a_malformed_key_is_refused_without_being_told(configure):
+    configure(ENCRYPTION_KEYS="k1:c2hvcnQ=")
+    with pytest.raises(ValueError, match="32 bytes") as refusal:
+        Settings.load()
+    assert "c2hvcnQ" not in str(refusal.value).partition("input_value")[0]
