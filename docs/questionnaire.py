@@ -1,0 +1,167 @@
+"""The questions as data. `make docs` writes docs/options.md and README.md's table from them."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+ROOT = Path(__file__).parent.parent
+OPTIONS = ROOT / "docs" / "options.md"
+README = ROOT / "README.md"
+MARKS = ("<!-- options: written by `make docs` -->", "<!-- end of options -->")
+PRESETS = ["prototype", "saas", "internal", "regulated"]
+
+
+def settings() -> dict[str, Any]:
+    """copier.yml without the questions."""
+    loader = yaml.SafeLoader((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    loader.add_constructor("!include", lambda *_: {})
+    merged: dict[str, Any] = {}
+    while loader.check_data():
+        merged |= loader.get_data() or {}
+    return merged
+
+
+def questions() -> dict[str, dict[str, Any]]:
+    """Every question in the order of asking, computed ones too."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted((ROOT / "questions").glob("*.yml")):
+        found |= yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def asked() -> dict[str, dict[str, Any]]:
+    return {name: one for name, one in questions().items() if one.get("when") is not False}
+
+
+def environment() -> SandboxedEnvironment:
+    """Jinja as Copier sets it up for this template."""
+    spelling = {name: value for name, value in settings()["_envops"].items() if name != "undefined"}
+    return SandboxedEnvironment(
+        loader=FileSystemLoader(ROOT),
+        extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
+        undefined=StrictUndefined,
+        **spelling,
+    )
+
+
+def checks() -> Any:
+    """What questions/checks.jinja defines: `rooms`, `numbers`, `reserved`, `refusals()` ..."""
+    return environment().get_template("questions/checks.jinja").module
+
+
+def values(question: dict[str, Any]) -> dict[str, str]:
+    """A choice question's values, each with the title that people see."""
+    return {
+        (value["value"] if isinstance(value, dict) else value): title
+        for title, value in question.get("choices", {}).items()
+    }
+
+
+def defaults(preset: str) -> dict[str, Any]:
+    """What each question answers by itself; nothing for one that has to be asked."""
+    jinja, known = environment(), {"preset": preset, "rooms": checks().rooms}
+    for name, question in questions().items():
+        default = question.get("default")
+        if name not in known and name != "refused" and default != "{{ UNSET }}":
+            rendered = jinja.from_string(str(default)).render(known).strip()
+            plain = question["type"] == "str" and not question.get("multiselect")
+            known[name] = rendered if plain else yaml.safe_load(rendered)
+    return {name: known[name] for name in asked() if name in known}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return str(value)
+
+
+def page() -> str:
+    rooms, numbers = checks().rooms, checks().numbers
+    by_preset = {preset: defaults(preset) for preset in PRESETS}
+    lines = [
+        "# Options",
+        "",
+        "Written from the questions by `make docs`; do not edit.",
+        "",
+        "Give an answer beforehand with `copier copy --data NAME=VALUE`. A preset answers what",
+        "most teams answer alike and asks the rest; `preset=custom` asks everything.",
+        "",
+    ]
+    for name, question in asked().items():
+        lines += [f"## {name}", "", _sentence(question["help"]), ""]
+        lines += _values_of(name, question, rooms, numbers)
+        lines += [_default_of(name, by_preset), ""]
+    lines += ["## Roadmap", ""]
+    lines += [
+        "A choice that is marked arrives with the room that builds it. Until then Copier shows it",
+        "greyed out, and refuses it in `--data` with the same words. Its name is final.",
+        "",
+    ]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _values_of(
+    name: str, question: dict[str, Any], rooms: dict[str, Any], numbers: dict[str, Any]
+) -> list[str]:
+    if question.get("choices"):
+        rows = [
+            f"| `{value}` | {title}{_waiting(rooms[name].get(value))} |"
+            for value, title in values(question).items()
+        ]
+        return ["| Value | |", "| --- | --- |", *rows, ""]
+    if name in numbers:
+        low, high = numbers[name]
+        return [f"A whole number from {low} to {high}.", ""]
+    if question["type"] == "bool":
+        return [f"`true`{_waiting(rooms[name]['true'])} or `false`.", ""]
+    return []
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else text + "."
+
+
+def table() -> str:
+    """The options in short, for README.md: what can be had today."""
+    rooms = checks().rooms
+    lines = ["| Question | Answers today |", "| --- | --- |"]
+    for name, question in asked().items():
+        if question.get("choices") or question["type"] == "bool":
+            offered = [f"`{value}`" for value, reason in rooms[name].items() if not reason]
+            answers = ", ".join(offered) or "none yet"
+        else:
+            answers = {"int": "a number"}.get(question["type"], "a text")
+        lines.append(f"| [{name}](docs/options.md#{name}) | {answers} |")
+    return "\n".join(lines) + "\n"
+
+
+def readme(text: str) -> str:
+    """README.md with its table of options written anew."""
+    before, _, rest = text.partition(MARKS[0])
+    return f"{before}{MARKS[0]}\n{table()}{MARKS[1]}{rest.partition(MARKS[1])[2]}"
+
+
+def _waiting(reason: str) -> str:
+    return f" *({reason.removesuffix(' (docs/options.md)')})*" if reason else ""
+
+
+def _default_of(name: str, by_preset: dict[str, dict[str, Any]]) -> str:
+    found = {preset: answers.get(name) for preset, answers in by_preset.items()}
+    if name == "preset":
+        return f"Default: `{questions()['preset']['default']}`."
+    if None in found.values():
+        return "No default: asked when it matters."
+    shown = {preset: f"`{_shown(value)}`" for preset, value in found.items()}
+    if len(set(shown.values())) == 1:
+        return f"Default: {shown['saas']}."
+    return "Default: " + ", ".join(f"{preset} {value}" for preset, value in shown.items()) + "."
+
+
+if __name__ == "__main__":
+    OPTIONS.write_text(page(), encoding="utf-8", newline="\n")
+    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

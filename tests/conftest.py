@@ -1,0 +1,125 @@
+"""Rendering inside this process, from a copy of the work tree: what is not committed counts too."""
+
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import copier
+import copier._main
+import pytest
+import yaml
+from jinja2.environment import Environment
+
+ROOT = Path(__file__).parent.parent
+ANSWER_FILES = sorted((ROOT / "tests" / "answers").glob("*.yml"))
+
+Render = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _undisturbed(monkeypatch: pytest.MonkeyPatch, no_settings: Path) -> None:
+    """Neither this machine's settings for copier and git nor an outer make may change a result."""
+    monkeypatch.setenv("COPIER_SETTINGS_PATH", str(no_settings))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.com")
+    for name in ("MAKEFLAGS", "MAKELEVEL", "VIRTUAL_ENV", "CI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def no_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    empty = tmp_path_factory.mktemp("settings") / "settings.yml"
+    empty.write_text("{}")
+    return empty
+
+
+@pytest.fixture(scope="session")
+def fast_copier() -> Iterator[None]:
+    """Copier compiles each part of each path anew and asks git once per file; three times slower.
+
+    test_options.py renders once without this and compares.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copier._main.Worker, "_sync_git_index_executable_bit", lambda *_, **__: None)
+        patch.setattr(Environment, "from_string", _cached(Environment.from_string))
+        yield
+
+
+def _cached(original: Callable[..., Any]) -> Callable[..., Any]:
+    def from_string(
+        self: Any,
+        source: Any,
+        globals: Any = None,
+        template_class: Any = None,
+    ) -> Any:
+        if not isinstance(source, str) or "yield" in source:
+            return original(self, source, globals, template_class)
+        cache = self.__dict__.setdefault("_compiled_strings", {})
+        if source not in cache:
+            cache[source] = original(self, source, globals, template_class)
+        return cache[source]
+
+    return from_string
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What git would commit now, in a folder without git."""
+    return copy_work_tree(tmp_path_factory.mktemp("template") / "eighty")
+
+
+def copy_work_tree(destination: Path) -> Path:
+    for name in git(ROOT, "ls-files", "-co", "--exclude-standard", "-z").split("\0"):
+        if name and (ROOT / name).is_file():
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, destination / name)
+    return destination
+
+
+@pytest.fixture
+def render(template: Path, tmp_path: Path, fast_copier: None) -> Render:
+    """Render with these answers and the defaults for the rest. Nothing is trusted."""
+    numbers = itertools.count()
+
+    def rendered(**answers: Any) -> Path:
+        destination = tmp_path / f"project{next(numbers)}"
+        copier.run_copy(
+            str(template), destination, data=answers, defaults=True, quiet=True, unsafe=False
+        )
+        return destination
+
+    return rendered
+
+
+def answers_of(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def tree(project: Path, *, without: tuple[str, ...] = (".git",)) -> dict[str, bytes]:
+    """Every file below the project, by its path."""
+    return {
+        path.relative_to(project).as_posix(): path.read_bytes()
+        for path in sorted(project.rglob("*"))
+        if path.is_file() and path.relative_to(project).parts[0] not in without
+    }
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def commit_all(folder: Path, message: str = "All of it") -> None:
+    if not (folder / ".git").exists():
+        git(folder, "init", "--quiet", "--initial-branch", "main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
