@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich import print  # noqa: A004
+from rich.console import Console
 
 from app.audit import chain
 from app.audit.models import Anchor
@@ -33,14 +33,14 @@ def verify_all(
     """Find what was changed, removed or rewritten in the log past the app; fail if anything was."""
     kept = _read(anchors) if anchors else {}
     reports = asyncio.run(_verify(organization, kept))
+    console = Console()
     for report in reports:
         name = report.organization_id or "platform"
         colour, word = ("green", "sound") if report.sound else ("red", "TAMPERED WITH")
-        print(f"{name}  {report.events} events  [{colour}]{word}[/]")
-        for line in report.findings:
-            print(f"  [red]{line}[/]")
-        for line in report.notes:
-            print(f"  [yellow]{line}[/]")
+        lines = [f"{name}  {report.events} events  [{colour}]{word}[/]"]
+        lines += [f"  [red]{line}[/]" for line in report.findings]
+        lines += [f"  [yellow]{line}[/]" for line in report.notes]
+        console.print("\n".join(lines), soft_wrap=True, highlight=False)
     if not all(report.sound for report in reports):
         raise typer.Exit(1)
 

@@ -137,10 +137,13 @@ def _matching(organization_id: UUID | None, wanted: Filter) -> Select[Event]:
     return query
 
 
-async def names(db: AsyncSession, events: Sequence[Event]) -> dict[UUID, str]:
+def sentence(action: str) -> str:
+    """`user.role_changed` as people read it: User role changed."""
+    return re.sub(r"[._]", " ", action).capitalize()
+
+
+async def names(db: AsyncSession, events: Sequence[Event], *others: UUID | None) -> dict[UUID, str]:
     """What the people in these events are called today; those who left are not in it."""
-    ids = {event.user_id for event in events if event.user_id}
-    if not ids:
-        return {}
-    rows = await db.execute(select(PEOPLE).where(PEOPLE.c.id.in_(ids)))
+    ids = {event.user_id for event in events} | {*others}
+    rows = await db.execute(select(PEOPLE).where(PEOPLE.c.id.in_(ids - {None})))
     return {row.id: row.display_name for row in rows}

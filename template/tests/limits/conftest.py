@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -13,6 +13,8 @@ async def one_loop(database: object) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def another_process() -> None:
-    """Forget the leases, as a process would that has just started."""
+def another_process() -> Iterator[None]:
+    """No leases yet, as in a process that has just started."""
+    service._leases.cache_clear()
+    yield
     service._leases.cache_clear()

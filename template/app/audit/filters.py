@@ -1,0 +1,44 @@
+"""Which events someone asks for, as query parameters of pages and JSON API alike."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query
+from pydantic import BeforeValidator
+
+from app.audit.service import Filter
+
+
+def _none_if_empty(value: object) -> object:
+    """A form sends its empty fields, too."""
+    return None if value == "" else value
+
+
+# A date is tried first: of a moment that is given as a day, the whole day is meant.
+Moment = Annotated[date | datetime | None, BeforeValidator(_none_if_empty)]
+
+
+def _filter(
+    action: Annotated[str, Query(max_length=100, description="`session` finds all its kinds")] = "",
+    person: Annotated[UUID | None, BeforeValidator(_none_if_empty)] = None,
+    since: Annotated[Moment, Query(alias="from")] = None,
+    until: Annotated[Moment, Query(alias="to", description="A day counts as a whole")] = None,
+) -> Filter:
+    return Filter(
+        action=action.strip(),
+        user_id=person,
+        since=_aware(since),
+        until=_aware(until, whole_day=True),
+    )
+
+
+def _aware(moment: date | datetime | None, *, whole_day: bool = False) -> datetime | None:
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time()) + timedelta(days=1 if whole_day else 0)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Wanted = Annotated[Filter, Depends(_filter)]
