@@ -1,0 +1,1 @@
+"""Checks on what goes to a model and on what comes back. A guard that fails blocks."""

@@ -1,0 +1,42 @@
+"""Reads injection.toml."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.guardrails.normalise import folded
+
+PART = re.compile(r"%(\w+)%")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    kind: str
+    weight: float
+    regex: re.Pattern[str]
+    caught: str
+
+
+def _read() -> dict[str, Any]:
+    text = (Path(__file__).parent / "injection.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _compiled(written: str, parts: dict[str, str]) -> re.Pattern[str]:
+    filled = PART.sub(lambda found: f"(?:{parts[found[1]]})", written)
+    return re.compile(folded(filled.replace("\n", "")))
+
+
+_FILE = _read()
+PATTERNS = [
+    Pattern(
+        one["kind"],
+        one["weight"],
+        _compiled(one["regex"], _FILE.get("parts", {})),
+        one["caught"],
+    )
+    for one in _FILE["pattern"]
+]
+SQUEEZED = _compiled(_FILE["squeezed"]["regex"], {})
