@@ -11,7 +11,7 @@ from decimal import Decimal
 Number = float | Decimal
 
 GAP = 0.3  # of a bar's share
-STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 LABELS_AT_MOST = 6
 
 
@@ -35,11 +35,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A label below the plot."""
+    """A label below the plot; x is its middle."""
 
     text: str
     x: float
-    anchor: str
 
 
 def ceiling(values: Sequence[Number]) -> float:
@@ -87,15 +86,13 @@ def lines(series: Sequence[tuple[str, Sequence[Number]]]) -> list[Line]:
     return made
 
 
-def marks(labels: Sequence[str], *, centred: bool) -> list[Mark]:
-    """The labels that fit below the plot, always with the last; centred ones stand under bars."""
+def marks(labels: Sequence[str], *, under_bars: bool) -> list[Mark]:
+    """The labels that fit below the plot, always with the last."""
     count = len(labels)
     step = max(1, math.ceil(count / LABELS_AT_MOST))
-    found = []
-    for index in range((count - 1) % step, count, step) if count else ():
-        if centred:
-            found.append(Mark(labels[index], round(100 * (index + 0.5) / count, 3), "middle"))
-        else:
-            anchor = "start" if index == 0 else "end" if index == count - 1 else "middle"
-            found.append(Mark(labels[index], round(100 * index / max(count - 1, 1), 3), anchor))
-    return found
+    first = (count - 1) % step if count else 0
+    span, shift = (count, 0.5) if under_bars else (max(count - 1, 1), 0.0)
+    return [
+        Mark(labels[index], round(100 * (index + shift) / span, 3))
+        for index in range(first, count, step)
+    ]

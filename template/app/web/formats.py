@@ -39,6 +39,8 @@ def short_number(value: float | Decimal) -> str:
 def money(value: float | Decimal, currency: str = "$") -> str:
     """Model calls cost fractions of a cent, so small sums keep two digits that say something."""
     amount = Decimal(str(value))
+    if amount == int(amount) and abs(amount) >= 100:
+        return f"{currency}{amount:,.0f}"
     if amount == 0 or abs(amount) >= Decimal("0.1"):
         return f"{currency}{amount:,.2f}"
     places = min(-amount.adjusted() + 1, 8)

@@ -6,7 +6,7 @@ NAVIGATION = [Link("Audit log", "/admin/audit", "audit.read", "Administration", 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.modules import parts
 
@@ -40,12 +40,6 @@ class Link:
     """Lower comes first; a section stands where its first link does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    title: str
-    links: tuple[Link, ...]
-
-
 @cache
 def declared() -> tuple[Link, ...]:
     """The links of all modules, in order."""
@@ -53,16 +47,26 @@ def declared() -> tuple[Link, ...]:
     return tuple(sorted(links, key=lambda link: (link.order, link.label)))
 
 
-def sections(links: Iterable[Link], person: Viewer) -> list[Section]:
-    """What this person sees, by section."""
-    seen: dict[str, list[Link]] = {}
-    for link in links:
-        if not link.permission or link.permission in person.permissions:
-            seen.setdefault(link.section, []).append(link)
-    return [Section(title, tuple(found)) for title, found in seen.items()]
+def around(path: str, person: Viewer, links: Iterable[Link] | None = None) -> dict[str, Any]:
+    """What layout.html needs: the links this person may follow, and where they are now."""
+    found = [
+        link
+        for link in (declared() if links is None else links)
+        if not link.permission or link.permission in person.permissions
+    ]
+    sections: dict[str, list[Link]] = {}
+    for link in found:
+        sections.setdefault(link.section, []).append(link)
+    here = current(found, path)
+    return {
+        "account_links": sections.pop(ACCOUNT, []),
+        "navigation": sections,
+        "current_path": here.path if here else "",
+        "current_section": here.section if here else "",
+    }
 
 
-def current(links: Iterable[Link], path: str) -> str:
-    """The path of the link that this page belongs to: the longest that leads here, or ""."""
-    above = [link.path for link in links if f"{path}/".startswith(f"{link.path.rstrip('/')}/")]
-    return max(above, key=len, default="")
+def current(links: Iterable[Link], path: str) -> Link | None:
+    """The link that this page belongs to: the longest that leads here."""
+    above = [link for link in links if f"{path}/".startswith(f"{link.path.rstrip('/')}/")]
+    return max(above, key=lambda link: len(link.path), default=None)

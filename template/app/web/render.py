@@ -18,7 +18,7 @@ from app.core.settings import answers, get_settings
 from app.modules import MODULES
 from app.web import charts, flash, formats, navigation
 from app.web.icons import icon
-from app.web.navigation import ACCOUNT, Viewer
+from app.web.navigation import Viewer
 from app.web.static_files import static
 
 BROWSER_COOKIE = "__Host-browser"
@@ -105,23 +105,18 @@ def render(
 
 
 def _of_request(request: Request, person: Viewer | None) -> dict[str, Any]:
-    path, theme = request.url.path, request.cookies.get(THEME_COOKIE)
-    signed_in = person is not None and person.level == "full"
-    found = navigation.sections(navigation.declared(), person) if person and signed_in else []
+    theme = request.cookies.get(THEME_COOKIE)
     permissions = person.permissions if person else frozenset()
     variables: dict[str, Any] = {
         "request": request,
         "person": person,
-        "signed_in": signed_in,
-        "navigation": [section for section in found if section.title != ACCOUNT],
-        "account_links": [
-            link for section in found if section.title == ACCOUNT for link in section.links
-        ],
-        "current_path": navigation.current(navigation.declared(), path) if signed_in else "",
+        "signed_in": person is not None and person.level == "full",
         "may": permissions.__contains__,
         "theme": theme if theme in {"light", "dark"} else "",
         "csp_nonce": getattr(request.state, "csp_nonce", ""),
     }
+    if person and variables["signed_in"]:
+        variables |= navigation.around(request.url.path, person)
     # Left undefined on routes that made none: a form there fails at once, not when it is sent.
     if (token := getattr(request.state, "csrf_token", None)) is not None:
         variables["csrf_token"] = token

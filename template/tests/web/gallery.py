@@ -26,7 +26,7 @@ from app.core.middleware import RequestContext, SecurityHeaders
 from app.core.settings import get_settings
 from app.web import flash, static_files
 from app.web.forms import Form, blank, read
-from app.web.navigation import Link, current, sections
+from app.web.navigation import ACCOUNT, Link, around
 from app.web.render import environment, render
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,6 +37,7 @@ NAVIGATION = [
     Link("Table", "/table", "", "Administration", "people"),
     Link("Components", "/components", "audit.read", "Administration", "settings"),
     Link("Usage", "/usage", "usage.read", "Administration", "chart"),
+    Link("Security", "/security", "", ACCOUNT, "shield"),
     Link("Not for you", "/secret", "nobody.may", "Administration", "lock"),
 ]
 
@@ -64,11 +65,7 @@ def page(request: Request, name: str, *, signed_in: bool = True, **context: Any)
     person = Viewer() if signed_in else None
     if person:
         # The gallery is no module of the app, so it brings its own links.
-        context |= {
-            "navigation": sections(NAVIGATION, person),
-            "account_links": [Link("Security", "/security", icon="shield")],
-            "current_path": current(NAVIGATION, request.url.path),
-        }
+        context |= around(request.url.path, person, NAVIGATION)
     return render(request, name, person=person, **context)
 
 
