@@ -25,15 +25,21 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def canonical(value: Any) -> str:
     """JSON as PostgreSQL writes a jsonb: shorter keys first, one space after comma and colon."""
+    return json.dumps(_ordered(value), ensure_ascii=False)
+
+
+def _ordered(value: Any) -> Any:
     if isinstance(value, dict):
-        pairs = sorted(value.items(), key=lambda pair: (len(pair[0].encode()), pair[0].encode()))
-        return "{" + ", ".join(f"{canonical(key)}: {canonical(one)}" for key, one in pairs) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(canonical, value)) + "]"
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("Keys are texts.")
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return {key: _ordered(value[key]) for key in keys}
+    if isinstance(value, list | tuple):
+        return [_ordered(one) for one in value]
     if isinstance(value, float):
         # PostgreSQL keeps numbers as decimals; a float would not come back the same.
         raise TypeError("Write a float as text.")
-    return json.dumps(value, ensure_ascii=False)
+    return value
 
 
 def hash_of(event: Event | Row[Any]) -> bytes:
