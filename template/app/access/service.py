@@ -101,9 +101,17 @@ async def end(db: AsyncSession, user_id: UUID, session_id: UUID) -> None:
         raise NotFound("No such session.")
 
 
-async def end_all(db: AsyncSession, user_id: UUID, *, but: UUID | None = None) -> int:
-    """End every session of a person, perhaps but one; tells how many."""
+async def end_all(
+    db: AsyncSession,
+    user_id: UUID,
+    *,
+    organization_id: UUID | None = None,
+    but: UUID | None = None,
+) -> int:
+    """End every session of a person, perhaps in one organisation, perhaps but one; how many."""
     query = update(Session).where(Session.user_id == user_id, Session.revoked_at.is_(None))
+    if organization_id:
+        query = query.where(Session.organization_id == organization_id)
     if but:
         query = query.where(Session.id != but)
     ended = await db.scalars(query.values(revoked_at=now()).returning(Session.id))

@@ -15,7 +15,12 @@ def remember(response: Response, token: str, device: str | None = None) -> str:
     _set(response, SESSION_COOKIE, token)
     if device:
         _set(response, DEVICE_COOKIE, device, max_age=YEAR)
-    return keyed_digest(token, "csrf session").hex()
+    return csrf_token(token)
+
+
+def csrf_token(session_token: str) -> str:
+    """The token against request forgery of a session."""
+    return keyed_digest(session_token, "csrf session").hex()
 
 
 def forget(response: Response) -> None:

@@ -1,14 +1,23 @@
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Cookie, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from app.access import service as sessions
-from app.access.access import allow, allow_detached, public
+from app.access.access import public
 from app.access.forgery import token_for
-from app.access.person import Person
-from app.audit import service as audit
-from app.auth import cookies, reset, sign_in, sign_up, totp
+from app.auth import cookies, reset, security, sign_in, sign_up, totp
+from app.auth.dependencies import (
+    LINKS,
+    RESETS,
+    SIGN_INS,
+    SIGN_UPS,
+    Device,
+    Pending,
+    ProvenSelf,
+    Self,
+    SelfDetached,
+    where_from,
+)
+from app.auth.devices import device_name
 from app.auth.schemas import (
     Activation,
     CodeIn,
@@ -26,34 +35,11 @@ from app.auth.schemas import (
     SignUp,
     Told,
 )
-from app.core.db import Database, elevated
-from app.limits.addresses import client_address
-from app.limits.dependencies import limited
-from app.limits.lockout import DEVICE_COOKIE
-from app.limits.service import Rate
+from app.core.db import Database
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
-Device = Annotated[str | None, Cookie(alias=DEVICE_COOKIE, include_in_schema=False)]
-Self = Annotated[Person, allow("account.manage", policy=False)]
-# Hashing and mail take their time: no transaction is held meanwhile.
-SelfDetached = Annotated[Person, allow_detached("account.manage", policy=False)]
-ProvenSelf = Annotated[Person, allow_detached("account.manage", recent=True, policy=False)]
-Pending = Annotated[Person, allow_detached("account.manage", level="pending", policy=False)]
-
-SIGN_UPS = limited("sign-up", Rate(20, 3600, strict=True))
-SIGN_INS = limited("sign-in", Rate(30, 300, strict=True))
-RESETS = limited("reset", Rate(20, 3600, strict=True))
-LINKS = limited("link", Rate(30, 300, strict=True))
-
 WRITTEN = Told(message="Look into your mail: we have written to you.")
-
-
-def where_from(request: Request) -> dict[str, str]:
-    return {
-        "address": client_address(request.scope),
-        "user_agent": request.headers.get("user-agent", ""),
-    }
 
 
 @router.get("/session", dependencies=[public()])
@@ -151,9 +137,9 @@ async def change_password(
 @router.get("/security")
 async def read_security(person: SelfDetached) -> SecurityOut:
     """How this account is protected."""
+    found = await security.read(person)
     return SecurityOut(
-        second_factor=await totp.enrolled(person.user_id),
-        recovery_codes_left=await totp.codes_left(person.user_id),
+        second_factor=found.second_factor, recovery_codes_left=found.recovery_codes_left
     )
 
 
@@ -185,35 +171,31 @@ async def renew_codes(person: ProvenSelf) -> RecoveryCodes:
 
 
 @router.get("/sessions")
-async def list_sessions(db: Database, person: Self) -> list[SessionOut]:
+async def list_sessions(person: SelfDetached) -> list[SessionOut]:
     """Where this person is signed in."""
-    async with elevated(db):
-        found = await sessions.of_person(db, person.user_id)
+    found = await security.read(person)
     return [
         SessionOut(
             id=one.id,
             address=one.address,
             user_agent=one.user_agent,
+            device=device_name(one.user_agent),
             created_at=one.created_at,
             last_seen_at=one.last_seen_at,
             second_factor=one.second_factor,
             current=one.id == person.session_id,
         )
-        for one in found
+        for one in found.sessions
     ]
 
 
 @router.delete("/sessions/{session_id}", status_code=204)
 async def revoke_session(session_id: UUID, db: Database, person: Self) -> None:
     """End one session of one's own."""
-    async with elevated(db):
-        await sessions.end(db, person.user_id, session_id)
-        await audit.record(db, "session.revoked", person=person, target=session_id)
+    await security.end_session(db, person, session_id)
 
 
 @router.delete("/sessions", status_code=204)
 async def revoke_other_sessions(db: Database, person: Self) -> None:
     """End every session but this one."""
-    async with elevated(db):
-        await sessions.end_all(db, person.user_id, but=person.session_id)
-        await audit.record(db, "session.others_revoked", person=person)
+    await security.end_other_sessions(db, person)

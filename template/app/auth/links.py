@@ -3,13 +3,15 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import OneTimeLink
 from app.core.clock import now
 from app.core.crypto import digest, new_token
+from app.core.db import transaction
 from app.core.errors import Problem
+from app.users.models import User
 
 LIFETIME = {"activate": timedelta(hours=24), "reset": timedelta(hours=1)}
 
@@ -38,6 +40,25 @@ async def make(
         )
     )
     return token
+
+
+async def owner(db: AsyncSession, token: str, purpose: str) -> User:
+    """Whose link it is, without using it up. Raises `LinkExpired`."""
+    found: User | None = await db.scalar(
+        select(User)
+        .join(OneTimeLink, OneTimeLink.user_id == User.id)
+        .where(OneTimeLink.token_digest == digest(token), OneTimeLink.purpose == purpose)
+        .where(OneTimeLink.used_at.is_(None), OneTimeLink.expires_at > now())
+    )
+    if found is None:
+        raise LinkExpired
+    return found
+
+
+async def address(token: str, purpose: str) -> str:
+    """The mail address that a link was sent to. Raises `LinkExpired`."""
+    async with transaction(elevated=True) as db:
+        return (await owner(db, token, purpose)).email
 
 
 async def use(db: AsyncSession, token: str, purpose: str) -> OneTimeLink:

@@ -5,15 +5,12 @@ from sqlalchemy import select
 from app.access import service as sessions
 from app.audit import service as audit
 from app.auth import links, passwords
-from app.auth.models import OneTimeLink, Password
+from app.auth.models import Password
 from app.auth.settings import public_url
-from app.core.clock import now
-from app.core.crypto import digest
 from app.core.db import transaction
 from app.limits.service import Rate, RateLimited, take
 from app.mail import service as mail
 from app.users import service as users
-from app.users.models import User
 
 PER_ACCOUNT = Rate(5, 86_400, strict=True)
 
@@ -47,18 +44,7 @@ async def request(email: str) -> None:
 async def finish(token: str, password: str) -> None:
     """Set the new password and end every session. A second factor still is asked for."""
     async with transaction(elevated=True) as db:
-        user = await db.scalar(
-            select(User)
-            .join(OneTimeLink, OneTimeLink.user_id == User.id)
-            .where(
-                OneTimeLink.token_digest == digest(token),
-                OneTimeLink.purpose == "reset",
-                OneTimeLink.used_at.is_(None),
-                OneTimeLink.expires_at > now(),
-            )
-        )
-    if user is None:
-        raise links.LinkExpired
+        user = await links.owner(db, token, "reset")
     passwords.check(password, email=user.email, name=user.display_name)
     hashed = await passwords.hash_password(password)
     async with transaction(elevated=True) as db:

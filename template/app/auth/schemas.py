@@ -86,6 +86,7 @@ class SessionOut(BaseModel):
     id: UUID
     address: str
     user_agent: str
+    device: str = Field(description="The same in words, such as Firefox on Linux.")
     created_at: datetime
     last_seen_at: datetime
     second_factor: bool

@@ -20,7 +20,7 @@ from app.core.db import transaction
 from app.core.errors import Forbidden, Invalid
 from app.mail import service as mail
 from app.users import service as users
-from app.users.models import Membership, Role, User
+from app.users.models import Membership, Organization, Role, User
 
 
 class SignUpClosed(Forbidden):
@@ -31,6 +31,15 @@ class WrongPassword(Invalid):
     def __init__(self) -> None:
         detail = "This is not the password that you chose when you signed up."
         super().__init__(detail, errors={"password": detail})
+
+
+@dataclass(frozen=True)
+class Invited:
+    """What an invitation offers, and to whom."""
+
+    email: str
+    organization: str
+    role: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,14 @@ def refuse_stranger(email: str) -> None:
     domain = email.rpartition("@")[2].casefold()
     if settings.mode == "domain" and domain not in {one.casefold() for one in settings.domains}:
         raise SignUpClosed("Only addresses of our own organisation can sign up here.")
+
+
+async def invited(token: str) -> Invited:
+    """What a mailed invitation says. Raises `InvitationExpired`."""
+    async with transaction(elevated=True) as db:
+        found = await users.open_invitation(db, token)
+        organization = await db.get_one(Organization, found.organization_id)
+    return Invited(found.email, organization.name, found.role)
 
 
 async def register(
@@ -78,6 +95,11 @@ async def register(
                 organization_id=organization_id,
                 role=role,
             )
+        else:
+            user.display_name = display_name
+            if invitation is not None:
+                # Signed up before and never confirmed: the invitation says where they belong.
+                await users.place(db, user.id, organization_id=organization_id, role=role)
         token = await links.make(db, user.id, "activate", password_hash=hashed)
         await mail.send(
             db,

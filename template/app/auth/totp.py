@@ -6,6 +6,7 @@ from uuid import UUID
 import pyotp
 from pyotp.exceptions import OTPVerificationError
 from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access import service as sessions
@@ -60,12 +61,18 @@ async def begin(person: Person) -> tuple[str, str]:
     async with transaction(elevated=True) as db:
         if await confirmed(db, person.user_id):
             raise AlreadyEnrolled("An authenticator app is set up already; remove it first.")
-        await db.execute(delete(TotpDevice).where(TotpDevice.user_id == person.user_id))
-        db.add(TotpDevice(user_id=person.user_id, secret=encrypt(secret, _context(person.user_id))))
-    uri = pyotp.TOTP(secret).provisioning_uri(
-        name=person.email, issuer_name=str(answers()["project"]["name"])
-    )
-    return secret, uri
+        hidden = encrypt(secret, _context(person.user_id))
+        # Two at once make one device, and neither replaces one that was confirmed meanwhile.
+        await db.execute(
+            insert(TotpDevice)
+            .values(user_id=person.user_id, secret=hidden)
+            .on_conflict_do_update(
+                index_elements=[TotpDevice.user_id],
+                set_={"secret": hidden, "last_step": None},
+                where=TotpDevice.confirmed_at.is_(None),
+            )
+        )
+    return secret, _uri(person, secret)
 
 
 async def pending_secret(person: Person) -> tuple[str, str]:
@@ -75,10 +82,13 @@ async def pending_secret(person: Person) -> tuple[str, str]:
     if device is None or device.confirmed_at:
         raise NotEnrolled("Start again: no enrolment is under way.")
     secret = decrypt(device.secret, _context(person.user_id))
-    uri = pyotp.TOTP(secret).provisioning_uri(
+    return secret, _uri(person, secret)
+
+
+def _uri(person: Person, secret: str) -> str:
+    return pyotp.TOTP(secret).provisioning_uri(
         name=person.email, issuer_name=str(answers()["project"]["name"])
     )
-    return secret, uri
 
 
 async def confirm(person: Person, code: str) -> tuple[list[str], str]:
@@ -136,7 +146,9 @@ async def finish_with_recovery_code(person: Person, code: str) -> SignedIn:
             raise WrongCode
         token, session_id = await sessions.rotate(db, person, second_factor=True)
         await audit.record(db, "recovery_code.used", person=person, target=session_id)
-        await _notice(db, person, "auth/recovery_code_used", left=await _left(db, person.user_id))
+        await _notice(
+            db, person, "auth/recovery_code_used", left=await codes_left(db, person.user_id)
+        )
     return await _signed_in(person, token)
 
 
@@ -219,7 +231,7 @@ def _code_digest(user_id: UUID, code: str) -> bytes:
     return keyed_digest(f"{user_id}:{plain}", "recovery code")
 
 
-async def _left(db: AsyncSession, user_id: UUID) -> int:
+async def codes_left(db: AsyncSession, user_id: UUID) -> int:
     return (
         await db.scalar(
             select(func.count())
@@ -233,11 +245,6 @@ async def _left(db: AsyncSession, user_id: UUID) -> int:
 async def enrolled(user_id: UUID) -> bool:
     async with transaction(elevated=True) as db:
         return await confirmed(db, user_id)
-
-
-async def codes_left(user_id: UUID) -> int:
-    async with transaction(elevated=True) as db:
-        return await _left(db, user_id)
 
 
 async def _notice(db: AsyncSession, person: Person, template: str, **values: object) -> None:

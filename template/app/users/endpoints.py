@@ -4,12 +4,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from app.access.access import allow
 from app.access.person import Person
 from app.core.db import Database
-from app.limits.dependencies import limited
-from app.limits.service import Rate
 from app.users import service
+from app.users.dependencies import InviteLimit, Manager, Reader, Self
 from app.users.models import Invitation
 from app.users.schemas import (
     InvitationIn,
@@ -22,10 +20,6 @@ from app.users.schemas import (
 )
 
 router = APIRouter(prefix="/api", tags=["users"])
-
-Self = Annotated[Person, allow("account.manage", policy=False)]
-Reader = Annotated[Person, allow("users.read")]
-Manager = Annotated[Person, allow("users.manage", recent=True)]
 
 
 @router.get("/me")
@@ -108,16 +102,12 @@ async def list_invitations(db: Database, person: Reader) -> Sequence[Invitation]
     return await service.open_invitations(db)
 
 
-@router.post(
-    "/invitations",
-    status_code=201,
-    response_model=InvitationOut,
-)
+@router.post("/invitations", status_code=201, response_model=InvitationOut)
 async def send_invitation(
     invitation: InvitationIn,
     db: Database,
     person: Manager,
-    _: Annotated[None, limited("invite", Rate(50, 3600, strict=True), by="person")],
+    _: InviteLimit,
 ) -> Invitation:
     """Invite someone by mail."""
     return await service.invite(db, person, invitation.email, invitation.role)

@@ -27,7 +27,9 @@ class LastAdmin(Conflict):
 
 
 class AlreadyMember(Conflict):
-    pass
+    def __init__(self) -> None:
+        detail = "This person is a member already."
+        super().__init__(detail, errors={"email": detail})
 
 
 class InvitationExpired(Problem):
@@ -48,6 +50,10 @@ class Member:
     active: bool
     suspended: bool
     created_at: datetime
+
+
+async def organization(db: AsyncSession, person: Person) -> Organization:
+    return await db.get_one(Organization, person.organization_id)
 
 
 async def rename(db: AsyncSession, person: Person, display_name: str) -> None:
@@ -106,7 +112,7 @@ async def change_role(db: AsyncSession, person: Person, user_id: UUID, role: str
     if role != Role.ADMIN:
         await _keep_an_admin(db, user_id)
     await db.execute(update(Membership).where(Membership.user_id == user_id).values(role=role))
-    await _end_sessions(db, user_id, but=person.session_id)
+    await _end_sessions(db, person, user_id, but=person.session_id)
     await audit.record(
         db, "user.role_changed", person=person, target=user_id, detail={"role": role}
     )
@@ -120,7 +126,7 @@ async def suspend(db: AsyncSession, person: Person, user_id: UUID) -> Member:
     await db.execute(
         update(Membership).where(Membership.user_id == user_id).values(suspended_at=now())
     )
-    await _end_sessions(db, user_id)
+    await _end_sessions(db, person, user_id)
     await audit.record(db, "user.suspended", person=person, target=user_id)
     return await member(db, user_id)
 
@@ -135,29 +141,40 @@ async def reactivate(db: AsyncSession, person: Person, user_id: UUID) -> Member:
 
 
 async def remove(db: AsyncSession, person: Person, user_id: UUID) -> None:
-    """Delete someone's account and all that belongs to it."""
+    """Delete someone's account and all that belongs to it.
+
+    Who also belongs to another organisation keeps the account and leaves this one.
+    """
     await member(db, user_id)
     await _keep_an_admin(db, user_id)
     await audit.record(db, "user.removed", person=person, target=user_id)
+    await _end_sessions(db, person, user_id)
+    await db.execute(delete(Membership).where(Membership.user_id == user_id))
     async with elevated(db):
-        await db.execute(delete(User).where(User.id == user_id))
+        belongs = select(Membership.id).where(Membership.user_id == user_id)
+        await db.execute(delete(User).where(User.id == user_id, ~belongs.exists()))
 
 
 async def _keep_an_admin(db: AsyncSession, user_id: UUID) -> None:
     """Raise `LastAdmin` when nobody else could administer; locks, so that two cannot both leave."""
     admins = await db.scalars(
         select(Membership.user_id)
+        .join(User, User.id == Membership.user_id)
         .where(Membership.role == Role.ADMIN, Membership.suspended_at.is_(None))
+        # Who never confirmed the address cannot sign in to administer anything.
+        .where(User.activated_at.is_not(None))
         .order_by(Membership.user_id)
-        .with_for_update()
+        .with_for_update(of=Membership)
     )
     if set(admins.all()) == {user_id}:
         raise LastAdmin("This is the last administrator; make someone else one first.")
 
 
-async def _end_sessions(db: AsyncSession, user_id: UUID, but: UUID | None = None) -> None:
+async def _end_sessions(
+    db: AsyncSession, person: Person, user_id: UUID, but: UUID | None = None
+) -> None:
     async with elevated(db):
-        await sessions.end_all(db, user_id, but=but)
+        await sessions.end_all(db, user_id, organization_id=person.organization_id, but=but)
 
 
 async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Invitation:
@@ -165,10 +182,11 @@ async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Inv
     taken = await db.scalar(
         select(Membership.id)
         .join(User, User.id == Membership.user_id)
-        .where(func.lower(User.email) == email.lower())
+        # An address that someone typed and nobody confirmed does not block its owner.
+        .where(func.lower(User.email) == email.lower(), User.activated_at.is_not(None))
     )
     if taken:
-        raise AlreadyMember("This person is a member already.")
+        raise AlreadyMember
     await db.execute(
         update(Invitation)
         .where(func.lower(Invitation.email) == email.lower(), Invitation.accepted_at.is_(None))
@@ -187,13 +205,12 @@ async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Inv
     db.add(invitation)
     await db.flush()
     await audit.record(db, "invitation.sent", person=person, target=invitation.id)
-    organization = await db.get_one(Organization, person.organization_id)
     await mail.send(
         db,
         email,
         "users/invitation",
         inviter=person.display_name,
-        organization=organization.name,
+        organization=(await organization(db, person)).name,
         link=f"{get_settings().public_url}/sign-up?invitation={token}",
     )
     return invitation
@@ -274,6 +291,15 @@ async def add(
     db.add(Membership(organization_id=organization_id, user_id=user.id, role=role))
     await db.flush()
     return user
+
+
+async def place(db: AsyncSession, user_id: UUID, *, organization_id: UUID, role: str) -> None:
+    """Where someone belongs who has still to confirm the mail address."""
+    await db.execute(
+        update(Membership)
+        .where(Membership.user_id == user_id)
+        .values(organization_id=organization_id, role=role)
+    )
 
 
 async def open_invitation(db: AsyncSession, token: str) -> Invitation:

@@ -1,0 +1,41 @@
+"""Who asks, from where, how often: shared by endpoints and pages, so both have one budget."""
+
+from typing import Annotated
+
+from fastapi import Cookie, Request
+
+from app.access.access import allow, allow_detached
+from app.access.forgery import SESSION_COOKIE
+from app.access.person import Person, identify
+from app.core.db import transaction
+from app.limits.addresses import client_address
+from app.limits.dependencies import limited
+from app.limits.lockout import DEVICE_COOKIE
+from app.limits.service import Rate
+
+Device = Annotated[str | None, Cookie(alias=DEVICE_COOKIE, include_in_schema=False)]
+Self = Annotated[Person, allow("account.manage", policy=False)]
+# Hashing and mail take their time: no transaction is held meanwhile.
+SelfDetached = Annotated[Person, allow_detached("account.manage", policy=False)]
+ProvenSelf = Annotated[Person, allow_detached("account.manage", recent=True, policy=False)]
+Pending = Annotated[Person, allow_detached("account.manage", level="pending", policy=False)]
+
+SIGN_UPS = limited("sign-up", Rate(20, 3600, strict=True))
+SIGN_INS = limited("sign-in", Rate(30, 300, strict=True))
+RESETS = limited("reset", Rate(20, 3600, strict=True))
+LINKS = limited("link", Rate(30, 300, strict=True))
+
+
+def where_from(request: Request) -> dict[str, str]:
+    return {
+        "address": client_address(request.scope),
+        "user_agent": request.headers.get("user-agent", ""),
+    }
+
+
+async def visitor(request: Request) -> Person | None:
+    """Who looks at a public page, if a session lives; no query for strangers."""
+    if not (token := request.cookies.get(SESSION_COOKIE)):
+        return None
+    async with transaction() as db:
+        return await identify(db, token)
