@@ -35,7 +35,7 @@ class Holder:
         path = os.pathsep.join([str(ROOT), *(entry for entry in sys.path if "site-pack" in entry)])
         self.process = subprocess.Popen(
             [*prefix, python or sys.executable, "-W", "error", "-c", HOLD, str(folder)],
-            env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            env=os.environ | {"PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
