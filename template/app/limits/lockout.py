@@ -13,12 +13,16 @@ address, or an attacker could clear it with an account of their own.
 Each call is a transaction of its own: the one of a failed sign-in is rolled back.
 """
 
-from typing import LiteralString
+from collections.abc import Mapping
+from typing import Any, LiteralString
 from unicodedata import normalize
 from uuid import UUID
 
+from psycopg import OperationalError
+from psycopg.rows import TupleRow
+
 from app.core.crypto import keyed_digest, new_token, same
-from app.core.errors import TooMany
+from app.core.errors import TooMany, Unavailable
 from app.core.logging import log
 from app.limits.connections import fetch
 from app.limits.service import row_id, said
@@ -70,9 +74,9 @@ async def check(login: str, device: str | None = None) -> None:
         "free": settings.lockout_free_attempts,
         "longest": settings.lockout_longest_seconds,
     }
-    if await fetch(BEGIN, values):
+    if await _fetch(BEGIN, values):
         return
-    row = await fetch(WAIT, {"id": values["id"]})
+    row = await _fetch(WAIT, {"id": values["id"]})
     raise LockedOut(retry_after=row[0] if row else 0)
 
 
@@ -84,7 +88,7 @@ async def failed(login: str, device: str | None = None) -> float:
         "free": settings.lockout_free_attempts,
         "longest": settings.lockout_longest_seconds,
     }
-    row = await fetch(FAIL, values)
+    row = await _fetch(FAIL, values)
     wait: float = row[0] if row else 0.0
     if wait:
         log.warning("lockout.grown", seconds=round(wait), known_device=_known(login, device))
@@ -93,7 +97,16 @@ async def failed(login: str, device: str | None = None) -> float:
 
 async def succeeded(login: str, device: str | None = None) -> None:
     """Forget the failures of this counter, and of no other."""
-    await fetch(CLEAR, {"id": _counter(login, device)})
+    await _fetch(CLEAR, {"id": _counter(login, device)})
+
+
+async def _fetch(statement: LiteralString, values: Mapping[str, Any]) -> TupleRow | None:
+    try:
+        return await fetch(statement, values)
+    except (OperationalError, TimeoutError) as error:
+        # An attempt that cannot be counted is not allowed.
+        log.error("lockout.unreachable", error=type(error).__name__)
+        raise Unavailable("This is not possible right now; please try again.") from error
 
 
 def new_device(login: str) -> str:

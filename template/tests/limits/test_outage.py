@@ -5,7 +5,8 @@ from secrets import token_hex
 
 import pytest
 
-from app.limits import connections, service
+from app.core.errors import Unavailable
+from app.limits import connections, lockout, service
 from app.limits.service import Rate, RateLimited, take
 from tests.limits.test_take import SLOW, how_many
 
@@ -60,3 +61,10 @@ async def test_the_database_is_used_again_when_it_is_back(no_database, configure
     assert await how_many(key, EXHAUSTED, 10) == 5
     service._leases.cache_clear()
     assert await how_many(key, EXHAUSTED, 10) == 0
+
+
+async def test_without_the_database_no_sign_in_is_attempted(no_database):
+    with pytest.raises(Unavailable) as refusal:
+        await lockout.check("ada@example.com")
+
+    assert "Retry-After" in refusal.value.headers
