@@ -1,6 +1,5 @@
 """The command line: `app --help`. A module's commands are `app <module> ...`."""
 
-import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -9,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.core import commands as core
+from app.core.errors import CannotStart
 from app.modules import MODULES
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
@@ -117,13 +117,8 @@ def main() -> None:
     add_modules(sys.argv[1:])
     try:
         cli()
-    except Exception as error:
-        # Written as one sentence for the person at the terminal, with what to do.
-        if type(error).__name__ in {"CannotStart", "UnsafeSettings"} and not os.environ.get(
-            "DEBUG"
-        ):
-            sys.exit(str(error))
-        raise
+    except CannotStart as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from app.access.access import public, refuse_unguarded
 from app.core import db, health, logging, problems
 from app.core.middleware import BodyLimit, RequestContext, SecurityHeaders
-from app.core.settings import ModuleSettings, answers, get_settings, refuse_unsafe
+from app.core.settings import answers, get_settings, refuse_unsafe
 from app.limits.middleware import AddressLimit
 from app.modules import parts
 
@@ -20,7 +20,7 @@ from app.modules import parts
 def create_app() -> FastAPI:
     settings = get_settings()
     logging.configure()
-    refuse_unsafe(*module_settings())
+    refuse_unsafe()
     app = FastAPI(
         title=answers()["project"]["name"],
         debug=settings.debug,
@@ -40,18 +40,6 @@ def create_app() -> FastAPI:
     app.add_middleware(SecurityHeaders, settings=settings)
     app.add_middleware(RequestContext, settings=settings)
     return app
-
-
-def module_settings() -> list[ModuleSettings]:
-    """The settings object of every module that has one."""
-    return [
-        kind.load()
-        for part in parts("settings")
-        for kind in vars(part).values()
-        if isinstance(kind, type)
-        and issubclass(kind, ModuleSettings)
-        and kind.__module__ == part.__name__
-    ]
 
 
 @asynccontextmanager

@@ -5,16 +5,14 @@ import signal
 from collections.abc import Sequence
 
 from app.core import db, logging
-from app.core.settings import ModuleSettings, Settings, refuse_unsafe
+from app.core.settings import refuse_unsafe
 from app.jobs.worker import work
-from app.modules import parts
 
 
 async def run(*, queues: Sequence[str] = (), concurrency: int | None = None) -> None:
     """Run jobs until SIGTERM or SIGINT; then finish those that run, or give them back."""
     logging.configure()
-    parts("settings")
-    refuse_unsafe(*(kind.load() for kind in ModuleSettings.__subclasses__() if kind != Settings))
+    refuse_unsafe()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -18,6 +18,7 @@ os.environ.setdefault("PASSWORD_MEMORY_KIB", "8")
 os.environ.setdefault("PASSWORD_ROUNDS", "1")
 
 import httpx2
+import psycopg
 import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -52,6 +53,7 @@ def database() -> Iterator[embedded.Urls]:
         server = embedded.start(
             ROOT / ".local" / "test-database", environment="test", durable=False
         )
+    _drop_those_of_killed_runs(server.admin)
     database_roles.create_database(server.admin, name)
     urls = server.of(name)
     os.environ["DATABASE_URL"], os.environ["DATABASE_OWNER_URL"] = urls.app, urls.owner
@@ -59,6 +61,16 @@ def database() -> Iterator[embedded.Urls]:
     migrate.upgrade()
     yield urls
     database_roles.drop_database(server.admin, name)
+
+
+def _drop_those_of_killed_runs(admin_url: str) -> None:
+    with psycopg.connect(admin_url) as admin:
+        found = admin.execute("SELECT datname FROM pg_database WHERE datname LIKE 'test\\_%'")
+        names = [str(name) for (name,) in found]
+    for name in names:
+        number = name.split("_")[1]
+        if number.isdecimal() and not Path(f"/proc/{number}").exists() and Path("/proc").exists():
+            database_roles.drop_database(admin_url, name)
 
 
 def forget_settings() -> None:

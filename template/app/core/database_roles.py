@@ -10,6 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from app.core.errors import CannotStart
+
 if TYPE_CHECKING:
     import psycopg
     from psycopg.abc import QueryNoTemplate
@@ -31,7 +33,7 @@ TIMEOUTS = {
 LOCK = 0x617070
 
 
-class CannotPrepare(RuntimeError):
+class CannotPrepare(CannotStart):
     """The server is too old or the administrator too weak; the message says what to do."""
 
 

@@ -9,6 +9,10 @@ from http import HTTPStatus
 from typing import ClassVar
 
 
+class CannotStart(RuntimeError):
+    """Shown to whoever starts the app: one sentence that says what to do."""
+
+
 class Problem(Exception):
     """The sentence given is shown to the person; keep internals out of it."""
 

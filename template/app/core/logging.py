@@ -70,7 +70,11 @@ def configure() -> None:
     )
     last: structlog.typing.Processor
     if settings.app_env == "development":
-        last = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        last = structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(),
+            # The richer one prints local variables: mailed links, passwords.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     else:
         last = structlog.processors.JSONRenderer(
             serializer=lambda event, **_: orjson.dumps(event, default=repr).decode()

@@ -15,12 +15,14 @@ from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import app
+from app.core.errors import CannotStart
+from app.modules import parts
 
 ROOT = Path(app.__file__).parent.parent
 LAPTOP_SECRET = "a-secret-for-laptops-only-that-production-refuses"  # noqa: S105
 
 
-class UnsafeSettings(RuntimeError):
+class UnsafeSettings(CannotStart):
     """Production was asked to start with settings that only suit a laptop."""
 
 
@@ -108,10 +110,16 @@ def get_settings() -> Settings:
     return Settings.load()
 
 
-def refuse_unsafe(*others: ModuleSettings) -> None:
-    """Raise `UnsafeSettings` in production when any settings object has a problem."""
+def refuse_unsafe() -> None:
+    """Raise `UnsafeSettings` in production when any module's settings have a problem."""
     if not get_settings().production:
         return
-    problems = [line for one in (get_settings(), *others) for line in one.production_problems()]
+    parts("settings")
+    problems = [
+        line
+        for kind in ModuleSettings.__subclasses__()
+        if kind.__module__.startswith("app.")
+        for line in kind.load().production_problems()
+    ]
     if problems:
         raise UnsafeSettings("Production refuses to start:\n- " + "\n- ".join(problems))

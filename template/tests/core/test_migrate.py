@@ -42,7 +42,7 @@ def project(tmp_path, database):
     module.mkdir()
     (module / "__init__.py").write_text('"""Notes."""\n')
     (module / "models.py").write_text(MODELS)
-    name = f"test_migrate_{secrets.token_hex(4)}"
+    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
     database_roles.create_database(database.admin, name)
     urls = database.of(name)
 

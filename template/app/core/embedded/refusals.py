@@ -5,13 +5,11 @@ import os
 import re
 from pathlib import Path
 
+from app.core.errors import CannotStart
+
 GRAVE = "(PANIC|FATAL|error):|^(postgres|unshare):"
 # Said to those who ask too early, or when the server is killed.
 EXPECTED = "the database system is|unexpected postmaster exit"
-
-
-class CannotStart(RuntimeError):
-    """The embedded database cannot run here; the message says what to do."""
 
 
 class Died(CannotStart):

@@ -1,0 +1,239 @@
+"""Measure the app against what its libraries can do, side by side in one run.
+
+    template/.venv/bin/python tests/speed/measure.py          writes docs/speed.md
+
+Servers run on one core, the load client on the other; each pair of figures is taken in turn,
+several rounds, and the medians are compared. Read the ratios: absolute figures are this machine's.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent.parent / "template")]
+os.environ.setdefault("APP_ENV", "development")
+
+from servers import ROOT, TEMPLATE, Server, load, serve, uvicorn  # noqa: E402
+
+ROUNDS, SECONDS, WIDTH = 5, 3, 16
+APP = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", "{port}"]
+PASSWORD = "correct horse battery staple 42"  # noqa: S105
+
+
+def median(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def in_turn(rounds: int, **ways: Callable[[], dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Run each way once per round, so that whatever disturbs the machine disturbs all."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            found[name].append(way())
+    return found
+
+
+def with_cpu(server: Server, url: str, *words: str) -> dict[str, Any]:
+    before = server.cpu_seconds()
+    found = load(url, *words)
+    done = sum(count for code, count in found["codes"].items() if int(code) < 300)
+    found["cpu_ms"] = (server.cpu_seconds() - before) / max(1, done) * 1000
+    bad = {code: count for code, count in found["codes"].items() if int(code) >= 300}
+    if bad:
+        sys.exit(f"{url} answered {bad}: the figures would mean nothing.")
+    return found
+
+
+class World:
+    """The app's database with people in it, and the environment that servers get."""
+
+    def __init__(self, folder: Path) -> None:
+        os.environ["DATABASE_FOLDER"] = str(folder / "database")
+        from app.core import db, migrate
+
+        migrate.upgrade()
+        self.environment = {
+            "DATABASE_URL": db.app_url(),
+            "DATABASE_OWNER_URL": db.owner_url(),
+            "JOBS_IN_PROCESS": "false",
+            "LIMITS_ADDRESS_PER_MINUTE": "10000000",
+            "LOG_LEVEL": "warning",
+        }
+        sys.path.insert(0, str(TEMPLATE))
+        self.people, self.token, self.csrf = asyncio.run(self._people())
+        self.cookie = f"Cookie: __Host-session={self.token}"
+        self.floor = self._floor()
+
+    async def _people(self) -> tuple[list[str], str, str]:
+        from tests.factories import make_organization, make_user
+
+        from app.access import service as sessions
+        from app.core import db
+        from app.core.crypto import keyed_digest
+
+        organization = await make_organization()
+        people = [await make_user(organization) for _ in range(200)]
+        async with db.transaction(elevated=True) as session:
+            token, _ = await sessions.start(
+                session,
+                user_id=people[0].user_id,
+                organization_id=people[0].organization_id,
+                level="full",
+            )
+        await db.close()
+        return (
+            [one.email for one in people],
+            token,
+            keyed_digest(token, "csrf session").hex(),
+        )
+
+    def _floor(self) -> dict[str, str]:
+        from floors import Base, Reader
+        from sqlalchemy import create_engine
+        from sqlalchemy.orm import Session
+
+        from app.core.clock import now
+        from app.core.db import owner_url, sqlalchemy_url
+        from app.core.ids import uuid7
+
+        url, one = sqlalchemy_url(owner_url()), uuid7()
+        engine = create_engine(url)
+        Base.metadata.create_all(engine)
+        with Session(engine) as session:
+            session.add_all(
+                Reader(
+                    id=one if not number else uuid7(),
+                    email=f"reader{number}@example.com",
+                    display_name="Reader",
+                    role="member",
+                    created_at=now(),
+                )
+                for number in range(1000)
+            )
+            session.commit()
+        engine.dispose()
+        return {"FLOOR_DATABASE_URL": url, "FLOOR_ID": str(one)}
+
+
+def profile(world: World, rounds: int) -> list[str]:
+    """One's own profile against one row by primary key."""
+    words = ("--concurrency", str(WIDTH), "--seconds", str(SECONDS))
+    floor_words = uvicorn("floors:profile", "--factory")
+    with (
+        serve(floor_words, "/", **world.floor) as floor,
+        serve(APP, "/health/live", **world.environment) as app,
+    ):
+        memory = app.memory_mb()
+        mine = ("--header", world.cookie)
+        found = in_turn(
+            rounds,
+            floor=lambda: with_cpu(floor, floor.url + "/", *words),
+            app=lambda: with_cpu(app, app.url + "/api/me", *mine, *words),
+        )
+        after = app.memory_mb()
+    rate = {name: median([one["per_second"] for one in runs]) for name, runs in found.items()}
+    cpu = {name: median([one["cpu_ms"] for one in runs]) for name, runs in found.items()}
+    return [
+        row("own profile, requests/s", rate["floor"], rate["app"], rate["app"] / rate["floor"], "≥ 65 %"),
+        row("own profile, CPU ms", cpu["floor"], cpu["app"], cpu["floor"] / cpu["app"], ""),
+        f"| memory: idle, after load (MB) | | {memory:.0f}, {after:.0f} | | idle ≤ 150 |",
+    ]
+
+
+def start(world: World, rounds: int) -> list[str]:
+    """From the process's start to its first answer."""
+    times: dict[str, list[float]] = {"floor": [], "app": []}
+    for _ in range(rounds):
+        with serve(uvicorn("floors:profile", "--factory"), "/", **world.floor) as server:
+            times["floor"].append(server.start_seconds)
+        with serve(APP, "/health/live", **world.environment) as server:
+            times["app"].append(server.start_seconds)
+    floor, app = median(times["floor"]), median(times["app"])
+    return [f"| start, seconds | {floor:.2f} | {app:.2f} | {app / floor:.1f} × | ≤ 2 |"]
+
+
+def sign_ins(world: World, rounds: int) -> list[str]:
+    """Sign-ins on all cores against hashing alone, and health beside them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from app.auth.passwords import _context, _cores
+
+    threads = int(_cores().total_tokens)
+    hashed = _context().hash(PASSWORD)
+
+    def ceiling() -> dict[str, Any]:
+        end, done = time.perf_counter() + SECONDS, 0
+        with ThreadPoolExecutor(threads) as pool:
+            before = time.perf_counter()
+            while time.perf_counter() < end:
+                list(pool.map(lambda _: _context().verify(PASSWORD, hashed), range(threads * 4)))
+                done += threads * 4
+        return {"per_second": done / (time.perf_counter() - before)}
+
+    bodies = json.dumps([json.dumps({"email": one, "password": PASSWORD}) for one in world.people])
+    health: list[float] = []
+    with serve(
+        APP,
+        "/health/live",
+        cores=set(os.sched_getaffinity(0)),
+        **world.environment,
+        TRUSTED_PROXIES="1",
+    ) as app:
+
+        def signing() -> dict[str, Any]:
+            import subprocess
+
+            beside = subprocess.Popen(
+                [sys.executable, str(HERE / "load.py"), app.url + "/health/live"]
+                + ["--concurrency", "1", "--seconds", str(SECONDS)],
+                stdout=subprocess.PIPE,
+            )
+            found = with_cpu(
+                app,
+                app.url + "/api/auth/sign-in",
+                *("--method", "POST", "--bodies", bodies),
+                *("--concurrency", str(WIDTH), "--seconds", str(SECONDS)),
+            )
+            health.append(json.loads(beside.communicate()[0])["ms"]["p99"])
+            return found
+
+        found = in_turn(rounds, floor=ceiling, app=signing)
+        peak = app.memory_mb()
+    rate = {name: median([one["per_second"] for one in runs]) for name, runs in found.items()}
+    return [
+        row("sign-ins/s", rate["floor"], rate["app"], rate["app"] / rate["floor"], "≥ 85 %"),
+        f"| `/health/live` p99 beside sign-ins (ms) | | {median(health):.1f} | | ≤ 50 |",
+        f"| memory with {WIDTH} sign-ins at once (MB) | | {peak:.0f} | | |",
+    ]
+
+
+def row(name: str, floor: float, app: float, ratio: float, aim: str) -> str:
+    return f"| {name} | {floor:.1f} | {app:.1f} | {ratio:.0%} | {aim} |"
+
+
+SECTIONS = {"start": start, "profile": profile, "sign_ins": sign_ins}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", default=list(SECTIONS), help=", ".join(SECTIONS))
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="speed") as folder:
+        world = World(Path(folder))
+        for name in options.sections:
+            for line in SECTIONS[name](world, options.rounds):
+                print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
