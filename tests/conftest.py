@@ -56,7 +56,7 @@ def _cached(original: Callable[..., Any]) -> Callable[..., Any]:
     def from_string(
         self: Any,
         source: Any,
-        globals: Any = None,
+        globals: Any = None,  # noqa: A002 Jinja's name for it
         template_class: Any = None,
     ) -> Any:
         if not isinstance(source, str) or "yield" in source:
