@@ -12,6 +12,7 @@ def safe_production(configure):
         PUBLIC_URL="https://app.example.com",
         MAIL_BACKEND="smtp",
         MAIL_HOST="mail.example.com",
+        MAIL_FROM="hello@example.com",
         PASSWORD_MEMORY_KIB="19456",
         PASSWORD_ROUNDS="2",
         OPENAI_API_KEY="sk-something",
