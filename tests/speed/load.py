@@ -95,6 +95,8 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
                     firsts.append(connection.first - start)
             if not connection.parser.should_keep_alive():
                 connection.transport.close()
+            if options.pause:
+                await asyncio.sleep(options.pause)
 
     start = perf_counter()
     await asyncio.gather(*(one(number) for number in range(options.concurrency)))
@@ -125,5 +127,6 @@ if __name__ == "__main__":
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--count", type=int, default=10**9)
+    parser.add_argument("--pause", type=float, default=0, help="Seconds between requests.")
     parser.add_argument("--stream", action="store_true")
     print(json.dumps(uvloop.run(run(parser.parse_args()))))
