@@ -14,13 +14,19 @@ MARKS = ("<!-- options: written by `make docs` -->", "<!-- end of options -->")
 PRESETS = ["prototype", "saas", "internal", "regulated"]
 
 
+class _WithoutQuestions(yaml.SafeLoader):
+    pass
+
+
+_WithoutQuestions.add_constructor("!include", lambda *_: {})
+
+
 def settings() -> dict[str, Any]:
     """copier.yml without the questions."""
-    loader = yaml.SafeLoader((ROOT / "copier.yml").read_text(encoding="utf-8"))
-    loader.add_constructor("!include", lambda *_: {})
+    text = (ROOT / "copier.yml").read_text(encoding="utf-8")
     merged: dict[str, Any] = {}
-    while loader.check_data():
-        merged |= loader.get_data() or {}
+    for document in yaml.load_all(text, _WithoutQuestions):
+        merged |= document or {}
     return merged
 
 

@@ -1,0 +1,55 @@
+# `make help` lists the recipes.
+ifeq ($(OS),Windows_NT)
+PYTHON ?= python
+BIN := .venv/Scripts
+else
+PYTHON ?= python3
+BIN := .venv/bin
+endif
+READY := .venv/.ready
+UV := $(PYTHON) template/scripts/uv.py
+DEMO := build/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-quick test-apps app lint fix docs clean
+
+help: ## List the recipes
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Packages of the generator; the app's own: make -C template setup
+	@$(UV) sync --locked --quiet
+	@touch $(READY)
+
+$(READY): pyproject.toml uv.lock
+	@$(MAKE) --no-print-directory setup
+
+demo: $(READY) ## Render with the defaults into build/demo and run it
+	@rm -rf $(DEMO)
+	@$(BIN)/copier copy --defaults --quiet --vcs-ref HEAD $(CURDIR) $(DEMO)
+	@$(MAKE) --no-print-directory -C $(DEMO) dev
+
+test: test-quick app test-apps ## Everything: the questions, the app where it stands, rendered apps
+
+test-quick: $(READY) lint ## The questions, updates, documents: everything that runs no app
+	$(BIN)/pytest -n 2 -m "not slow"
+
+app: ## The app where it stands: template/'s own checks and tests
+	@$(MAKE) --no-print-directory -C template check test
+
+test-apps: $(READY) ## Render each of tests/answers and run its own checks and tests
+	$(BIN)/pytest -m slow
+
+lint: $(READY) ## Style and types of the generator
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fix: $(READY) ## Repair what a machine can repair
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(READY) ## Write the pages that follow from the questions
+	@$(BIN)/python docs/questionnaire.py
+
+clean: ## Remove what was rendered and cached
+	rm -rf build .mypy_cache .pytest_cache .ruff_cache
