@@ -1,0 +1,1 @@
+"""Conversations with the assistant. This folder is yours: updates never touch it."""

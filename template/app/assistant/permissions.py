@@ -1,0 +1,1 @@
+PERMISSIONS = {"assistant.use": ("member", "reviewer", "admin")}
