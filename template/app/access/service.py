@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.models import Session
@@ -30,8 +30,9 @@ async def start(
     settings, token, moment, new_id = AccessSettings.load(), new_token(), now(), uuid7()
     # Half-way sessions live ten minutes, long enough to find a phone.
     pending = level == "pending"
-    db.add(
-        Session(
+    # A plain insert: the unit of work costs more than the row, and everyone signs in at nine.
+    await db.execute(
+        insert(Session).values(
             id=new_id,
             token_digest=digest(token),
             user_id=user_id,
@@ -47,7 +48,6 @@ async def start(
             user_agent=user_agent[:200],
         )
     )
-    await db.flush()
     return token, new_id
 
 

@@ -29,6 +29,11 @@ class WeakPassword(Invalid):
         super().__init__(detail, errors={"password": detail})
 
 
+class WrongPassword(Invalid):
+    def __init__(self, detail: str = "The password is wrong.") -> None:
+        super().__init__(detail, errors={"password": detail})
+
+
 class Busy(Unavailable):
     pass
 

@@ -21,9 +21,16 @@ class SignUp(BaseModel):
     invitation: Token | None = None
 
 
-class Activation(BaseModel):
-    token: Token
+class GivenPassword(BaseModel):
     password: Secret
+
+
+class ChosenPassword(BaseModel):
+    password: NewSecret
+
+
+class Activation(GivenPassword):
+    token: Token
 
 
 class SignIn(BaseModel):
@@ -40,9 +47,8 @@ class ResetRequest(BaseModel):
     email: Email
 
 
-class Reset(BaseModel):
+class Reset(ChosenPassword):
     token: Token
-    password: NewSecret
 
 
 class PasswordChange(BaseModel):

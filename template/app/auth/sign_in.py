@@ -70,6 +70,8 @@ async def sign_in(
         raise WrongCredentials
     if account.suspended:
         raise AccountSuspended("This account is suspended; ask an administrator.")
+    # The password was right; guesses at the second factor have limits of their own.
+    await lockout.succeeded(email, device)
     level: Level = "pending" if account.second_factor else "full"
     async with transaction(elevated=True) as db:
         if newer:
@@ -89,10 +91,7 @@ async def sign_in(
             user_id=account.user_id,
             target=session_id,
         )
-    if level == "pending":
-        return SignedIn(token, level, None)
-    await lockout.succeeded(email, device)
-    return SignedIn(token, level, lockout.new_device(email))
+    return SignedIn(token, level, lockout.new_device(email) if level == "full" else None)
 
 
 async def start_session(
@@ -166,8 +165,7 @@ async def _check_password(person: Person, password: str) -> None:
     good, _ = await passwords.verify(password, hashed)
     if not good:
         await lockout.failed(key, None)
-        detail = "The password is wrong."
-        raise Invalid(detail, errors={"password": detail})
+        raise passwords.WrongPassword
     await lockout.succeeded(key, None)
 
 

@@ -17,7 +17,7 @@ from app.auth.settings import SignUpSettings, public_url
 from app.core.clock import now
 from app.core.crypto import digest
 from app.core.db import transaction
-from app.core.errors import Forbidden, Invalid
+from app.core.errors import Forbidden
 from app.mail import service as mail
 from app.users import service as users
 from app.users.models import Membership, Organization, Role, User
@@ -25,12 +25,6 @@ from app.users.models import Membership, Organization, Role, User
 
 class SignUpClosed(Forbidden):
     pass
-
-
-class WrongPassword(Invalid):
-    def __init__(self) -> None:
-        detail = "This is not the password that you chose when you signed up."
-        super().__init__(detail, errors={"password": detail})
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,7 @@ async def _place(db: AsyncSession, email: str, invitation: str | None) -> tuple[
 async def activate(token: str, password: str) -> Activated:
     """Confirm the mail address; needs the link and the password that was chosen with it.
 
-    Raises `links.LinkExpired` or `WrongPassword`; a wrong password does not use the link up.
+    Raises `links.LinkExpired`, or `passwords.WrongPassword`, which leaves the link usable.
     """
     async with transaction(elevated=True) as db:
         hashed = await db.scalar(
@@ -148,7 +142,7 @@ async def activate(token: str, password: str) -> Activated:
         raise links.LinkExpired
     good, _ = await passwords.verify(password, hashed)
     if not good:
-        raise WrongPassword
+        raise passwords.WrongPassword("This is not the password that you chose when you signed up.")
     async with transaction(elevated=True) as db:
         link = await links.use(db, token, "activate")
         await links.end_all(db, link.user_id, "activate")

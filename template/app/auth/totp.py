@@ -125,7 +125,7 @@ async def finish_sign_in(person: Person, code: str) -> SignedIn:
         await _step(db, person.user_id, code)
         token, session_id = await sessions.rotate(db, person, second_factor=True)
         await audit.record(db, "session.started", person=person, target=session_id)
-    return await _signed_in(person, token)
+    return SignedIn(token, "full", lockout.new_device(person.email))
 
 
 async def finish_with_recovery_code(person: Person, code: str) -> SignedIn:
@@ -149,11 +149,6 @@ async def finish_with_recovery_code(person: Person, code: str) -> SignedIn:
         await _notice(
             db, person, "auth/recovery_code_used", left=await codes_left(db, person.user_id)
         )
-    return await _signed_in(person, token)
-
-
-async def _signed_in(person: Person, token: str) -> SignedIn:
-    await lockout.succeeded(person.email, None)
     return SignedIn(token, "full", lockout.new_device(person.email))
 
 

@@ -1,0 +1,39 @@
+"""The way in for people: landing, sign-up, sign-in, and the security of their account."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from app.access.access import (
+    ProveItAgain,
+    SecondFactorPending,
+    SecondFactorRequired,
+    SignInFirst,
+    public,
+)
+from app.auth import security_pages, sign_in_pages, sign_up_pages
+from app.auth.dependencies import visitor
+from app.auth.next_page import HOME
+from app.auth.settings import SignUpSettings
+from app.web import render
+from app.web.navigation import ACCOUNT, Link
+
+NAVIGATION = [Link("Security", "/account/security", "account.manage", ACCOUNT, "shield", 20)]
+REMEDIES = {
+    SignInFirst: "/sign-in",
+    SecondFactorPending: "/sign-in/second-factor",
+    SecondFactorRequired: "/account/security",
+    ProveItAgain: "/confirm",
+}
+
+router = APIRouter(include_in_schema=False)
+for part in (sign_up_pages, sign_in_pages, security_pages):
+    router.include_router(part.router)
+
+
+@router.get("/", dependencies=[public()])
+async def show_landing(request: Request) -> Response:
+    person = await visitor(request)
+    if person is not None and person.level == "full":
+        return RedirectResponse(HOME, 303)
+    can_sign_up = SignUpSettings.load().mode != "invitation"
+    return render(request, "web/landing.html", can_sign_up=can_sign_up)

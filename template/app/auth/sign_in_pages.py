@@ -1,0 +1,204 @@
+"""Sign-in with its second step, sign-out, a new password, and proving it again."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from app.access.access import public
+from app.access.person import Person
+from app.auth import cookies, links, reset, sign_in, totp
+from app.auth.dependencies import (
+    LINKS,
+    RESETS,
+    SIGN_INS,
+    Device,
+    Pending,
+    Self,
+    SelfDetached,
+    visitor,
+    where_from,
+)
+from app.auth.next_page import Next, keeping, next_path
+from app.auth.schemas import ChosenPassword, Proof, ResetRequest, SecondFactor, SignIn
+from app.auth.settings import PasswordSettings, SignUpSettings
+from app.auth.sign_up_pages import expired, inbox, without_referrer
+from app.core.db import Database
+from app.core.errors import Problem
+from app.web import flash, render
+from app.web.form_pages import render_form
+from app.web.forms import Form, blank, read
+
+router = APIRouter()
+
+
+@router.get("/sign-in", dependencies=[public()])
+async def show_sign_in(request: Request, wish: Next = "") -> Response:
+    person = await visitor(request)
+    if person is not None and person.level == "full":
+        return RedirectResponse(next_path(wish), 303)
+    return _sign_in(request, wish, blank())
+
+
+@router.post("/sign-in", dependencies=[public(), SIGN_INS])
+async def start_session(request: Request, wish: Next = "", device: Device = None) -> Response:
+    form = await read(request, SignIn)
+    if form.data is None:
+        return _sign_in(request, wish, form)
+    try:
+        started = await sign_in.sign_in(
+            form.data.email,
+            form.data.password.get_secret_value(),
+            device=device,
+            **where_from(request),
+        )
+    except Problem as problem:
+        return _sign_in(request, wish, form, problem)
+    half_way = started.level == "pending"
+    path = keeping("/sign-in/second-factor", wish) if half_way else next_path(wish)
+    response = RedirectResponse(path, 303)
+    cookies.remember(response, started.token, started.device)
+    return response
+
+
+def _sign_in(
+    request: Request, wish: str, form: Form[Any], problem: Problem | None = None
+) -> HTMLResponse:
+    return render_form(
+        request,
+        "auth/sign_in.html",
+        form,
+        problem,
+        action=keeping("/sign-in", wish),
+        can_sign_up=SignUpSettings.load().mode != "invitation",
+    )
+
+
+Method = Annotated[str, Query(pattern="^(totp|recovery_code)$")]
+
+
+@router.get("/sign-in/second-factor")
+async def show_second_factor(
+    request: Request, person: Pending, wish: Next = "", method: Method = "totp"
+) -> HTMLResponse:
+    return _second_factor(request, person, wish, blank(method=method))
+
+
+@router.post("/sign-in/second-factor")
+async def finish_sign_in(request: Request, person: Pending, wish: Next = "") -> Response:
+    form = await read(request, SecondFactor)
+    if form.data is None:
+        return _second_factor(request, person, wish, form)
+    by_app = form.data.method == "totp"
+    finish = totp.finish_sign_in if by_app else totp.finish_with_recovery_code
+    try:
+        started = await finish(person, form.data.code)
+    except Problem as problem:
+        return _second_factor(request, person, wish, form, problem)
+    response = RedirectResponse(next_path(wish), 303)
+    cookies.remember(response, started.token, started.device)
+    return response
+
+
+def _second_factor(
+    request: Request, person: Person, wish: str, form: Form[Any], problem: Problem | None = None
+) -> HTMLResponse:
+    path = keeping("/sign-in/second-factor", wish)
+    return render_form(
+        request, "auth/second_factor.html", form, problem, person=person, action=path, wish=wish
+    )
+
+
+@router.post("/sign-out")
+async def end_session(db: Database, person: Self) -> Response:
+    await sign_in.sign_out(db, person)
+    response = flash.redirect("/", "You are signed out.")
+    cookies.forget(response)
+    return response
+
+
+@router.get("/forgot-password", dependencies=[public()])
+async def show_forgot_password(request: Request) -> HTMLResponse:
+    return render_form(request, "auth/forgot_password.html", blank())
+
+
+@router.post("/forgot-password", dependencies=[public(), RESETS])
+async def request_reset(request: Request) -> Response:
+    form = await read(request, ResetRequest)
+    if form.data is None:
+        return render_form(request, "auth/forgot_password.html", form)
+    await reset.request(form.data.email)
+    return RedirectResponse("/forgot-password/sent", 303)
+
+
+@router.get("/forgot-password/sent", dependencies=[public()])
+async def show_reset_sent(request: Request) -> HTMLResponse:
+    return render(request, "auth/reset_sent.html", inbox=inbox())
+
+
+@router.get("/reset-password/{token}", dependencies=[public()])
+async def show_reset(request: Request, token: str) -> Response:
+    return await _reset(request, token, blank())
+
+
+@router.post("/reset-password/{token}", dependencies=[public(), LINKS])
+async def finish_reset(request: Request, token: str) -> Response:
+    form = await read(request, ChosenPassword)
+    if form.data is None:
+        return await _reset(request, token, form)
+    try:
+        await reset.finish(token, form.data.password.get_secret_value())
+    except Problem as problem:
+        return await _reset(request, token, form, problem)
+    response = flash.redirect("/sign-in", "The new password is set. Sign in with it.")
+    return without_referrer(response)
+
+
+async def _reset(
+    request: Request, token: str, form: Form[Any], problem: Problem | None = None
+) -> Response:
+    try:
+        email = await links.address(token, "reset")
+    except links.LinkExpired as too_old:
+        return expired(request, too_old, ("Ask for a new link", "/forgot-password"))
+    minimum = PasswordSettings.load().minimum_length
+    page = render_form(
+        request, "auth/reset_password.html", form, problem, email=email, minimum=minimum
+    )
+    return without_referrer(page)
+
+
+@router.get("/confirm")
+async def show_confirm(request: Request, person: SelfDetached, wish: Next = "") -> HTMLResponse:
+    return await _confirm(request, person, wish, blank())
+
+
+@router.post("/confirm")
+async def prove_again(request: Request, person: SelfDetached, wish: Next = "") -> Response:
+    form = await read(request, Proof)
+    if form.data is None:
+        return await _confirm(request, person, wish, form)
+    try:
+        token = await sign_in.prove_again(
+            person, form.data.password.get_secret_value(), form.data.code
+        )
+    except Problem as problem:
+        return await _confirm(request, person, wish, form, problem)
+    response = RedirectResponse(next_path(wish, "/account/security"), 303)
+    cookies.remember(response, token)
+    return response
+
+
+async def _confirm(
+    request: Request, person: Person, wish: str, form: Form[Any], problem: Problem | None = None
+) -> HTMLResponse:
+    return render_form(
+        request,
+        "auth/confirm.html",
+        form,
+        problem,
+        person=person,
+        action=keeping("/confirm", wish),
+        back=next_path(wish, "/account/security"),
+        with_code=await totp.enrolled(person.user_id),
+    )
