@@ -1,0 +1,69 @@
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
+
+from app.access.access import allow
+from app.access.person import Person
+from app.core.clock import now
+from app.core.db import Database
+from app.core.errors import Invalid
+from app.usage import reports, service
+from app.usage.schemas import (
+    AllowanceOut,
+    FeatureOut,
+    Limits,
+    OrganizationUsage,
+    OwnUsage,
+    PersonOut,
+)
+
+router = APIRouter(prefix="/api/usage", tags=["usage"])
+
+
+def _span(
+    since: Annotated[AwareDatetime | None, Query(description="Default: this month.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Default: now.")] = None,
+) -> tuple[datetime, datetime]:
+    start, end = since or reports.month_start(), until or now()
+    if start > end:
+        raise Invalid("The beginning must come before the end.")
+    return start, end
+
+
+Span = Annotated[tuple[datetime, datetime], Depends(_span)]
+
+
+@router.get("")
+async def own_usage(
+    db: Database, person: Annotated[Person, allow("usage.read_own")], span: Span
+) -> OwnUsage:
+    """What you used, and what is left of each budget that binds you."""
+    features = await reports.by_feature(db, *span, user_id=person.user_id)
+    left = await reports.allowances(db, person)
+    return OwnUsage(
+        since=span[0],
+        until=span[1],
+        allowances=[AllowanceOut.model_validate(one) for one in left],
+        features=[FeatureOut.model_validate(one) for one in features],
+    )
+
+
+@router.get("/organization", dependencies=[allow("usage.read")])
+async def organization_usage(db: Database, span: Span) -> OrganizationUsage:
+    """What everyone in the organisation used, by person and feature, the dearest first."""
+    return OrganizationUsage(
+        since=span[0],
+        until=span[1],
+        people=[PersonOut.model_validate(one) for one in await reports.by_person(db, *span)],
+        features=[FeatureOut.model_validate(one) for one in await reports.by_feature(db, *span)],
+    )
+
+
+@router.put("/limits", status_code=204)
+async def set_limits(
+    db: Database, person: Annotated[Person, allow("usage.limit", recent=True)], wanted: Limits
+) -> None:
+    """Set the budgets of a person or of the organisation; from the next call on they hold."""
+    await service.set_limit(db, person, **wanted.model_dump())

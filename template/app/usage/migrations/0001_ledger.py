@@ -1,0 +1,276 @@
+"""Ledger, counters, budgets, and the two functions that keep them in step.
+
+Each is one round trip. Both name the organisation themselves, so they need no transaction around
+them; row security holds inside. Windows are locked in one order, the organisation's first, so that
+calls wait for each other and never deadlock.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.core.row_security import open_to_auth, protect
+
+revision = "usage_0001"
+down_revision = None
+
+MOMENT = sa.DateTime(timezone=True)
+
+WINDOWS = """
+CREATE FUNCTION usage_windows(person uuid, moment timestamptz)
+RETURNS TABLE (user_id uuid, period text, starts_at timestamptz, ends_at timestamptz)
+LANGUAGE sql STABLE AS $$
+    SELECT holder.id, span.period, date_trunc(span.period, moment, 'UTC'),
+           (date_trunc(span.period, moment AT TIME ZONE 'UTC') + span.length) AT TIME ZONE 'UTC'
+    FROM unnest(ARRAY[NULL, person]) WITH ORDINALITY AS holder (id, place),
+         (VALUES ('day', interval '1 day'), ('hour', interval '1 hour'),
+                 ('month', interval '1 month')) AS span (period, length)
+    WHERE place = 1 OR person IS NOT NULL
+    ORDER BY place, span.period
+$$
+"""
+
+# A limit that is NULL does not bind. A refusal takes back what it added: nothing stays reserved.
+RESERVE = """
+CREATE FUNCTION usage_reserve(
+    call_id uuid, organization uuid, person uuid, purpose text, at_provider text, of_model text,
+    more_tokens bigint, more_microdollars bigint, known boolean, seconds float8,
+    person_hour bigint, person_day bigint, person_month bigint,
+    organization_hour bigint, organization_day bigint, organization_month bigint,
+    OUT refused_by text, OUT again_at timestamptz
+) LANGUAGE plpgsql AS $$
+DECLARE
+    moment timestamptz := clock_timestamp();
+    own record;
+    everyone record;
+    sums record;
+    wanted bigint;
+    most bigint;
+BEGIN
+    PERFORM set_config('app.organization_id', organization::text, true),
+            set_config('app.user_id', coalesce(person::text, ''), true);
+    SELECT * INTO everyone FROM usage_limits l
+    WHERE l.organization_id = organization AND l.user_id IS NULL;
+    SELECT * INTO own FROM usage_limits l
+    WHERE l.organization_id = organization AND l.user_id = person;
+    FOR sums IN
+        INSERT INTO usage_counters AS c (
+            id, organization_id, user_id, period, starts_at, calls, tokens, microdollars,
+            reserved_tokens, reserved_microdollars
+        )
+        SELECT gen_random_uuid(), organization, w.user_id, w.period, w.starts_at, 0, 0, 0,
+               more_tokens, more_microdollars
+        FROM usage_windows(person, moment) w
+        ON CONFLICT ON CONSTRAINT uq_usage_counters_window DO UPDATE
+        SET reserved_tokens = c.reserved_tokens + excluded.reserved_tokens,
+            reserved_microdollars = c.reserved_microdollars + excluded.reserved_microdollars
+        RETURNING c.user_id, c.period, c.starts_at, c.tokens + c.reserved_tokens AS tokens,
+                  c.microdollars + c.reserved_microdollars AS microdollars
+    LOOP
+        most := CASE
+            WHEN sums.user_id IS NULL THEN CASE sums.period
+                WHEN 'hour' THEN coalesce(everyone.tokens_per_hour, organization_hour)
+                WHEN 'day' THEN coalesce(everyone.tokens_per_day, organization_day)
+                ELSE coalesce(everyone.microdollars_per_month, organization_month) END
+            ELSE CASE sums.period
+                WHEN 'hour' THEN coalesce(own.tokens_per_hour, person_hour)
+                WHEN 'day' THEN coalesce(own.tokens_per_day, person_day)
+                ELSE coalesce(own.microdollars_per_month, person_month) END
+        END;
+        -- Nothing left refuses also what costs nothing.
+        wanted := CASE sums.period WHEN 'month' THEN sums.microdollars ELSE sums.tokens END;
+        IF wanted > most OR most <= 0 THEN
+            -- Of several, the one that takes longest to pass: the others would send people in vain.
+            IF refused_by IS NULL OR sums.period = 'month'
+               OR (sums.period = 'day' AND refused_by LIKE '%_hour') THEN
+                refused_by := CASE WHEN sums.user_id IS NULL THEN 'organization_'
+                    ELSE 'person_' END || sums.period;
+                SELECT w.ends_at INTO again_at FROM usage_windows(person, moment) w
+                WHERE w.period = sums.period LIMIT 1;
+            END IF;
+        END IF;
+    END LOOP;
+    IF refused_by IS NOT NULL THEN
+        UPDATE usage_counters c
+        SET reserved_tokens = c.reserved_tokens - more_tokens,
+            reserved_microdollars = c.reserved_microdollars - more_microdollars
+        FROM usage_windows(person, moment) w
+        WHERE c.organization_id = organization AND c.user_id IS NOT DISTINCT FROM w.user_id
+          AND c.period = w.period AND c.starts_at = w.starts_at;
+        RETURN;
+    END IF;
+    INSERT INTO usage_records (
+        id, created_at, organization_id, user_id, feature, provider, model, state, outcome,
+        reserved_tokens, reserved_microdollars, input_tokens, cached_input_tokens, output_tokens,
+        microdollars, estimated, price_known, expires_at
+    ) VALUES (
+        call_id, moment, organization, person, purpose, at_provider, of_model, 'reserved', '',
+        more_tokens, more_microdollars, 0, 0, 0, 0, false, known,
+        moment + make_interval(secs => seconds)
+    );
+END
+$$
+"""
+
+# A call whose reservation the sweep has given back already is booked all the same.
+SETTLE = """
+CREATE FUNCTION usage_settle(
+    call_id uuid, organization uuid, new_state text, how text, new_model text,
+    given bigint, cached bigint, made bigint, cost bigint, counted boolean, known boolean
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    entry record;
+BEGIN
+    PERFORM set_config('app.organization_id', organization::text, true);
+    SELECT * INTO entry FROM usage_records r WHERE r.id = call_id
+       AND (r.state = 'reserved' OR r.outcome = 'orphaned' AND how <> 'orphaned') FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE usage_records r
+    SET state = new_state, outcome = how, model = new_model, input_tokens = given,
+        cached_input_tokens = cached, output_tokens = made, microdollars = cost,
+        estimated = counted, price_known = known, finished_at = clock_timestamp()
+    WHERE r.id = call_id;
+    PERFORM FROM usage_counters c, usage_windows(entry.user_id, entry.created_at) w
+    WHERE c.organization_id = organization AND c.user_id IS NOT DISTINCT FROM w.user_id
+      AND c.period = w.period AND c.starts_at = w.starts_at
+    ORDER BY c.user_id NULLS FIRST, c.period FOR UPDATE OF c;
+    UPDATE usage_counters c
+    SET calls = c.calls + CASE new_state WHEN 'settled' THEN 1 ELSE 0 END,
+        tokens = c.tokens + given + made,
+        microdollars = c.microdollars + cost,
+        reserved_tokens = c.reserved_tokens
+            - CASE entry.state WHEN 'reserved' THEN entry.reserved_tokens ELSE 0 END,
+        reserved_microdollars = c.reserved_microdollars
+            - CASE entry.state WHEN 'reserved' THEN entry.reserved_microdollars ELSE 0 END
+    FROM usage_windows(entry.user_id, entry.created_at) w
+    WHERE c.organization_id = organization AND c.user_id IS NOT DISTINCT FROM w.user_id
+      AND c.period = w.period AND c.starts_at = w.starts_at;
+    RETURN true;
+END
+$$
+"""
+
+
+def upgrade() -> None:
+    _create_records()
+    _create_counters()
+    _create_limits()
+    protect("usage_records", grant_to_app="SELECT, INSERT, UPDATE")
+    protect("usage_counters")
+    protect("usage_limits")
+    # The sweep looks for what killed processes left behind, in every organisation.
+    open_to_auth("usage_records", "SELECT")
+    open_to_auth("usage_counters", "SELECT, DELETE")
+    for function in (WINDOWS, RESERVE, SETTLE):
+        op.execute(function)
+    for name in ("usage_windows", "usage_reserve", "usage_settle"):
+        op.execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {name} TO app")
+
+
+def _start() -> list[sa.Column[object]]:
+    return [
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", MOMENT, server_default=sa.func.now(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid()),
+    ]
+
+
+def _holder(table: str, *, person_gone: str) -> list[sa.Constraint]:
+    return [
+        sa.PrimaryKeyConstraint("id", name=f"pk_{table}"),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=f"fk_{table}_organization_id",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=f"fk_{table}_user_id", ondelete=person_gone
+        ),
+    ]
+
+
+def _numbers(*names: str) -> list[sa.Column[object]]:
+    return [sa.Column(name, sa.BigInteger(), nullable=False) for name in names]
+
+
+def _create_records() -> None:
+    op.create_table(
+        "usage_records",
+        *_start(),
+        sa.Column("feature", sa.String(60), nullable=False),
+        sa.Column("provider", sa.String(40), nullable=False),
+        sa.Column("model", sa.String(200), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("outcome", sa.String(20), nullable=False),
+        *_numbers("reserved_tokens", "reserved_microdollars", "input_tokens"),
+        *_numbers("cached_input_tokens", "output_tokens", "microdollars"),
+        sa.Column("estimated", sa.Boolean(), nullable=False),
+        sa.Column("price_known", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("finished_at", MOMENT),
+        *_holder("usage_records", person_gone="SET NULL"),
+        sa.CheckConstraint(
+            "state IN ('reserved', 'settled', 'released')", name="ck_usage_records_state"
+        ),
+    )
+    op.create_index("ix_usage_records_time", "usage_records", ["organization_id", "created_at"])
+    op.create_index(
+        "ix_usage_records_person", "usage_records", ["organization_id", "user_id", "created_at"]
+    )
+    op.create_index(
+        "ix_usage_records_open",
+        "usage_records",
+        ["expires_at"],
+        postgresql_where=sa.text("state = 'reserved'"),
+    )
+
+
+def _create_counters() -> None:
+    op.create_table(
+        "usage_counters",
+        *_start(),
+        sa.Column("period", sa.String(5), nullable=False),
+        sa.Column("starts_at", MOMENT, nullable=False),
+        *_numbers("calls", "tokens", "microdollars", "reserved_tokens", "reserved_microdollars"),
+        *_holder("usage_counters", person_gone="CASCADE"),
+        sa.UniqueConstraint(
+            "organization_id",
+            "user_id",
+            "period",
+            "starts_at",
+            name="uq_usage_counters_window",
+            postgresql_nulls_not_distinct=True,
+        ),
+        sa.CheckConstraint("period IN ('hour', 'day', 'month')", name="ck_usage_counters_period"),
+        # Room in each page, so that an update stays in it and touches no index.
+        postgresql_with={"fillfactor": 50},
+    )
+
+
+def _create_limits() -> None:
+    op.create_table(
+        "usage_limits",
+        *_start(),
+        sa.Column("tokens_per_hour", sa.BigInteger()),
+        sa.Column("tokens_per_day", sa.BigInteger()),
+        sa.Column("microdollars_per_month", sa.BigInteger()),
+        *_holder("usage_limits", person_gone="CASCADE"),
+        sa.UniqueConstraint(
+            "organization_id",
+            "user_id",
+            name="uq_usage_limits_holder",
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION usage_settle")
+    op.execute("DROP FUNCTION usage_reserve")
+    op.execute("DROP FUNCTION usage_windows")
+    for table in ("usage_limits", "usage_counters", "usage_records"):
+        op.drop_table(table)

@@ -1,0 +1,105 @@
+"""The ledger of model calls, the running sums that budgets are checked against, and the budgets.
+
+Money is in millionths of a US dollar. The functions in the first migration keep ledger and sums
+in step; nothing else writes them.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base
+
+
+class UsageRecord(Base):
+    """One model call: what was reserved for it and what it used."""
+
+    __tablename__ = "usage_records"
+    __table_args__ = (
+        CheckConstraint("state IN ('reserved', 'settled', 'released')", name="state"),
+        Index("ix_usage_records_time", "organization_id", "created_at"),
+        Index("ix_usage_records_person", "organization_id", "user_id", "created_at"),
+        Index(
+            "ix_usage_records_open",
+            "expires_at",
+            postgresql_where="state = 'reserved'",
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    feature: Mapped[str] = mapped_column(String(60))
+    provider: Mapped[str] = mapped_column(String(40))
+    model: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(String(10))
+    outcome: Mapped[str] = mapped_column(String(20))
+    """How the call ended, in the gateway's words; empty while it runs."""
+    reserved_tokens: Mapped[int] = mapped_column(BigInteger)
+    reserved_microdollars: Mapped[int] = mapped_column(BigInteger)
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    cached_input_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+    microdollars: Mapped[int] = mapped_column(BigInteger)
+    estimated: Mapped[bool]
+    """The provider did not tell the tokens, or told what cannot be; we counted bytes."""
+    price_known: Mapped[bool]
+    """When not, the dearest price was taken."""
+    expires_at: Mapped[datetime]
+    """After this moment nobody is working on the call any more."""
+    finished_at: Mapped[datetime | None]
+
+
+class UsageCounter(Base):
+    """What was used and is reserved in one hour, day or month, by a person or an organisation."""
+
+    __tablename__ = "usage_counters"
+    __table_args__ = (
+        UniqueConstraint(
+            "organization_id",
+            "user_id",
+            "period",
+            "starts_at",
+            name="uq_usage_counters_window",
+            postgresql_nulls_not_distinct=True,
+        ),
+        CheckConstraint("period IN ('hour', 'day', 'month')", name="period"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    """Empty for the whole organisation."""
+    period: Mapped[str] = mapped_column(String(5))
+    starts_at: Mapped[datetime]
+    calls: Mapped[int] = mapped_column(BigInteger)
+    tokens: Mapped[int] = mapped_column(BigInteger)
+    microdollars: Mapped[int] = mapped_column(BigInteger)
+    reserved_tokens: Mapped[int] = mapped_column(BigInteger)
+    reserved_microdollars: Mapped[int] = mapped_column(BigInteger)
+
+
+class UsageLimit(Base):
+    """Budgets of one organisation or person that replace those in the settings, where given."""
+
+    __tablename__ = "usage_limits"
+    __table_args__ = (
+        UniqueConstraint(
+            "organization_id",
+            "user_id",
+            name="uq_usage_limits_holder",
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    tokens_per_hour: Mapped[int | None] = mapped_column(BigInteger)
+    tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    microdollars_per_month: Mapped[int | None] = mapped_column(BigInteger)

@@ -1,0 +1,127 @@
+"""What was used and what is left, for pages, exports and the JSON API."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.access.person import Person
+from app.core.clock import now
+from app.usage.models import UsageRecord
+from app.usage.service import PEOPLE, limits
+
+WINDOWS = text("""
+    SELECT w.user_id, w.period, w.ends_at,
+           coalesce(c.tokens + c.reserved_tokens, 0) AS tokens,
+           coalesce(c.microdollars + c.reserved_microdollars, 0) AS microdollars
+    FROM usage_windows(:user_id, now()) w
+    LEFT JOIN usage_counters c ON c.organization_id = :organization_id
+          AND c.user_id IS NOT DISTINCT FROM w.user_id
+          AND c.period = w.period AND c.starts_at = w.starts_at
+""")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sum of calls. What it is the sum of stands in the fields that are not empty."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    microdollars: int
+    user_id: UUID | None = None
+    display_name: str = ""
+    feature: str = ""
+    model: str = ""
+    day: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """One budget: `used` includes what is reserved for calls under way; no limit is None."""
+
+    holder: str
+    """person or organization"""
+    period: str
+    """hour, day or month; a month's numbers are millionths of a US dollar, the others tokens"""
+    used: int
+    limit: int | None
+    ends_at: datetime
+
+
+def month_start() -> datetime:
+    return now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+async def by_feature(
+    db: AsyncSession, since: datetime, until: datetime, *, user_id: UUID | None = None
+) -> list[Line]:
+    """Sums for each feature and model; of one person, or of everyone in the organisation."""
+    keys = (UsageRecord.feature, UsageRecord.model)
+    return await _sums(db, since, until, *keys, user_id=user_id)
+
+
+async def by_person(db: AsyncSession, since: datetime, until: datetime) -> list[Line]:
+    """Sums for each person and feature, the dearest first."""
+    return await _sums(db, since, until, UsageRecord.user_id, UsageRecord.feature)
+
+
+async def by_day(
+    db: AsyncSession, since: datetime, until: datetime, *, user_id: UUID | None = None
+) -> list[Line]:
+    """Sums for each day of UTC, in order."""
+    day = func.date_trunc("day", UsageRecord.created_at, "UTC").label("day")
+    lines = await _sums(db, since, until, day, user_id=user_id)
+    return sorted(lines, key=lambda line: line.day or since)
+
+
+async def _sums(
+    db: AsyncSession,
+    since: datetime,
+    until: datetime,
+    *keys: ColumnElement[Any] | InstrumentedAttribute[Any],
+    user_id: UUID | None = None,
+) -> list[Line]:
+    # Sums of bigint are numeric in PostgreSQL; cast back, the ledger's numbers are whole.
+    totals = [
+        cast(func.sum(one), BigInteger).label(one.key)
+        for one in (UsageRecord.input_tokens, UsageRecord.output_tokens, UsageRecord.microdollars)
+    ]
+    query = (
+        select(*keys, func.count().label("calls"), *totals)
+        .where(UsageRecord.state == "settled")
+        .where(UsageRecord.created_at >= since, UsageRecord.created_at < until)
+        .group_by(*keys)
+        .order_by(totals[-1].desc(), func.count().desc())
+    )
+    if user_id:
+        query = query.where(UsageRecord.user_id == user_id)
+    rows = (await db.execute(query)).mappings().all()
+    names = await _names(db, {row["user_id"] for row in rows if row.get("user_id")})
+    return [Line(**row, display_name=names.get(row.get("user_id"), "")) for row in rows]
+
+
+async def _names(db: AsyncSession, ids: set[UUID]) -> dict[UUID | None, str]:
+    if not ids:
+        return {}
+    rows = await db.execute(select(PEOPLE).where(PEOPLE.c.id.in_(ids)))
+    return {row.id: row.display_name for row in rows}
+
+
+async def allowances(db: AsyncSession, person: Person) -> list[Allowance]:
+    """Every budget that binds a person now, the organisation's first."""
+    rows = await db.execute(
+        WINDOWS, {"organization_id": person.organization_id, "user_id": person.user_id}
+    )
+    bounds = await limits(db, person.organization_id, person.user_id)
+    found = []
+    for row in rows:
+        holder = "person" if row.user_id else "organization"
+        used = row.microdollars if row.period == "month" else row.tokens
+        limit = bounds[f"{holder}_{row.period}"]
+        found.append(Allowance(holder, row.period, used, limit, row.ends_at))
+    return found

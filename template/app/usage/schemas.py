@@ -1,0 +1,65 @@
+"""Shapes of the JSON API. Money is in millionths of a US dollar."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LARGEST = 10**15
+
+
+class LineOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    microdollars: int
+
+
+class FeatureOut(LineOut):
+    feature: str
+    model: str
+
+
+class PersonOut(LineOut):
+    user_id: UUID | None
+    """None for people who are gone."""
+    display_name: str
+    feature: str
+
+
+class AllowanceOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    holder: str
+    period: str
+    used: int
+    limit: int | None
+    ends_at: datetime
+
+
+class OwnUsage(BaseModel):
+    since: datetime
+    until: datetime
+    allowances: list[AllowanceOut]
+    features: list[FeatureOut]
+
+
+class OrganizationUsage(BaseModel):
+    since: datetime
+    until: datetime
+    people: list[PersonOut]
+    features: list[FeatureOut]
+
+
+class Limits(BaseModel):
+    """None stands for what the settings say; 0 stops every call."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: UUID | None = None
+    """Whose budgets; None for the whole organisation's."""
+    tokens_per_hour: int | None = Field(None, ge=0, le=LARGEST)
+    tokens_per_day: int | None = Field(None, ge=0, le=LARGEST)
+    microdollars_per_month: int | None = Field(None, ge=0, le=LARGEST)

@@ -1,0 +1,237 @@
+"""Reserve before a call, settle after it, and say what was used."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import column, delete, func, select, table, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.access.person import Person
+from app.audit import service as audit
+from app.core.clock import now
+from app.core.errors import NotFound, TooMany
+from app.usage.models import UsageCounter, UsageLimit, UsageRecord
+from app.usage.settings import UsageSettings, microdollars
+
+Database = AsyncSession | AsyncConnection
+
+# The table belongs to users, which stands above; row security shows the colleagues in it.
+PEOPLE = table("users", column("id"), column("display_name"))
+
+RESERVE = text(
+    "SELECT * FROM usage_reserve(:call_id, :organization_id, :user_id, :feature, :provider, :model,"
+    " :tokens, :microdollars, :price_known, :seconds, :person_hour, :person_day, :person_month,"
+    " :organization_hour, :organization_day, :organization_month)"
+)
+SETTLE = text(
+    "SELECT usage_settle(:call_id, :organization_id, :state, :outcome, :model, :input_tokens,"
+    " :cached_input_tokens, :output_tokens, :microdollars, :estimated, :price_known)"
+)
+
+
+class TokensSpent(TooMany):
+    """No tokens are left in this hour or day."""
+
+
+class BudgetSpent(TooMany):
+    """No money is left in this month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a call may use at most."""
+
+    call_id: UUID
+    organization_id: UUID
+    user_id: UUID | None
+    tokens: int
+    microdollars: int
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a call did use. All zero when nothing was billed."""
+
+    model: str
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    microdollars: int = 0
+    estimated: bool = False
+    price_known: bool = True
+
+
+async def reserve(
+    db: Database,
+    *,
+    call_id: UUID,
+    person: Person,
+    feature: str,
+    provider: str,
+    model: str,
+    tokens: int,
+    microdollars: int,
+    price_known: bool,
+    seconds: float,
+) -> Reservation:
+    """Set tokens and money aside, or raise `TokensSpent` or `BudgetSpent` and set nothing aside.
+
+    One round trip; it names the organisation itself and needs no transaction around it. What is
+    not settled within `seconds` counts as left behind by a process that died.
+    """
+    values = {
+        "call_id": call_id,
+        "organization_id": person.organization_id,
+        "user_id": person.user_id,
+        "feature": feature,
+        "provider": provider,
+        "model": model[:200],
+        "tokens": tokens,
+        "microdollars": microdollars,
+        "price_known": price_known,
+        "seconds": seconds,
+        **_settings_limits(),
+    }
+    row = (await db.execute(RESERVE, values)).one()
+    if row.refused_by is not None:
+        raise _refusal(row.refused_by, row.again_at)
+    return Reservation(call_id, person.organization_id, person.user_id, tokens, microdollars)
+
+
+async def settle(db: Database, reservation: Reservation, used: Used, outcome: str) -> bool:
+    """Book what a call used and give the rest back. False when that was done before."""
+    spent = used.input_tokens + used.output_tokens > 0
+    return await _settle(
+        db,
+        reservation.call_id,
+        reservation.organization_id,
+        "settled" if spent else "released",
+        used,
+        outcome,
+    )
+
+
+async def _settle(
+    db: Database, call_id: UUID, organization_id: UUID, state: str, used: Used, outcome: str
+) -> bool:
+    values = {
+        "call_id": call_id,
+        "organization_id": organization_id,
+        "state": state,
+        "outcome": outcome,
+        "model": used.model[:200],
+        "input_tokens": used.input_tokens,
+        "cached_input_tokens": used.cached_input_tokens,
+        "output_tokens": used.output_tokens,
+        "microdollars": used.microdollars,
+        "estimated": used.estimated,
+        "price_known": used.price_known,
+    }
+    return bool((await db.execute(SETTLE, values)).scalar_one())
+
+
+def _settings_limits() -> dict[str, int | None]:
+    settings = UsageSettings.load()
+    return {
+        "person_hour": settings.person_tokens_per_hour,
+        "person_day": settings.person_tokens_per_day,
+        "person_month": microdollars(settings.person_dollars_per_month),
+        "organization_hour": settings.organization_tokens_per_hour,
+        "organization_day": settings.organization_tokens_per_day,
+        "organization_month": microdollars(settings.organization_dollars_per_month),
+    }
+
+
+def _refusal(by: str, again_at: datetime) -> TooMany:
+    holder, _, period = by.partition("_")
+    whose = "Your" if holder == "person" else "Your organisation's"
+    seconds = max(1.0, (again_at - now()).total_seconds())
+    if period == "month":
+        return BudgetSpent(
+            f"{whose} budget for model calls is spent for this month."
+            f" It starts anew on {again_at.day} {again_at:%B}.",
+            retry_after=seconds,
+        )
+    return TokensSpent(
+        f"{whose} tokens for this {period} are used up. There are new ones from"
+        f" {again_at:%H:%M} UTC.",
+        retry_after=seconds,
+    )
+
+
+async def limits(
+    db: AsyncSession, organization_id: UUID, user_id: UUID | None
+) -> dict[str, int | None]:
+    """What binds now, under names such as `person_hour`; None does not bind."""
+    rows = await db.scalars(
+        select(UsageLimit)
+        .where(UsageLimit.organization_id == organization_id)
+        .where((UsageLimit.user_id == user_id) | UsageLimit.user_id.is_(None))
+    )
+    found = _settings_limits()
+    for row in rows:
+        holder = "person" if row.user_id else "organization"
+        given = {
+            "hour": row.tokens_per_hour,
+            "day": row.tokens_per_day,
+            "month": row.microdollars_per_month,
+        }
+        found |= {f"{holder}_{period}": most for period, most in given.items() if most is not None}
+    return found
+
+
+async def set_limit(
+    db: AsyncSession,
+    person: Person,
+    *,
+    user_id: UUID | None,
+    tokens_per_hour: int | None,
+    tokens_per_day: int | None,
+    microdollars_per_month: int | None,
+) -> None:
+    """Set the budgets of a person, or with no `user_id` of the organisation.
+
+    None stands for what the settings say. Raises `NotFound` for people of other organisations.
+    """
+    if user_id and not await db.scalar(select(PEOPLE.c.id).where(PEOPLE.c.id == user_id)):
+        raise NotFound("No such person.")
+    values = {
+        "tokens_per_hour": tokens_per_hour,
+        "tokens_per_day": tokens_per_day,
+        "microdollars_per_month": microdollars_per_month,
+    }
+    await db.execute(
+        insert(UsageLimit)
+        .values(organization_id=person.organization_id, user_id=user_id, **values)
+        .on_conflict_do_update(constraint="uq_usage_limits_holder", set_=values)
+    )
+    await audit.record(db, "usage.limited", person=person, target=user_id, detail=values)
+
+
+async def orphans(db: AsyncSession, *, most: int = 500) -> list[UsageRecord]:
+    """Reservations that a killed process left behind; as app_auth, over all organisations."""
+    rows = await db.scalars(
+        select(UsageRecord)
+        .where(UsageRecord.state == "reserved", UsageRecord.expires_at < func.now())
+        .order_by(UsageRecord.expires_at)
+        .limit(most)
+    )
+    return list(rows)
+
+
+async def release(db: Database, record: UsageRecord) -> bool:
+    """Give back what a dead process had reserved. Should its end be told later, it is booked."""
+    used = Used(record.model)
+    return await _settle(db, record.id, record.organization_id, "released", used, "orphaned")
+
+
+async def forget_old_counters(db: AsyncSession) -> None:
+    """Delete the sums of hours and days long past; the ledger still has their calls."""
+    for period, days in (("hour", 7), ("day", 62)):
+        await db.execute(
+            delete(UsageCounter)
+            .where(UsageCounter.period == period)
+            .where(UsageCounter.starts_at < now() - timedelta(days=days))
+        )

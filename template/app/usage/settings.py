@@ -1,0 +1,35 @@
+"""Settings of the budgets."""
+
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from app.core.settings import ROOT, ModuleSettings, answers
+
+CAPACITY = answers().get("capacity", {})
+PERSON_PER_HOUR = CAPACITY.get("tokens_per_person_per_hour", 240_000)
+# Nobody asks as much as they may in every hour of the day.
+BUSY_HOURS = 4
+
+
+class UsageSettings(ModuleSettings):
+    """Budgets of those for whom an administrator has set none. Empty: no limit; 0: nothing."""
+
+    model_config = SettingsConfigDict(env_prefix="USAGE_", env_parse_none_str="")
+
+    person_tokens_per_hour: int | None = Field(PERSON_PER_HOUR, ge=0)
+    person_tokens_per_day: int | None = Field(PERSON_PER_HOUR * BUSY_HOURS, ge=0)
+    person_dollars_per_month: Decimal | None = Field(None, ge=0)
+    organization_tokens_per_hour: int | None = Field(None, ge=0)
+    organization_tokens_per_day: int | None = Field(None, ge=0)
+    organization_dollars_per_month: Decimal | None = Field(
+        answers().get("llm", {}).get("monthly_budget"), ge=0
+    )
+    prices_file: Path = ROOT / "prices.toml"
+    """Prices of your own, written like app/usage/prices.toml; they win over those."""
+
+
+def microdollars(dollars: Decimal | None) -> int | None:
+    return None if dollars is None else int(dollars * 1_000_000)

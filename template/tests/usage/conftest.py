@@ -1,0 +1,94 @@
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from app.access.person import Person, granted
+from app.core import db
+from app.core.clock import now
+from app.core.ids import uuid7
+from app.usage import service
+from app.usage.service import Reservation, Used
+from tests.factories import Someone, make_user
+
+
+def person_of(someone: Someone) -> Person:
+    """A signed-in person, without the round trip over a session."""
+    return Person(
+        user_id=someone.user_id,
+        organization_id=someone.organization_id,
+        session_id=uuid7(),
+        email=someone.email,
+        display_name="Ada Lovelace",
+        role=someone.role,
+        level="full",
+        second_factor=False,
+        authenticated_at=now(),
+        created_at=now(),
+        permissions=granted(someone.role),
+    )
+
+
+@dataclass
+class Till:
+    """Reserves and settles for one person."""
+
+    person: Person
+    reserved: list[Reservation] = field(default_factory=list)
+
+    async def reserve(self, tokens: int = 100, microdollars: int = 1000, **more) -> Reservation:
+        values = {
+            "feature": "chat",
+            "provider": "openai",
+            "model": "m",
+            "price_known": True,
+            "seconds": 60,
+        } | more
+        async with db.transaction() as session:
+            made = await service.reserve(
+                session,
+                call_id=uuid7(),
+                person=self.person,
+                tokens=tokens,
+                microdollars=microdollars,
+                **values,
+            )
+        self.reserved.append(made)
+        return made
+
+    async def settle(
+        self, reservation: Reservation, tokens: int = 50, microdollars: int = 500, **more
+    ) -> bool:
+        used = Used("m", input_tokens=tokens, microdollars=microdollars, **more)
+        async with db.transaction() as session:
+            return await service.settle(session, reservation, used, "answered")
+
+    async def sums(self, period: str = "month", *, everyone: bool = False) -> tuple[int, ...]:
+        """Calls, tokens, microdollars, and both as they are reserved."""
+        async with db.transaction(organization_id=self.person.organization_id) as session:
+            row = await session.execute(
+                text(
+                    "SELECT calls, tokens, microdollars, reserved_tokens, reserved_microdollars"
+                    " FROM usage_counters WHERE period = :period"
+                    " AND user_id IS NOT DISTINCT FROM :user_id"
+                ),
+                {"period": period, "user_id": None if everyone else self.person.user_id},
+            )
+            return tuple(row.one())
+
+
+@pytest.fixture
+async def till(app: FastAPI) -> Till:
+    return Till(person_of(await make_user(password=False)))
+
+
+async def limit(person: Person, user_id: UUID | None = None, **values: int) -> None:
+    """Set budgets; those not named stay with the settings."""
+    names = ("tokens_per_hour", "tokens_per_day", "microdollars_per_month")
+    wanted = {name: values.get(name) for name in names}
+    async with db.transaction(
+        organization_id=person.organization_id, user_id=person.user_id
+    ) as session:
+        await service.set_limit(session, person, user_id=user_id, **wanted)
