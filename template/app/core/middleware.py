@@ -95,7 +95,8 @@ class SecurityHeaders:
         page = headers.get("content-type", "").startswith("text/html")
         raw = headers.raw
         raw.append((b"x-content-type-options", b"nosniff"))
-        raw.append((b"referrer-policy", b"same-origin"))
+        if "referrer-policy" not in headers:
+            raw.append((b"referrer-policy", b"same-origin"))
         raw.append((b"cross-origin-opener-policy", b"same-origin"))
         raw.append((b"cross-origin-resource-policy", b"same-origin"))
         if self.hsts:
