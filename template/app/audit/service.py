@@ -18,6 +18,7 @@ from app.core.ids import uuid7
 from app.core.logging import client_address, request_id
 
 ACTION = re.compile(r"[a-z][a-z_-]*(\.[a-z][a-z_-]*)+")
+PERSON = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 DETAIL_BYTES = 2048
 TARGET_CHARACTERS = 200
 
@@ -142,8 +143,9 @@ def sentence(action: str) -> str:
     return re.sub(r"[._]", " ", action).capitalize()
 
 
-async def names(db: AsyncSession, events: Sequence[Event], *others: UUID | None) -> dict[UUID, str]:
-    """What the people in these events are called today; those who left are not in it."""
+async def names(db: AsyncSession, events: Sequence[Event], *others: UUID | None) -> dict[str, str]:
+    """What the people in these events are called today, by id; those who left are not in it."""
     ids = {event.user_id for event in events} | {*others}
+    ids |= {UUID(event.target) for event in events if event.target and PERSON.match(event.target)}
     rows = await db.execute(select(PEOPLE).where(PEOPLE.c.id.in_(ids - {None})))
-    return {row.id: row.display_name for row in rows}
+    return {str(row.id): row.display_name for row in rows}

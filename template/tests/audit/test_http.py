@@ -162,7 +162,8 @@ async def test_an_export_is_itself_recorded(client, admin):
 
 
 async def test_the_page_tells_who_did_what_in_words(client, admin):
-    await happen(admin, "user.role_changed", detail={"role": "reviewer"})
+    grace = await make_user(admin.organization_id, password=False, display_name="Grace Hopper")
+    await happen(admin, "user.role_changed", target=grace.user_id, detail={"role": "reviewer"})
     await happen(admin, "test.happened", user_id=None)
 
     page = (await client.get("/admin/audit")).text
@@ -170,6 +171,7 @@ async def test_the_page_tells_who_did_what_in_words(client, admin):
     assert "User role changed" in page
     assert "Ada Lovelace" in page
     assert "role: reviewer" in page
+    assert "Grace Hopper" in page
     assert "The app" in page
 
 
