@@ -1,0 +1,138 @@
+"""What was used: one's own, and for administrators the organisation's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse
+
+from app.access.access import allow
+from app.access.person import Person
+from app.core.clock import now
+from app.core.db import Database
+from app.usage import reports
+from app.usage.reports import Line
+from app.web import render
+from app.web.navigation import ACCOUNT, Link
+
+router = APIRouter(include_in_schema=False)
+
+NAVIGATION = [
+    Link("Usage", "/usage", "usage.read_own", ACCOUNT, "chart", 30),
+    Link("Usage", "/admin/usage", "usage.read", "Administration", "chart", 70),
+]
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month of UTC, `since` its first moment and `until` the first one after it."""
+
+    since: datetime
+    until: datetime
+
+    @property
+    def is_this(self) -> bool:
+        return self.since <= now() < self.until
+
+    @property
+    def days(self) -> list[datetime]:
+        """Its days, in the current month those that have begun."""
+        last = min(self.until - timedelta(days=1), now())
+        return [self.since + timedelta(days=n) for n in range((last - self.since).days + 1)]
+
+    @property
+    def before(self) -> str:
+        return f"{self.since - timedelta(days=1):%Y-%m}"
+
+    @property
+    def after(self) -> str:
+        return f"{self.until:%Y-%m}"
+
+
+def _month(
+    month: Annotated[str, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$|^$")] = "",
+) -> Month:
+    since = (
+        datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC) if month else reports.month_start()
+    )
+    return Month(since, (since + timedelta(days=31)).replace(day=1))
+
+
+Chosen = Annotated[Month, Depends(_month)]
+
+
+@router.get("/usage")
+async def show_own(
+    request: Request,
+    db: Database,
+    person: Annotated[Person, allow("usage.read_own")],
+    month: Chosen,
+) -> HTMLResponse:
+    span, mine = (month.since, month.until), person.user_id
+    days = await reports.by_day(db, *span, user_id=mine)
+    features = await reports.by_feature(db, *span, user_id=mine)
+    left = await reports.allowances(db, person) if month.is_this else []
+    return render(
+        request,
+        "usage/own.html",
+        person=person,
+        allowances=[one for one in left if one.limit is not None],
+        features=features,
+        **_shown(month, days),
+    )
+
+
+@router.get("/admin/usage")
+async def show_organization(
+    request: Request,
+    db: Database,
+    person: Annotated[Person, allow("usage.read")],
+    month: Chosen,
+) -> HTMLResponse:
+    span = (month.since, month.until)
+    days = await reports.by_day(db, *span)
+    people = await reports.by_person(db, *span)
+    features = await reports.by_feature(db, *span)
+    left = await reports.allowances(db, person) if month.is_this else []
+    return render(
+        request,
+        "usage/organization.html",
+        person=person,
+        allowances=[one for one in left if one.holder == "organization" and one.limit is not None],
+        people=people,
+        features=features,
+        **_shown(month, days),
+    )
+
+
+def _shown(month: Month, lines: Sequence[Line]) -> dict[str, Any]:
+    """The sums of a month, and its days with those on which nothing happened."""
+    found = {line.day: line for line in lines}
+    nothing = Line(0, 0, 0, 0)
+    days = [(day, found.get(day, nothing)) for day in month.days]
+    labels = [f"{day.day} {day:%b}" for day, _ in days]
+    return {
+        "month": month,
+        "total": Line(
+            sum(line.calls for line in lines),
+            sum(line.input_tokens for line in lines),
+            sum(line.output_tokens for line in lines),
+            sum(line.microdollars for line in lines),
+        ),
+        "labels": labels,
+        "input_tokens": [line.input_tokens for _, line in days],
+        "output_tokens": [line.output_tokens for _, line in days],
+        "costs": [
+            (label, dollars(line.microdollars))
+            for label, (_, line) in zip(labels, days, strict=True)
+        ],
+        "dollars": dollars,
+    }
+
+
+def dollars(microdollars: int) -> Decimal:
+    return Decimal(microdollars) / MILLION

@@ -1,0 +1,114 @@
+import re
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from app.core import db
+from tests.factories import Someone, make_organization, make_user, sign_in
+from tests.usage.conftest import Till, limit, person_of
+
+
+async def spend(someone: Someone, tokens: int, microdollars: int, **more: str) -> None:
+    till = Till(person_of(someone))
+    await till.settle(await till.reserve(**more), tokens=tokens, microdollars=microdollars)
+
+
+async def rows(client: httpx2.AsyncClient, path: str, caption: str) -> list[list[str]]:
+    """The cells of the table with this caption."""
+    page = (await client.get(path, headers={"Accept": "text/html"})).text
+    table = next(
+        found
+        for found in re.findall(r"<table.*?</table>", page, re.DOTALL)
+        if f"<caption>{caption}" in found
+    )
+    body = re.search(r"<tbody>(.*)</tbody>", table, re.DOTALL)[1]
+    return [
+        [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[dh].*?</t[dh]>", row)]
+        for row in re.findall(r"<tr>.*?</tr>", body, re.DOTALL)
+    ]
+
+
+@pytest.fixture
+async def team(app) -> tuple[Someone, Someone]:
+    """An administrator and a member of one organisation."""
+    organization = await make_organization()
+    admin = await make_user(organization, role="admin", display_name="Ada Lovelace")
+    return admin, await make_user(organization, display_name="Grace Hopper")
+
+
+async def test_one_sees_ones_own_calls_by_feature_and_model(client, team):
+    admin, member = team
+    await spend(member, 1500, 2_500_000, feature="assistant")
+    await spend(member, 500, 500_000, feature="assistant")
+    await spend(admin, 7, 7, feature="assistant")
+    await sign_in(client, member)
+    assert await rows(client, "/usage", "By feature and model") == [
+        ["assistant", "m", "2", "2,000", "0", "$3.00"]
+    ]
+
+
+async def test_an_administrator_sees_who_used_what_the_dearest_first(client, team):
+    admin, member = team
+    await spend(admin, 100, 1_000_000, feature="assistant")
+    await spend(member, 200, 3_000_000, feature="assistant")
+    await spend(member, 300, 2_000_000, feature="summary")
+    await spend(await make_user(password=False), 400, 9_000_000, feature="assistant")
+    await sign_in(client, admin)
+    assert await rows(client, "/admin/usage", "By person and feature") == [
+        ["Grace Hopper", "assistant", "1", "200", "0", "$3.00"],
+        ["Grace Hopper", "summary", "1", "300", "0", "$2.00"],
+        ["Ada Lovelace", "assistant", "1", "100", "0", "$1.00"],
+    ]
+    assert await rows(client, "/admin/usage", "By feature and model") == [
+        ["assistant", "m", "2", "300", "0", "$4.00"],
+        ["summary", "m", "1", "300", "0", "$2.00"],
+    ]
+
+
+async def test_the_page_says_what_is_left_of_each_budget(client, team):
+    admin, member = team
+    await limit(person_of(admin), tokens_per_hour=10_000, microdollars_per_month=50_000_000)
+    await limit(person_of(admin), member.user_id, tokens_per_hour=4000)
+    await spend(member, 1000, 12_500_000)
+    await sign_in(client, member)
+    own = (await client.get("/usage")).text
+    assert "3k of 4k left" in own
+    assert "$37.50 of $50.00 left" in own
+    await sign_in(client, admin)
+    assert "9k of 10k left" in (await client.get("/admin/usage")).text
+
+
+async def test_days_without_calls_stand_in_the_chart_as_nothing(client, team):
+    admin, _ = team
+    await spend(admin, 90, 4_000_000)
+    async with db.transaction(organization_id=admin.organization_id) as session:
+        await session.execute(text("UPDATE usage_records SET created_at = '2026-02-03T12:00Z'"))
+    await sign_in(client, admin)
+    shown = await rows(client, "/admin/usage?month=2026-02", "Cost a day")
+    assert len(shown) == 28
+    assert shown[2] == ["3 Feb", "$4.00"]
+    assert {cost for day, cost in shown if day != "3 Feb"} == {"$0.00"}
+    assert (
+        "Nobody asked a model in March 2026"
+        in (await client.get("/admin/usage?month=2026-03")).text
+    )
+
+
+async def test_the_organisations_usage_is_for_administrators(client, team):
+    _, member = team
+    await sign_in(client, member)
+    page = await client.get("/admin/usage", headers={"Accept": "text/html"})
+    assert page.status_code == 403
+    assert "/admin/usage" not in (await client.get("/usage")).text
+
+
+@pytest.mark.parametrize("month", ["2026-13", "nonsense", "1999-01"])
+async def test_a_month_that_is_none_is_refused(client, team, month):
+    await sign_in(client, team[0])
+    assert (await client.get("/usage", params={"month": month})).status_code == 422
+
+
+async def test_before_anything_was_asked_the_page_says_so(client, team):
+    await sign_in(client, team[1])
+    assert "You asked no model in" in (await client.get("/usage")).text
