@@ -1,0 +1,1 @@
+PERMISSIONS = {"feedback.give": ("member", "reviewer", "admin")}
