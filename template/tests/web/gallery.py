@@ -161,6 +161,10 @@ See [the guide](https://example.com/guide) for `more`.
 """
 
 
+ASKED: list[tuple[str, str]] = []
+"""What was asked since the start, and under which key."""
+
+
 async def create(_: Request) -> Response:
     return JSONResponse({"id": "019c1f0e-7b3a-7d2f-8000-000000000000"}, 201)
 
@@ -170,6 +174,7 @@ async def answer(request: Request) -> Response:
     if request.headers.get("x-csrf-token") != TOKEN:
         return JSONResponse({"title": "Forbidden", "detail": "No token came along."}, 403)
     text = (await request.json())["text"]
+    ASKED.append((text, request.headers["idempotency-key"]))
     if "refuse" in text:
         return JSONResponse(
             {"title": "Too Many Requests", "detail": "Please wait 20 seconds."},
@@ -195,7 +200,7 @@ async def _events(text: str) -> AsyncIterator[bytes]:
         whole = event("delta", {"text": word + (" " if at < len(words) - 1 else "")})
         yield whole[:9]  # in two pieces, as networks do
         yield whole[9:]
-        await asyncio.sleep(0.03 if long else 0.004)
+        await asyncio.sleep(0.008 if long else 0.004)
     if "replace" in text:
         yield event("replace", {"text": "This was **withheld**."})
     sources = [{"title": "Sessions", "quote": "A person can end sessions.", "url": "/docs"}]
@@ -204,9 +209,8 @@ async def _events(text: str) -> AsyncIterator[bytes]:
 
 
 async def rate(request: Request) -> Response:
-    body = await request.json()
-    good = body["call_id"] == "call-1" and body["rating"] in {"up", "down"}
-    return JSONResponse({}, 201 if good else 422)
+    good = (await request.json())["rating"] in {"up", "down"}
+    return JSONResponse({}, 200 if good and request.path_params["id"] == "call-1" else 422)
 
 
 app = Starlette(
@@ -221,7 +225,7 @@ app = Starlette(
         Route("/error", error),
         Route("/api/conversations", create, methods=["POST"]),
         Route("/api/conversations/{id}/messages", answer, methods=["POST"]),
-        Route("/api/feedback", rate, methods=["POST"]),
+        Route("/api/feedback/{id}", rate, methods=["PUT"]),
         Mount("/static", static_files.app),
     ]
 )

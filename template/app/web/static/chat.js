@@ -17,6 +17,7 @@
   let conversation = chat.dataset.conversation;
   let running = null; // the AbortController of the answer that is being written
   let following = true; // the log scrolls along until someone scrolls up
+  let failed = null; // the question that got no whole answer: sent again, it is the same one
 
   function copyOf(name) {
     return chat.querySelector(`template[data-template="${name}"]`).content.cloneNode(true).firstElementChild;
@@ -48,7 +49,7 @@
         if (done) return;
         rest += value;
         // A line end may be cut in two: a lone \r at the end waits for what follows.
-        const parts = rest.split(/(?:\r\n|\n|\r(?!$)){2}/);
+        const parts = rest.split(/(?:\r\n|\n|\r(?!\n|$)){2}/);
         rest = parts.pop();
         for (const part of parts) {
           const event = parse(part);
@@ -80,10 +81,10 @@
     }
   }
 
-  async function post(path, body, accept, signal) {
+  async function call(path, body, { method = "POST", headers = {}, signal } = {}) {
     const response = await fetch(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "Accept": accept, "X-CSRF-Token": app.csrfToken() },
+      method,
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": app.csrfToken(), ...headers },
       body: JSON.stringify(body),
       signal,
     });
@@ -139,6 +140,7 @@
       for (const one of found) {
         const item = copyOf("source");
         let title = item.querySelector(".source-title");
+        item.querySelector(".source-path").textContent = one.path ?? "";
         if (one.url && new URL(one.url, location.href).origin === location.origin) {
           const link = document.createElement("a");
           link.className = title.className;
@@ -174,59 +176,76 @@
 
   async function ensureConversation(signal) {
     if (conversation) return;
-    const response = await post(API, {}, "application/json", signal);
+    const response = await call(API, {}, { signal });
     conversation = (await response.json()).id;
     history.replaceState(null, "", `${PAGE}/${conversation}`);
   }
 
+  // crypto.randomUUID exists only where the page came over HTTPS or from this machine.
+  function newKey() {
+    return [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+  }
+
   async function send(text) {
+    const key = failed?.text === text ? failed.key : newKey();
     const question = copyOf("person");
     question.querySelector(".message-text").textContent = text;
     const answer = new Answer();
     showProblem(null);
-    find("intro")?.setAttribute("hidden", "");
-    log.hidden = false;
+    for (const element of failed?.key === key ? failed.elements : []) element.remove();
+    failed = null;
     log.append(question, answer.element);
+    showIntro();
     following = true;
     follow();
     busy(new AbortController());
+    const { signal } = running;
     let accepted = false;
-    let finished = false;
     try {
-      await ensureConversation(running.signal);
-      const response = await post(`${API}/${conversation}/messages`, { text }, "text/event-stream", running.signal);
+      await ensureConversation(signal);
+      const headers = { "Accept": "text/event-stream", "Idempotency-Key": key };
+      const response = await call(`${API}/${conversation}/messages`, { text }, { headers, signal });
       accepted = true;
-      for await (const { name, data } of events(response)) {
-        if (name === "delta") answer.append(data.text);
-        if (name === "replace") answer.replace(data.text);
-        if (name === "sources") answer.sources(data.sources ?? data);
-        if (name === "error") throw new Refused(data);
-        if (name === "done") {
-          answer.finish(data);
-          finished = true;
-        }
-      }
-      if (!finished) throw new TypeError("The stream ended early.");
+      await receive(response, answer);
       say("The answer is complete.");
     } catch (error) {
-      if (!accepted) {
-        // Nothing was kept on the server: take it back, so that it can be sent again.
-        question.remove();
-        answer.element.remove();
-        putBack(text);
-        if (error.name !== "AbortError") showProblem(problemOf(error));
-      } else if (error.name === "AbortError") {
+      const stopped = error.name === "AbortError";
+      if (accepted && stopped) {
         answer.end("Stopped");
         say("Stopped.");
-      } else {
-        answer.end("Interrupted");
-        if (!answer.text) answer.element.remove();
-        putBack(text);
-        showProblem(problemOf(error));
+        return;
       }
+      const elements = [question, answer.element];
+      if (accepted) answer.end("Interrupted");
+      if (!answer.text) elements.pop().remove();
+      if (!accepted) elements.pop().remove();
+      failed = { text, key, elements };
+      showIntro();
+      putBack(text);
+      if (!stopped) showProblem(problemOf(error));
     } finally {
       busy(null);
     }
+  }
+
+  async function receive(response, answer) {
+    for await (const { name, data } of events(response)) {
+      if (name === "delta") answer.append(data.text);
+      if (name === "replace") answer.replace(data.text);
+      if (name === "sources") answer.sources(data.sources);
+      if (name === "error") throw new Refused(data);
+      if (name === "done") {
+        answer.finish(data);
+        return;
+      }
+    }
+    throw new TypeError("The stream ended early.");
+  }
+
+  // An empty conversation begins with an introduction.
+  function showIntro() {
+    log.hidden = !log.childElementCount && Boolean(find("intro"));
+    find("intro")?.toggleAttribute("hidden", !log.hidden);
   }
 
   function putBack(text) {
@@ -273,18 +292,40 @@
 
   // Clicks in the log
 
+  function rateCall(id, rating, comment) {
+    return call(`/api/feedback/${id}`, { rating, comment }, { method: "PUT" });
+  }
+
   async function rate(button) {
-    const message = button.closest("[data-call-id]");
-    const buttons = message.querySelectorAll("[data-rate]");
+    const id = button.closest("[data-call-id]").dataset.callId;
+    const buttons = button.parentElement.querySelectorAll("[data-rate]");
     const before = [...buttons].map((one) => one.getAttribute("aria-pressed"));
     for (const one of buttons) one.setAttribute("aria-pressed", one === button);
     try {
-      await post("/api/feedback", { call_id: message.dataset.callId, rating: button.dataset.rate }, "application/json");
-      say("Thank you, your rating is kept.");
+      await rateCall(id, button.dataset.rate);
+      say("Your rating is kept.");
+      if (button.dataset.rate === "down") askWhy(id);
     } catch (error) {
       buttons.forEach((one, at) => one.setAttribute("aria-pressed", before[at]));
       app.toast(problemOf(error).detail, "danger");
     }
+  }
+
+  function askWhy(id) {
+    const dialog = find("why");
+    const form = dialog.querySelector("form");
+    form.reset();
+    form.onsubmit = async () => {
+      const comment = form.elements.comment.value.trim();
+      if (!comment) return;
+      try {
+        await rateCall(id, "down", comment);
+        app.toast("Thank you.", "success");
+      } catch (error) {
+        app.toast(problemOf(error).detail, "danger");
+      }
+    };
+    dialog.showModal();
   }
 
   async function copyMessage(button) {

@@ -1,0 +1,231 @@
+"""The building blocks: they escape, they are bound to their labels, and they all draw."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from jinja2 import UndefinedError
+from starlette.requests import Request
+
+from app.web.forms import Form
+from app.web.icons import icons
+from app.web.render import environment
+from tests.web.gallery import NAVIGATION, TEMPLATES, TOKEN
+
+EVIL = "<script>alert('x')</script>\"'>"
+
+
+class Elements(HTMLParser):
+    """Every start tag with its attributes, and the text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, *names: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag in names]
+
+
+def draw(source: str, **context: Any) -> str:
+    """A template as a page would draw it."""
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+    variables = {"request": request, "csrf_token": TOKEN, "theme": ""} | context
+    variables["ui"] = environment().get_template("web/macros.html").make_module(variables)
+    return environment().from_string(source).render(variables)
+
+
+def macros() -> list[str]:
+    source = environment().loader.get_source(environment(), "web/macros.html")[0]  # type: ignore[union-attr]
+    return re.findall(r"{% macro (\w+)\(", source)
+
+
+CALLS = {
+    "brand": "ui.brand()",
+    "environment_badge": "ui.environment_badge()",
+    "theme_toggle": "ui.theme_toggle()",
+    "page_header": "ui.page_header(evil, evil)",
+    "breadcrumbs": "ui.breadcrumbs([(evil, '/'), (evil, none)])",
+    "tabs": "ui.tabs([(evil, evil)], evil, label=evil)",
+    "button": "ui.button(evil, name=evil, value=evil, icon='plus', attributes={'data-x': evil})",
+    "icon_button": "ui.icon_button(evil, 'edit', attributes={'data-x': evil})",
+    "copy_button": "ui.copy_button(evil, evil)",
+    "csrf": "ui.csrf()",
+    "error_summary": "ui.error_summary(form)",
+    "field": "ui.field(form, 'name', evil, hint=evil, value=evil, attributes={'data-x': evil})",
+    "field_error": "ui.field_error('id', evil)",
+    "checkbox": "ui.checkbox(form, 'name', evil, hint=evil)",
+    "choices": "ui.choices(form, 'name', evil, [(evil, evil, evil)])",
+    "badge": "ui.badge(evil, icon='check')",
+    "alert": "ui.alert(evil, 'danger', title=evil)",
+    "toast": "ui.toast(evil, 'danger')",
+    "pagination": "ui.pagination(evil, previous=evil, next=evil)",
+    "empty": "ui.empty(evil, evil)",
+    "stat": "ui.stat(evil, evil, evil, share=0.5)",
+    "meter": "ui.meter(evil, 2)",
+    "details": "ui.details([(evil, evil)])",
+    "avatar": "ui.avatar(evil)",
+    "dialog_cancel": "ui.dialog_cancel(evil)",
+    "code_block": "ui.code_block(evil, evil)",
+    "code_grid": "ui.code_grid([evil])",
+    "chart_bars": "ui.chart_bars(evil, [(evil, 3), (evil, 0)], note=evil)",
+    "chart_line": "ui.chart_line(evil, [evil, evil], [(evil, [1, 2]), (evil, [2, 1])])",
+    # These wrap what their caller writes.
+    "form": "call ui.form(evil, attributes={'data-x': evil})",
+    "card": "call ui.card(evil, evil, danger=true)",
+    "table": "call ui.table(evil, [evil, {'label': evil, 'class': 'numeric'}])",
+    "dialog": "call ui.dialog('sure', evil, evil)",
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_people_typed_stays_text(name: str) -> None:
+    form: Form[Any] = Form(None, {"name": EVIL, "": EVIL}, {"name": EVIL})
+    call = CALLS[name]
+    body = f"{{% {call} %}}{{{{ evil }}}}{{% endcall %}}"
+    source = body if call.startswith("call ") else f"{{{{ {call} }}}}"
+
+    html = draw(source, evil=EVIL, form=form)
+
+    found = Elements(html)
+    assert not found.all("script")
+    assert "&lt;" in html or "evil" not in call
+    # The quotes in it must not have opened an attribute of their own either.
+    assert all("alert('x')" not in name for _, attributes in found.tags for name in attributes)
+
+
+def test_every_macro_is_drawn_by_the_test_above() -> None:
+    assert set(macros()) | {"chart_bars", "chart_line"} == set(CALLS)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text", "email", "password", "code", "number", "textarea", "select"]
+)
+def test_a_field_is_bound_to_its_label_its_hint_and_its_mistake(kind: str) -> None:
+    form: Form[Any] = Form(None, {"town": "Please fill this in."}, {})
+
+    html = draw(
+        "{{ ui.field(form, 'town', 'Town', type=kind, hint='Where', options=[('a', 'A')]) }}",
+        form=form,
+        kind=kind,
+    )
+
+    found = Elements(html)
+    (control,) = found.all("input", "textarea", "select")
+    ids = {attributes.get("id") for _, attributes in found.tags}
+    assert found.all("label")[0]["for"] == control["id"]
+    assert control["aria-invalid"] == "true"
+    assert (control["aria-describedby"] or "").split() == ["field-town-error", "field-town-hint"]
+    assert {"field-town-error", "field-town-hint"} <= ids
+    assert "required" in control
+
+
+def test_a_password_is_never_filled_in_again() -> None:
+    form: Form[Any] = Form(None, {}, {"password": "hunter2-hunter2"})
+
+    html = draw("{{ ui.field(form, 'password', 'Password', type='password') }}", form=form)
+
+    assert "hunter2" not in html
+
+
+def test_a_posted_form_carries_the_forgery_token() -> None:
+    html = draw("{% call ui.form('/x') %}{% endcall %}")
+
+    (hidden,) = Elements(html).all("input")
+    assert hidden["name"] == "csrf_token"
+    assert hidden["value"] == TOKEN
+
+
+def test_a_form_on_a_page_without_a_token_fails_when_drawn_not_when_sent() -> None:
+    variables: dict[str, Any] = {"theme": ""}
+    ui = environment().get_template("web/macros.html").make_module(variables)
+
+    with pytest.raises(UndefinedError, match="csrf_token"):
+        environment().from_string("{% call ui.form('/x') %}{% endcall %}").render(ui=ui)
+
+
+def test_a_form_sent_by_get_leaks_no_token_into_addresses() -> None:
+    assert TOKEN not in draw("{% call ui.form('/x', method='get') %}{% endcall %}")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 30])
+def test_charts_also_give_their_numbers_as_a_table(count: int) -> None:
+    points = [(f"Day {n}", n * 1.5) for n in range(count)]
+    labels, values = [label for label, _ in points], [value for _, value in points]
+
+    for html in (
+        draw("{{ ui.chart_bars('Calls', points) }}", points=points),
+        draw("{{ ui.chart_line('Calls', labels, [('A', values)]) }}", labels=labels, values=values),
+    ):
+        found = Elements(html)
+        assert len(found.all("td")) == count
+        assert all(f"Day {n}" in found.text for n in range(count))
+
+
+def test_a_title_holds_the_heading_once_escaped() -> None:
+    html = draw(
+        "{% extends 'web/layout.html' %}{% block heading %}Q&amp;A {{ word }}{% endblock %}",
+        word="<b>",
+        signed_in=False,
+        csp_nonce="n",
+        messages=list,
+    )
+
+    assert re.search(r"<title>(.*?)</title>", html, re.DOTALL)[1] == "Q&amp;A &lt;b&gt; · Demo"  # type: ignore[index]
+
+
+def test_icons_are_decoration_and_safe_to_place_anywhere() -> None:
+    assert len(icons()) >= 40
+    for name, drawing in icons().items():
+        assert 'aria-hidden="true"' in drawing, name
+        assert not Elements(drawing).all("script", "use", "image"), name
+        assert "http" not in drawing, name
+
+
+def test_an_unknown_icon_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        draw("{{ icon('no-such-icon') }}")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/components", "/table", "/usage", "/chat", "/chat/1", "/enquiry", "/error?in=1"]
+)
+async def test_no_id_stands_twice_and_every_reference_leads_somewhere(pages, path: str) -> None:
+    found = Elements((await pages.get(path)).text)
+
+    ids = [attributes["id"] for _, attributes in found.tags if attributes.get("id")]
+    wanted = [
+        word
+        for _, attributes in found.tags
+        for name in ("for", "aria-labelledby", "aria-describedby", "popovertarget")
+        for word in (attributes.get(name) or "").split()
+    ]
+    assert sorted(set(ids)) == sorted(ids)
+    assert set(wanted) <= set(ids)
+    assert len(found.all("h1")) == 1
+    assert len(found.all("main")) == 1
+
+
+async def test_the_frame_shows_the_links_a_person_may_follow(pages) -> None:
+    html = (await pages.get("/usage")).text
+
+    shown = {one.get("href"): one for one in Elements(html).all("a")}
+    assert {link.path for link in NAVIGATION if link.permission != "nobody.may"} <= shown.keys()
+    assert "/secret" not in shown
+    assert shown["/usage"]["aria-current"] == "page"
+    assert "aria-current" not in shown["/table"]
+
+
+def test_the_gallery_shows_every_macro() -> None:
+    shown = "".join(path.read_text("utf-8") for path in TEMPLATES.rglob("*.html"))
+    frame = {"brand", "environment_badge", "theme_toggle", "toast", "csrf", "field_error", "meter"}
+
+    assert {name for name in CALLS if f"ui.{name}(" not in shown} <= frame
