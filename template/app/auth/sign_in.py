@@ -58,14 +58,14 @@ async def sign_in(
     good, newer = await passwords.verify(password, account.hash if account else None)
     if account is None or not good:
         await lockout.failed(email, device)
-        if account:
-            async with transaction(organization_id=account.organization_id) as db:
-                await audit.record(
-                    db,
-                    "sign-in.failed",
-                    organization_id=account.organization_id,
-                    user_id=account.user_id,
-                )
+        # Recorded for unknown logins too, or the time would tell who has an account.
+        async with transaction() as db:
+            await audit.record(
+                db,
+                "sign-in.failed",
+                organization_id=account.organization_id if account else None,
+                user_id=account.user_id if account else None,
+            )
         log.info("sign-in.failed")
         raise WrongCredentials
     if account.suspended:

@@ -18,6 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.errors import Invalid, Problem, Unavailable
 from app.core.logging import log, request_id
 
+# Lock timeout, statement timeout, serialization failure, deadlock.
+WAITED_TOO_LONG = {"55P03", "57014", "40001", "40P01"}
+
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -79,6 +82,9 @@ def as_problem(error: Exception) -> Problem:
         case InterfaceError() | OperationalError() if _lost_connection(error):
             log.error("database.unreachable", error=type(error).__name__)
             return Unavailable("The database cannot be reached; please try again.")
+        case DBAPIError() if getattr(error.orig, "sqlstate", "") in WAITED_TOO_LONG:
+            log.warning("database.waited_too_long", error=type(error.orig).__name__)
+            return Unavailable("This took too long; please try again.", retry_after=2)
         case DBAPIError() if _bad_text(error):
             return Invalid("The text holds characters that cannot be stored.")
         case _:
