@@ -90,10 +90,10 @@ async def test_a_refusal_says_when_to_come_back():
 
 
 async def test_the_budget_comes_back_with_time():
-    key, rate = token_hex(), Rate(10, 1, burst=2, strict=True)
+    key, rate = token_hex(), Rate(1, 1, burst=2, strict=True)
     assert await how_many(key, rate, 5) == 2
 
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(1.1)
 
     assert await how_many(key, rate, 5) == 1
 
