@@ -11,6 +11,7 @@ class SignUpSettings(ModuleSettings):
     model_config = SettingsConfigDict(env_prefix="SIGN_UP_")
 
     mode: Literal["open", "invitation", "domain"] = USERS.get("sign_up", "open")
+    """Who may make an account: open, invitation or domain."""
     domains: list[str] = USERS.get("sign_up_domains", [])
     """For the mode `domain`: whose mail addresses may sign up."""
     first_is_admin: bool = False
@@ -28,8 +29,11 @@ class PasswordSettings(ModuleSettings):
     model_config = SettingsConfigDict(env_prefix="PASSWORD_")
 
     memory_kib: int = 19_456
+    """Memory that one hash takes."""
     rounds: int = 2
+    """How often it goes through that memory."""
     minimum_length: int = 12
+    """The shortest password, in characters."""
     waiting: int = 64
     """How many may wait for a free core before the next is told to come back."""
 
