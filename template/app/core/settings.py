@@ -53,22 +53,29 @@ class Settings(ModuleSettings):
     """What the whole app needs to know."""
 
     app_env: Literal["development", "test", "production"] = "development"
+    """Production refuses every default that only suits a laptop."""
     secret_key: SecretStr = SecretStr(LAPTOP_SECRET)
+    """Signs cookies and keys digests; at least 32 random characters."""
     encryption_keys: SecretStr = SecretStr("")
     """`id:base64 of 32 bytes`, comma separated. The first encrypts, all of them decrypt."""
 
     public_url: str = "http://localhost:8000"
+    """Where people reach the app; links in mails start with it."""
     database_url: str = ""
     """Where the app logs in, as a role that owns nothing. Empty: the embedded server."""
     database_owner_url: str = ""
     """Where migrations log in, as the owner of the tables."""
     database_pool_size: int = answers().get("capacity", {}).get("database_pool_size", 10)
+    """Connections that one process keeps."""
     database_folder: Path = ROOT / ".local" / "database"
+    """Where the embedded server keeps its files."""
     trusted_proxies: int = 0
     """How many proxies of ours stand before the app and write X-Forwarded-For."""
     body_limit_bytes: int = 1_048_576
+    """The largest request body."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     debug: bool = False
+    """FastAPI's debug pages; production refuses them."""
 
     @field_validator("public_url")
     @classmethod

@@ -18,8 +18,10 @@ class JobsSettings(ModuleSettings):
     shutdown_seconds: float = Field(20, gt=0)
     """How long running jobs may take to finish after SIGTERM; then they are given back."""
     heartbeat_seconds: float = Field(10, gt=0)
+    """How often a worker says that it lives."""
     stalled_seconds: float = Field(30, gt=0)
     """A worker without a heartbeat for this long is dead, and its jobs are run again."""
     poll_seconds: float = Field(5, gt=0)
     """How often to look for due jobs; new ones are announced by the database at once."""
     keep_failed_days: int = Field(30, ge=1)
+    """Failed jobs are deleted after so long."""

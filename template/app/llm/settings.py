@@ -20,6 +20,7 @@ class LLMSettings(ModuleSettings):
     base_url: str = ""
     """Where the provider answers, up to and with /v1. Empty: the provider's own address."""
     api_key: SecretStr = SecretStr("")
+    """The provider's key."""
     openai_api_key: SecretStr = Field(
         SecretStr(""), validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key")
     )
@@ -33,8 +34,11 @@ class LLMSettings(ModuleSettings):
     max_input_characters: int = Field(32_000, ge=1)
     """The longest single message that a person may send."""
     deadline_seconds: float = Field(120, gt=0)
+    """The longest that one answer may take."""
     first_token_seconds: float = Field(30, gt=0)
+    """The longest wait for its first word."""
     connect_seconds: float = Field(5, gt=0)
+    """The longest wait for a connection."""
 
     @field_validator("provider")
     @classmethod

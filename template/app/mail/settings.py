@@ -18,9 +18,13 @@ class MailSettings(ModuleSettings):
     backend: Literal["inbox", "smtp"] = "inbox"
     """`inbox` sends nothing: mail is read at /dev/inbox."""
     host: str = "localhost"
+    """The mail server."""
     port: int = Field(587, ge=1, le=65535)
+    """587 for starttls, 465 for tls."""
     username: str = ""
+    """Empty: the server asks for none."""
     password: SecretStr = SecretStr("")
+    """Goes with the username."""
     tls: Literal["starttls", "tls", "none"] = "starttls"
     """`starttls` begins in clear and must switch (port 587); `tls` starts encrypted (port 465)."""
     ca_file: Path | None = None

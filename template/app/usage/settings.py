@@ -20,13 +20,19 @@ class UsageSettings(ModuleSettings):
     model_config = SettingsConfigDict(env_prefix="USAGE_", env_parse_none_str="")
 
     person_tokens_per_hour: int | None = Field(PERSON_PER_HOUR, ge=0)
+    """One person, one hour of the clock, UTC."""
     person_tokens_per_day: int | None = Field(PERSON_PER_HOUR * BUSY_HOURS, ge=0)
+    """One person, one day."""
     person_dollars_per_month: Decimal | None = Field(None, ge=0)
+    """One person, one calendar month."""
     organization_tokens_per_hour: int | None = Field(None, ge=0)
+    """All of an organisation together."""
     organization_tokens_per_day: int | None = Field(None, ge=0)
+    """All of an organisation, one day."""
     organization_dollars_per_month: Decimal | None = Field(
         answers().get("llm", {}).get("monthly_budget"), ge=0
     )
+    """All of an organisation, one calendar month."""
     prices_file: Path = ROOT / "prices.toml"
     """Prices of your own, written like app/usage/prices.toml; they win over those."""
 

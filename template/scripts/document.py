@@ -1,0 +1,121 @@
+"""Write the pages that follow from the code: docs/settings.md and docs/access.md.
+
+python scripts/document.py            after a change of settings, routes or permissions
+"""
+
+import ast
+import inspect
+import os
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("APP_ENV", "test")
+
+from pydantic import AliasChoices  # noqa: E402
+from pydantic.fields import FieldInfo  # noqa: E402
+
+from app.access.access import Access, markers, routes  # noqa: E402
+from app.access.person import granted  # noqa: E402
+from app.core.settings import ModuleSettings  # noqa: E402
+from app.main import create_app  # noqa: E402
+from app.modules import parts  # noqa: E402
+
+ROLES = ("member", "reviewer", "admin")
+
+
+def settings_page() -> str:
+    """Every setting of every module, with its default and what its docstring says."""
+    lines = [
+        "# Settings",
+        "",
+        "All of them are environment variables; on a laptop they may stand in `.env`, which",
+        "`make setup` writes. Defaults suit a laptop; production names what it cannot accept.",
+        "Written by `scripts/document.py`.",
+    ]
+    module = ""
+    for kind in settings_kinds():
+        if module != (module := kind.__module__.split(".")[1]):
+            lines += ["", f"## {module}", "", "| Variable | Default | |", "| --- | --- | --- |"]
+        texts = field_texts(kind)
+        for name, info in kind.model_fields.items():
+            lines.append(
+                f"| `{variable(kind, name, info)}` | {default(info)} | {texts.get(name, '')} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def settings_kinds() -> list[type[ModuleSettings]]:
+    parts("settings")
+    kinds = [one for one in ModuleSettings.__subclasses__() if one.__module__.startswith("app.")]
+    return sorted(kinds, key=lambda one: (one.__module__ != "app.core.settings", one.__module__))
+
+
+def variable(kind: type[ModuleSettings], name: str, info: FieldInfo) -> str:
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        alias = next(choice for choice in alias.choices if isinstance(choice, str))
+    return (str(alias) if alias else f"{kind.model_config.get('env_prefix', '')}{name}").upper()
+
+
+def default(info: FieldInfo) -> str:
+    value = info.get_default(call_default_factory=True)
+    if "Secret" in repr(info.annotation):
+        return ""
+    if isinstance(value, Path):
+        value = (
+            value.relative_to(ROOT).as_posix() if value.is_relative_to(ROOT) else value.as_posix()
+        )
+    return "" if value in ("", None, []) else f"`{value}`"
+
+
+def field_texts(kind: type) -> dict[str, str]:
+    """The docstring below each field, which Python itself does not keep."""
+    [body] = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(body, ast.ClassDef)
+    return {
+        field.target.id: " ".join(str(below.value.value).split())
+        for field, below in pairwise(body.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+    }
+
+
+def access_page() -> str:
+    """Every route and who may call it."""
+    lines = [
+        "# Who may call what",
+        "",
+        "A route that does not say who may call it stops the app from starting. `again` means that",
+        "the person must have proved who they are a short while ago. Written by",
+        "`scripts/document.py`.",
+        "",
+        "| Route | Permission | member | reviewer | admin | again |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    rows = set()
+    for route in routes(create_app()):
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            rows.add(access_row(f"`{method} {route.path}`", markers(route)))
+    return "\n".join([*lines, *sorted(rows)]) + "\n"
+
+
+def access_row(route: str, found: list[object]) -> str:
+    needs = [one for one in found if isinstance(one, Access)]
+    if not needs:
+        return f"| {route} | anyone | yes | yes | yes | |"
+    names = ", ".join(f"`{one.permission}`" for one in needs)
+    may = ["yes" if all(one.permission in granted(role) for one in needs) else "" for role in ROLES]
+    again = "yes" if any(one.recent for one in needs) else ""
+    return f"| {route} | {names} | {' | '.join(may)} | {again} |"
+
+
+PAGES = {"settings.md": settings_page, "access.md": access_page}
+
+if __name__ == "__main__":
+    for file, page in PAGES.items():
+        (ROOT / "docs" / file).write_text(page(), encoding="utf-8", newline="\n")
