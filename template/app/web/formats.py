@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from markupsafe import Markup, escape
 
+SIZES = {1_000_000_000: "B", 1_000_000: "M", 1_000: "k"}
+
 
 def when(value: datetime | None, missing: str = "Never", *, seconds: bool = False) -> Markup:
     """A moment as people read it, in UTC; app.js adds the local time as a tooltip."""
@@ -30,10 +32,11 @@ def number(value: float | Decimal) -> str:
 
 def short_number(value: float | Decimal) -> str:
     """For scales and tiles: 1234567 reads 1.2M."""
-    for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
-        if abs(value) >= size:
-            return f"{float(value) / size:.1f}".removesuffix(".0") + letter
-    return f"{float(value):.2f}".rstrip("0").rstrip(".")
+    amount = float(value)
+    for size, letter in SIZES.items():
+        if abs(amount) >= size:
+            return f"{amount / size:.1f}".removesuffix(".0") + letter
+    return f"{amount:.2f}".rstrip("0").rstrip(".")
 
 
 def money(value: float | Decimal, currency: str = "$") -> str:

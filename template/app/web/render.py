@@ -4,12 +4,14 @@ A page finds `ui` (the macros of web/macros.html), `icon`, `static`, `project`, 
 filters of formats.py without an import.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -19,7 +21,7 @@ from app.modules import MODULES
 from app.web import charts, flash, formats, navigation
 from app.web.icons import icon
 from app.web.navigation import Viewer
-from app.web.static_files import static
+from app.web.static_files import files, static
 
 BROWSER_COOKIE = "__Host-browser"
 THEME_COOKIE = "theme"
@@ -39,8 +41,9 @@ HTMX = {
 }
 FAVICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
-    '<rect width="32" height="32" rx="8" fill="#3a54d6"/><text x="16" y="22.5" font-size="19"'
-    ' font-family="sans-serif" font-weight="700" text-anchor="middle" fill="#fff">{}</text></svg>'
+    '<rect width="32" height="32" rx="8" fill="{accent}"/><text x="16" y="22.5" font-size="19"'
+    ' font-family="sans-serif" font-weight="700" text-anchor="middle" fill="{ink}">{letter}</text>'
+    "</svg>"
 )
 
 
@@ -60,7 +63,7 @@ def environment() -> Environment:
     made.globals |= {
         "charts": charts,
         "environment_name": get_settings().app_env,
-        "favicon": "data:image/svg+xml," + quote(FAVICON.format(project["name"][0].upper())),
+        "favicon": "data:image/svg+xml," + quote(_favicon(project["name"])),
         "htmx_config": HTMX,
         "icon": icon,
         "project": project,
@@ -78,6 +81,14 @@ def environment() -> Environment:
         )
     }
     return made
+
+
+def _favicon(name: str) -> str:
+    """The project's initial in the brand's colours, as app.css has them."""
+    css = files()["app.css"].content.decode()
+    colours = dict(re.findall(r"--([\w-]+): light-dark\((#\w+)", css))
+    letter = escape(name[0].upper())
+    return FAVICON.format(accent=colours["accent"], ink=colours["on-accent"], letter=letter)
 
 
 def render(

@@ -8,6 +8,7 @@ import pytest
 from jinja2 import UndefinedError
 from starlette.requests import Request
 
+from app.core.settings import ROOT
 from app.web.forms import Form
 from app.web.icons import icons
 from app.web.render import environment
@@ -229,3 +230,24 @@ def test_the_gallery_shows_every_macro() -> None:
     frame = {"brand", "environment_badge", "theme_toggle", "toast", "csrf", "field_error", "meter"}
 
     assert {name for name in CALLS if f"ui.{name}(" not in shown} <= frame
+
+
+def test_the_guide_names_every_macro_and_no_other() -> None:
+    guide = (ROOT / "docs" / "design-system.md").read_text("utf-8")
+    table = guide.partition("## Building blocks")[2].partition("Those that hold")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+
+    assert set(re.findall(r"`(\w+)`", "".join(rows))) == set(CALLS)
+
+
+def test_the_guide_names_only_classes_and_filters_that_exist() -> None:
+    guide = (ROOT / "docs" / "design-system.md").read_text("utf-8")
+    classes, filters = guide.partition("Layout classes:")[2].split("Filters:")
+    css = (ROOT / "app" / "web" / "static" / "app.css").read_text("utf-8")
+
+    named = set(re.findall(r"`([a-z-]+)`", classes))
+    assert named
+    assert {name for name in named if not re.search(rf"\.{name}\b", css)} == set()
+    assert set(re.findall(r"`(\w+)`", filters.partition("\n`icon")[0])) == {
+        "when", "day", "number", "short_number", "money", "initials"
+    } <= environment().filters.keys()  # fmt: skip

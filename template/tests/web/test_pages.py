@@ -4,6 +4,7 @@ import json
 import time
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -17,7 +18,8 @@ from app.web import charts, flash, formats, problem_pages
 from app.web.navigation import ACCOUNT, Link, around
 from app.web.redirects import local_path, with_next
 from app.web.render import BROWSER_COOKIE as COOKIE_OF_PAGES
-from app.web.render import render
+from app.web.render import FAVICON, render
+from app.web.static_files import files
 from tests.web.gallery import TOKEN, Viewer
 
 
@@ -317,6 +319,15 @@ async def test_scripts_carry_the_nonce_of_the_answer(pages: httpx2.AsyncClient) 
             response.text.count(f'<script nonce="{nonce}"') == response.text.count("<script") >= 2
         )
     assert first.headers["content-security-policy"] != second.headers["content-security-policy"]
+
+
+async def test_the_icon_in_the_tab_has_the_colour_of_the_brand(pages: httpx2.AsyncClient) -> None:
+    html = (await pages.get("/")).text
+
+    css = files()["app.css"].content.decode()
+    accent = css.partition("--accent: light-dark(")[2].partition(",")[0]
+    assert f'href="data:image/svg+xml,{quote(FAVICON.partition("<rect")[0])}' in html
+    assert quote(f'fill="{accent}"') in html
 
 
 # ── Values ────────────────────────────────────────────────────────────────────────────────────

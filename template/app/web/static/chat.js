@@ -328,6 +328,16 @@
     dialog.showModal();
   }
 
+  // The last question, when the page came with no whole answer to it.
+  function retry(key) {
+    if (running) return;
+    const messages = [...log.children];
+    const at = messages.findLastIndex((one) => one.matches(".message-person"));
+    const text = messages[at].querySelector(".message-text").textContent;
+    failed = { text, key, elements: messages.slice(at) };
+    send(text);
+  }
+
   async function copyMessage(button) {
     await navigator.clipboard.writeText(button.closest(".message").querySelector(".message-text").innerText);
     app.toast("Copied.");
@@ -337,6 +347,7 @@
     const button = event.target.closest("button");
     if (button?.hasAttribute("data-rate")) rate(button);
     if (button?.hasAttribute("data-copy-message")) copyMessage(button);
+    if (button?.hasAttribute("data-retry")) retry(button.dataset.retry);
     if (button?.hasAttribute("data-suggestion")) {
       input.value = button.textContent;
       composer.requestSubmit();
