@@ -83,7 +83,7 @@ def test_a_name_that_would_break_the_project_is_reserved() -> None:
     slug = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]\Z")
     locked = tomllib.loads(text("template/uv.lock"))["package"]
     names = {package["name"] for package in locked} - {"demo"}
-    names |= {*sys.stdlib_module_names, *map(str.lower, keyword.kwlist + keyword.softkwlist)}
+    names |= {*sys.stdlib_module_names, *map(str.lower, [*keyword.kwlist, *keyword.softkwlist])}
 
     missing = {name for name in names if slug.match(name)} - set(CHECKS.reserved)
 

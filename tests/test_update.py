@@ -25,7 +25,7 @@ def look_older(source: Path) -> None:
     edit(template / "Dockerfile", "--retries=3", "--retries=9")
     (template / "app" / "core" / "retired.py").write_text('"""Gone in the next release."""\n')
     for name in ("pyproject.toml", "pyproject.toml.jinja"):
-        edit(template / name, '"anyio>=', '"retired-package>=1,<2",\n    "anyio>=')
+        edit(template / name, '"anyio>=', '"idna>=3,<4",\n    "anyio>=')
     questions = source / "questions" / "50-compliance.yml"
     questions.write_text(questions.read_text().partition("\nretention_days:")[0] + "\n")
     for name in ("answers.toml", "answers.toml.jinja"):
@@ -150,7 +150,7 @@ def test_what_a_team_wrote_is_still_there(releases: Path, tmp_path: Path) -> Non
     assert not refused(project)
     assert {name: (project / name).read_text() for name in theirs} == theirs
     assert 'dependencies = ["packaging>=26"]' in (project / "pyproject.toml").read_text()
-    assert "retired-package" not in (project / "pyproject.toml").read_text()
+    assert '"idna>=3,<4"' not in (project / "pyproject.toml").read_text()
     assert "shm_size: 1gb" in (project / "compose.yml").read_text()
     assert "interval: 5s" in (project / "compose.yml").read_text()
     assert "--unsafe-fixes" in (project / "Makefile").read_text()

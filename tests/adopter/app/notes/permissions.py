@@ -1,0 +1,1 @@
+PERMISSIONS = {"notes.keep": ("member", "reviewer", "admin")}

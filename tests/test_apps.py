@@ -1,0 +1,33 @@
+"""Each promised project, rendered, set up, and held to the checks and tests it comes with."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ANSWER_FILES, Render, answers_of
+
+pytestmark = pytest.mark.slow
+
+# template/ itself is the project with everything on; `make app` runs its checks and tests.
+RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]
+
+
+@pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.stem)
+def test_it_passes_its_own_checks_and_tests(
+    render: Render, tmp_path_factory: pytest.TempPathFactory, path: Path
+) -> None:
+    project = render(**answers_of(path))
+    # What mypy found out about packages holds for all projects alike.
+    shared = {"MYPY_CACHE_DIR": str(tmp_path_factory.getbasetemp().parent / "mypy")}
+
+    for recipe in ("setup", "check", "test"):
+        done = subprocess.run(
+            ["make", recipe],
+            cwd=project,
+            env=os.environ | shared,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"make {recipe}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}"

@@ -1,0 +1,149 @@
+"""One project over its life: a module of its own, an update, an option switched off and on."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import copier
+import pytest
+from conftest import ROOT, commit_all, git
+from test_update import NEW, OLD, copy, doctor, edit, look_older, make_releases, refused, update
+
+pytestmark = pytest.mark.slow
+
+ADOPTER = ROOT / "tests" / "adopter"
+KEEP = """
+import anyio
+from app.core import db
+from app.notes import service
+from app.users.models import Organization
+
+async def main():
+    made = Organization(name="Ours", slug="ours")
+    async with db.transaction(elevated=True) as session:
+        session.add(made)
+    async with db.transaction(organization_id=made.id) as session:
+        await service.keep(session, made.id, "Written before the update")
+
+anyio.run(main)
+"""
+READ = """
+import anyio
+from sqlalchemy import select, text
+from app.core import db
+from app.notes import service
+from app.users.models import Organization
+
+async def main():
+    async with db.transaction(elevated=True) as session:
+        query = select(Organization.id).where(Organization.slug == "ours")
+        ours = (await session.scalars(query)).one()
+    async with db.transaction(organization_id=ours) as session:
+        print(await service.texts(session))
+
+anyio.run(main)
+"""
+
+
+MOTTO = """\"\"\"Organisations may have a motto.\"\"\"
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "users_{next}"
+down_revision = "users_{last}"
+
+
+def upgrade() -> None:
+    op.add_column("organizations", sa.Column("motto", sa.String(80)))
+"""
+
+
+def newer(source: Path) -> None:
+    """The next release gives a table of the template one more column, by a migration."""
+    folder = source / "template" / "app" / "users"
+    last = sorted((folder / "migrations").glob("[0-9]*.py"))[-1].name[:4]
+    following = f"{int(last) + 1:04}"
+    migration = folder / "migrations" / f"{following}_motto.py"
+    migration.write_text(MOTTO.format(next=following, last=last))
+    column = "    slug: Mapped[str] = mapped_column(String(60), unique=True)\n"
+    further = "    motto: Mapped[str | None] = mapped_column(String(80))\n"
+    edit(folder / "models.py", column, column + further)
+
+
+def run(project: Path, *command: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "APP_ENV"}
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def app(project: Path, *arguments: str) -> str:
+    return run(project, str(project / ".venv" / "bin" / "app"), *arguments)
+
+
+def python(project: Path, program: str) -> str:
+    return run(project, str(project / ".venv" / "bin" / "python"), "-c", program)
+
+
+def own_tests(project: Path) -> None:
+    pytest_of_project = str(project / ".venv" / "bin" / "pytest")
+    run(project, pytest_of_project, "tests/notes")
+
+
+@pytest.mark.usefixtures("fast_copier")
+def test_a_project_with_edits_and_a_module_of_its_own_lives_on(tmp_path: Path) -> None:
+    source = make_releases(tmp_path / "eighty", look_older, newer)
+    project = tmp_path / "project"
+    copier.run_copy(str(source), project, vcs_ref=OLD, defaults=True, quiet=True)
+    commit_all(project)
+    run(project, "make", "setup")
+    shutil.copytree(ADOPTER, project, dirs_exist_ok=True)
+    edit(project / "compose.yml", "shm_size: 256mb", "shm_size: 1gb")
+    edit(project / "pyproject.toml", "dependencies = []", 'dependencies = ["packaging>=24"]')
+    run(project, "make", "setup")
+    app(project, "db", "upgrade")
+    python(project, KEEP)
+    own_tests(project)
+    commit_all(project)
+
+    update(project)
+
+    assert not refused(project)
+    assert doctor(project).returncode == 0
+    run(project, "make", "setup")
+    told = app(project, "db", "upgrade")
+    assert "users" in told
+    assert "notes" not in told, "their own migration has run already"
+    app(project, "db", "check")
+    assert "Written before the update" in python(project, READ)
+    assert "shm_size: 1gb" in (project / "compose.yml").read_text()
+    assert 'dependencies = ["packaging>=24"]' in (project / "pyproject.toml").read_text()
+    own_tests(project)
+    run(project, "make", "check")
+    commit_all(project)
+
+    update(project, data={"web_ui": False}, vcs_ref=copier.VcsRef.CURRENT)
+
+    assert not refused(project)
+    app(project, "db", "upgrade")
+    app(project, "db", "check")
+    assert "Written before the update" in python(project, READ)
+    own_tests(project)
+    commit_all(project)
+
+    update(project, data={"web_ui": True}, vcs_ref=copier.VcsRef.CURRENT)
+
+    assert not refused(project)
+    app(project, "db", "upgrade")
+    app(project, "db", "check")
+    assert "Written before the update" in python(project, READ)
+    own_tests(project)
+    assert git(project, "status", "--porcelain", "app/web").count("\n") > 0
+    fresh = copy(source, tmp_path / "fresh", NEW)
+    assert (project / "app" / "web" / "render.py").read_bytes() == (
+        fresh / "app" / "web" / "render.py"
+    ).read_bytes()
