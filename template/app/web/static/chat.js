@@ -25,16 +25,26 @@
 
   // Scrolling
 
+  let followed = 0; // how far down we scrolled last
+
+  function look(now) {
+    following = now;
+    find("to-latest").hidden = now;
+  }
+
   function follow() {
+    // The event of someone's scrolling comes a frame late; by then this would have undone it.
+    if (following && scroller.scrollTop < followed - 1) look(false);
     if (following) scroller.scrollTop = scroller.scrollHeight;
+    followed = scroller.scrollTop;
   }
 
   scroller.addEventListener("scroll", () => {
-    following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
-    find("to-latest").hidden = following;
+    look(scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60);
   });
   find("to-latest").addEventListener("click", () => {
-    following = true;
+    look(true);
+    followed = 0;
     follow();
   });
 
@@ -196,7 +206,8 @@
     failed = null;
     log.append(question, answer.element);
     showIntro();
-    following = true;
+    look(true);
+    followed = 0;
     follow();
     busy(new AbortController());
     const { signal } = running;
