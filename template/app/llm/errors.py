@@ -4,45 +4,47 @@ The sentences are read by people who set the app up: they name the setting to lo
 hold a key or what the provider wrote, which may quote either.
 """
 
-from app.core.errors import Conflict, Forbidden, Invalid, TooLarge, Unavailable
+from app.core.errors import Conflict, Forbidden, Invalid, Problem, TooLarge, Unavailable
+
+
+class NotBilled:
+    """The provider refused before it worked: what was reserved is given back in full."""
+
+
+def billed(problem: Problem | None) -> bool:
+    """Whether the provider may have counted tokens for a call that ended like this."""
+    return not isinstance(problem, NotBilled)
 
 
 class ModelUnavailable(Unavailable):
-    """No answer came, and asking again may help. The parent of what a retry or another model cures.
-
-    `billed` tells whether the provider had begun to work, so that its tokens are counted.
-    """
-
-    billed = False
+    """No answer came, and asking again, or another model, may help."""
 
 
-class ModelUnreachable(ModelUnavailable):
+class ModelDown(NotBilled, ModelUnavailable):
+    """The provider answers with an error of its own."""
+
+
+class ModelUnreachable(NotBilled, ModelUnavailable):
     """Nothing answers at LLM_BASE_URL."""
 
 
-class ModelThrottled(ModelUnavailable):
+class ModelThrottled(NotBilled, ModelUnavailable):
     """The provider asks us to slow down."""
 
 
 class ModelTooSlow(ModelUnavailable):
     """A deadline passed."""
 
-    billed = True
-
 
 class AnswerCut(ModelUnavailable):
     """The stream ended before the answer did."""
-
-    billed = True
 
 
 class AnswerMalformed(ModelUnavailable):
     """What came is not what the wire format says."""
 
-    billed = True
 
-
-class ModelMisconfigured(Unavailable):
+class ModelMisconfigured(NotBilled, Unavailable):
     """Asking again does not help before a setting changes."""
 
 
@@ -58,15 +60,15 @@ class ModelQuotaSpent(ModelMisconfigured):
     """The account at the provider has no money left."""
 
 
-class RequestRefused(Conflict):
+class RequestRefused(NotBilled, Conflict):
     """The provider does not accept the request as it is."""
 
 
-class ContextTooLong(TooLarge):
+class ContextTooLong(NotBilled, TooLarge):
     """The messages do not fit the model's window."""
 
 
-class ContentRefused(Invalid):
+class ContentRefused(NotBilled, Invalid):
     """The provider's own content filter refused the question."""
 
 
@@ -84,3 +86,7 @@ class QuestionRefused(Invalid):
 
 class AnswerWithheld(Forbidden):
     """An output guard stopped the answer; what was sent before had passed it."""
+
+
+class ModelNotPermitted(Forbidden):
+    """The person's role may not use models."""

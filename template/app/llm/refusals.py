@@ -12,13 +12,12 @@ import orjson
 from app.core.clock import now
 from app.core.errors import Problem
 from app.llm.errors import (
-    AnswerCut,
     ContentRefused,
     ContextTooLong,
     KeyRefused,
+    ModelDown,
     ModelQuotaSpent,
     ModelThrottled,
-    ModelUnavailable,
     ModelUnknown,
     RequestRefused,
 )
@@ -90,19 +89,9 @@ def problem(
             "The model provider does not accept the request. Check LLM_MODEL: it may not take"
             " every option that is sent."
         )
-    return ModelUnavailable(
+    return ModelDown(
         "The model provider has a problem. Please try again.", retry_after=wait if wait else 5
     )
-
-
-def midway(chunk: dict[str, Any]) -> Problem:
-    """The problem for an error that stands where a piece of the answer should."""
-    said = _refusal(chunk)
-    if "rate_limit" in said.code + said.kind:
-        throttled = ModelThrottled("The model provider asks us to slow down.")
-        throttled.billed = True
-        return throttled
-    return AnswerCut("The model provider broke off its answer.")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

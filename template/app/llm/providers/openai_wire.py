@@ -168,7 +168,7 @@ class _Reader:
     def read(self, chunk: dict[str, Any], part: str) -> str:
         """The text in a chunk; `part` is `delta` in a stream and `message` otherwise."""
         if chunk.get("error"):
-            raise refusals.midway(chunk)
+            raise AnswerCut("The model provider broke off its answer.")
         try:
             if used := chunk.get("usage"):
                 self.usage = _usage(used)
@@ -211,7 +211,7 @@ def _usage(told: dict[str, Any]) -> Usage | None:
 
 def _expect(response: ClientResponse, kind: str) -> None:
     if response.content_type != kind:
-        raise AnswerMalformed(
+        raise ModelMisconfigured(
             f"LLM_BASE_URL answers, but not with {kind}. Does the address end where the"
             " provider's documentation says, often in /v1?"
         )

@@ -1,0 +1,104 @@
+"""One model call on its way through the steps."""
+
+from asyncio import CancelledError
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Literal
+from uuid import UUID
+
+from app.access.person import Person
+from app.core.errors import Problem
+from app.core.ids import uuid7
+from app.core.logging import log
+from app.llm.errors import AnswerWithheld
+from app.llm.port import Ask, Delta, Done, Finish, Provider, Usage, estimated_input_tokens
+from app.usage.service import Reservation, Used
+
+Events = AsyncGenerator[Delta | Finish, None]
+Proceed = Callable[["Call"], Events]
+Outcome = Literal["answered", "refused", "withheld", "failed", "left"]
+
+
+@dataclass(slots=True)
+class Call:
+    """What the steps know of a call and tell each other."""
+
+    person: Person
+    ask: Ask
+    id: UUID = field(default_factory=uuid7)
+    provider: Provider | None = None
+    hidden: dict[int, str] = field(default_factory=dict)
+    """What invisible characters said, by the place of the message."""
+    system_prompt: str = ""
+    canary: str = ""
+    reservation: Reservation | None = None
+    sent: bool = False
+    """The request is on its way to the provider: from here on it may cost."""
+    received_bytes: int = 0
+    finish: Finish | None = None
+    used: Used | None = None
+    outcome: Outcome = "failed"
+    problem: BaseException | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    """For audit and log, by step. Words and numbers only, nothing of what was said."""
+    started: float = field(default_factory=perf_counter)
+    first_text_at: float | None = None
+    opened: list[Events] = field(default_factory=list)
+
+    @property
+    def routed(self) -> Provider:
+        if self.provider is None:
+            raise RuntimeError("The step `routing` has not run.")
+        return self.provider
+
+    @property
+    def input_tokens(self) -> int:
+        """Tokens of the question, by its bytes."""
+        return estimated_input_tokens(self.ask.messages)
+
+    def milliseconds(self, until: float | None = None) -> float:
+        return round(((until or perf_counter()) - self.started) * 1000, 1)
+
+    def end_with(self, error: BaseException) -> None:
+        """Note how a call ended that did not end with an answer."""
+        self.problem = error
+        if isinstance(error, GeneratorExit | CancelledError):
+            self.outcome = "left"
+        elif isinstance(error, AnswerWithheld):
+            self.outcome = "withheld"
+        elif isinstance(error, Problem) and not self.sent:
+            self.outcome = "refused"
+
+    def opens(self, events: Events) -> Events:
+        """Remember a generator, so that it is closed with the call."""
+        self.opened.append(events)
+        return events
+
+    async def close(self) -> None:
+        """Close what is still open on the way to the provider, from the outside in."""
+        for events in self.opened:
+            try:
+                await events.aclose()
+            except Exception:  # noqa: BLE001 the others must be closed all the same
+                log.exception("llm.step_not_closed", call_id=str(self.id))
+
+    def done(self) -> Done:
+        """Raises RuntimeError when the answer has not ended well."""
+        if self.finish is None or self.used is None:
+            raise RuntimeError("The answer is not finished.")
+        used = self.used
+        return Done(
+            call_id=self.id,
+            provider=self.routed.name,
+            model=self.finish.model,
+            stand_in=self.routed.stand_in,
+            finish_reason=self.finish.reason,
+            usage=Usage(
+                used.input_tokens, used.output_tokens, used.cached_input_tokens, used.estimated
+            ),
+            cost_microdollars=used.microdollars,
+            price_known=used.price_known,
+            sources=self.finish.sources,
+            notes=self.notes,
+        )

@@ -1,0 +1,86 @@
+"""The project's documents as sentences, each with its place."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$")
+FENCE = re.compile(r"^\s*(```|~~~)")
+ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")
+TABLE_ROW = re.compile(r"^\s*\|(.+)\|\s*$")
+TABLE_RULE = re.compile(r"^[\s|:-]+$")
+LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+MARKUP = re.compile(r"(\*\*|__|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)|<[^>]{1,80}>)")
+# A full stop ends a sentence when a capital follows; "e.g. this" does not.
+SENTENCE_END = re.compile(r"(?<=[.!?:])\s+(?=[A-Z\"'“(`\d])|(?<=[。！？])")
+LARGEST_FILE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    text: str
+    path: str
+    heading: str
+    """The headings above, the nearest last."""
+    block: int
+    """Which paragraph, item or table row of its document it stands in."""
+
+
+def files(root: Path) -> list[Path]:
+    """README.md and all of docs/, in the order of their names."""
+    found = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    return [path for path in found if path.is_file() and path.stat().st_size <= LARGEST_FILE]
+
+
+def sentences(root: Path) -> Iterator[Sentence]:
+    for path in files(root):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        yield from _of_document(text, path.relative_to(root).as_posix())
+
+
+def _of_document(text: str, path: str) -> Iterator[Sentence]:
+    for number, (heading, block) in enumerate(_blocks(text)):
+        for sentence in SENTENCE_END.split(_readable(block)):
+            if any(character.isalpha() for character in sentence):
+                yield Sentence(sentence.strip(), path, heading, number)
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Paragraphs, items and table rows with the headings above them; code is left out."""
+    headings: dict[int, str] = {}
+    lines: list[str] = []
+    fenced = False
+
+    def block() -> Iterator[tuple[str, str]]:
+        if lines:
+            yield " › ".join(headings.values()), " ".join(lines)
+            lines.clear()
+
+    for line in text.splitlines():
+        if FENCE.match(line):
+            yield from block()
+            fenced = not fenced
+        elif fenced:
+            continue
+        elif found := HEADING.match(line):
+            yield from block()
+            level = len(found[1])
+            headings = {one: name for one, name in headings.items() if one < level}
+            headings[level] = _readable(found[2])
+        elif not line.strip() or TABLE_RULE.match(line):
+            yield from block()
+        elif row := TABLE_ROW.match(line):
+            yield from block()
+            cells = [cell.strip() for cell in row[1].split("|")]
+            lines.append(" — ".join(cell for cell in cells if cell))
+        else:
+            if ITEM.match(line):
+                yield from block()
+                line = ITEM.sub("", line, count=1)
+            lines.append(line.strip())
+    yield from block()
+
+
+def _readable(text: str) -> str:
+    return MARKUP.sub("", LINK.sub(r"\1", text)).strip()

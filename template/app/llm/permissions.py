@@ -1,0 +1,3 @@
+"""Who may use models at all. What a feature does with them has permissions of its own."""
+
+PERMISSIONS = {"llm.call": ("member", "reviewer", "admin")}

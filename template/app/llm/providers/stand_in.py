@@ -1,0 +1,89 @@
+"""Answers on a laptop without any key, from the project's own documents. It is no model.
+
+It quotes the sentences that cover the words of the question, names their files, and says that it
+does not know when none do. Production refuses it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+from app.core.settings import ROOT
+from app.llm.extractive.documents import files
+from app.llm.extractive.search import Hit, Index
+from app.llm.port import (
+    Ask,
+    Completion,
+    Delta,
+    Finish,
+    Message,
+    Provider,
+    Source,
+    estimated_input_tokens,
+)
+from app.llm.settings import LLMSettings
+
+NEEDS = ()
+MODEL = "extractive-stand-in"
+# About as fast as people see a model write.
+WORDS_AT_ONCE = 3
+SECONDS_BETWEEN = 0.01
+UNKNOWN = (
+    "I do not know. No sentence in this project's documents answers that.\n\n"
+    "No model is connected yet: this stand-in only quotes `README.md` and `docs/`."
+    " `docs/model-calls.md` says how to connect one."
+)
+
+
+def create(_: LLMSettings) -> Provider:
+    return StandIn(ROOT)
+
+
+class StandIn:
+    name = "stand_in"
+    model = MODEL
+    stand_in = True
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._index: Index | None = None
+        self._read: dict[Path, int] = {}
+
+    def count(self, messages: Sequence[Message]) -> int:
+        return estimated_input_tokens(messages)
+
+    async def complete(self, ask: Ask) -> Completion:
+        text, sources = await self._answer(ask)
+        return Completion(text, Finish("stop", MODEL, sources=sources))
+
+    async def stream(self, ask: Ask) -> AsyncGenerator[Delta | Finish, None]:
+        text, sources = await self._answer(ask)
+        words = text.split(" ")
+        for start in range(0, len(words), WORDS_AT_ONCE):
+            if start:
+                await asyncio.sleep(SECONDS_BETWEEN)
+            piece = " ".join(words[start : start + WORDS_AT_ONCE])
+            yield Delta(piece if start + WORDS_AT_ONCE >= len(words) else piece + " ")
+        yield Finish("stop", MODEL, sources=sources)
+
+    async def _answer(self, ask: Ask) -> tuple[str, tuple[Source, ...]]:
+        question = next((one.content for one in reversed(ask.messages) if one.role == "user"), "")
+        index = await self._current_index()
+        hits = index.find(question)
+        if not hits:
+            return UNKNOWN, ()
+        sources = tuple(_source(index, hit) for hit in hits)
+        quotes = (f"> {one.quote}\n>\n> — `{one.path}`, {one.title}" for one in sources)
+        return "This project's documents say:\n\n" + "\n\n".join(quotes), sources
+
+    async def _current_index(self) -> Index:
+        """The index, made anew when a document has changed."""
+        found = {path: path.stat().st_mtime_ns for path in files(self._root)}
+        if self._index is None or found != self._read:
+            # In a thread: reading many documents would hold up everyone else.
+            self._index, self._read = await asyncio.to_thread(Index, self._root), found
+        return self._index
+
+
+def _source(index: Index, hit: Hit) -> Source:
+    return Source(hit.sentence.path, hit.sentence.heading, index.quote(hit))

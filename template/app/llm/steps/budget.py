@@ -1,0 +1,94 @@
+"""Tokens and money are set aside before the call; after it, what was used is booked."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.db import engine
+from app.core.errors import Problem
+from app.core.logging import log
+from app.llm.call import Call
+from app.llm.errors import billed
+from app.llm.port import BYTES_PER_TOKEN, Usage
+from app.llm.settings import LLMSettings
+from app.usage import service
+from app.usage.prices import price_of
+from app.usage.service import Used
+
+# Time to settle, also while the database is away for a moment.
+SETTLING_SECONDS = 300
+# No tokenizer makes tokens longer than this out of a text; who tells fewer tokens errs or lies.
+MOST_BYTES_PER_TOKEN = 24
+# Providers add instructions of their own to what is sent.
+MOST_ADDED_TOKENS = 4096
+
+
+async def before(call: Call) -> None:
+    provider = call.routed
+    most = call.ask.max_output_tokens or 0
+    asked = provider.count(call.ask.messages)
+    price = price_of(provider.name, provider.model)
+    # One statement that needs no transaction: a single round trip.
+    async with engine().connect() as connection:
+        connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        call.reservation = await service.reserve(
+            connection,
+            call_id=call.id,
+            person=call.person,
+            feature=call.ask.feature,
+            provider=provider.name,
+            model=provider.model,
+            tokens=asked + most,
+            microdollars=price.cost(asked, most),
+            price_known=price.known,
+            seconds=LLMSettings.load().deadline_seconds + SETTLING_SECONDS,
+        )
+
+
+async def after(call: Call, db: AsyncSession) -> None:
+    call.used = _used(call)
+    if call.reservation is not None:
+        await service.settle(db, call.reservation, call.used, call.outcome)
+
+
+def _used(call: Call) -> Used:
+    provider = call.provider
+    if provider is None or not call.sent or not _billed(call):
+        return Used(provider.model if provider else "")
+    model = call.finish.model if call.finish else provider.model
+    usage = _believed(call, call.finish.usage if call.finish else None)
+    price = price_of(provider.name, model, provider.model)
+    return Used(
+        model=model,
+        input_tokens=usage.input_tokens,
+        cached_input_tokens=usage.cached_input_tokens,
+        output_tokens=usage.output_tokens,
+        microdollars=price.cost(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens),
+        estimated=usage.estimated,
+        price_known=price.known,
+    )
+
+
+def _billed(call: Call) -> bool:
+    return billed(call.problem if isinstance(call.problem, Problem) else None)
+
+
+def _believed(call: Call, told: Usage | None) -> Usage:
+    """What the provider told as far as it can be, or our own count."""
+    asked = call.routed.count(call.ask.messages)
+    counted = Usage(asked, -(-call.received_bytes // BYTES_PER_TOKEN), estimated=True)
+    if told is None:
+        return counted
+    most_out = max(call.ask.max_output_tokens or 0, counted.output_tokens)
+    most_in = asked * BYTES_PER_TOKEN + MOST_ADDED_TOKENS
+    too_few = (
+        told.output_tokens * MOST_BYTES_PER_TOKEN < call.received_bytes
+        or told.input_tokens * MOST_BYTES_PER_TOKEN < asked
+    )
+    if too_few or told.output_tokens > most_out or told.input_tokens > most_in:
+        log.warning(
+            "llm.implausible_usage",
+            provider=call.routed.name,
+            input_tokens=told.input_tokens,
+            output_tokens=told.output_tokens,
+        )
+        return counted
+    return told

@@ -1,0 +1,24 @@
+"""Counts what the provider sends, and ends an answer that does not end by itself."""
+
+from time import perf_counter
+
+from app.llm.call import Call, Events, Proceed
+from app.llm.port import Delta, Finish
+
+# Far above what the tokens of any language take, so that only broken providers get here.
+MOST_BYTES_PER_TOKEN = 32
+
+
+async def around(call: Call, proceed: Proceed) -> Events:
+    most = (call.ask.max_output_tokens or 0) * MOST_BYTES_PER_TOKEN
+    call.sent = True
+    async for event in proceed(call):
+        if isinstance(event, Delta):
+            if call.first_text_at is None:
+                call.first_text_at = perf_counter()
+            text = event.text
+            call.received_bytes += len(text) if text.isascii() else len(text.encode())
+            if call.received_bytes > most:
+                yield Finish("length", call.routed.model)
+                return
+        yield event
