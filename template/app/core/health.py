@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Response
 from sqlalchemy import Connection, text
@@ -11,6 +13,9 @@ from app.core.logging import log
 from app.modules import parts
 
 SECONDS = 3.0
+AGE = 2.0
+
+_last: dict[str, tuple[float, bool]] = {}
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -23,28 +28,47 @@ async def live() -> dict[str, str]:
 
 @router.get("/ready")
 async def ready(response: Response) -> dict[str, object]:
-    """Every dependency answers; 503 and the names of those that do not."""
-    checks: dict[str, Callable[[], Awaitable[None]]] = {"database": database}
-    for part in parts("health"):
-        checks[part.__name__.split(".")[1]] = part.check
-    results = await asyncio.gather(*(_passes(name, check) for name, check in checks.items()))
-    found = dict(zip(checks, results, strict=True))
-    if not all(found.values()):
+    """503 when the app cannot work without what failed; "degraded" when it still can.
+
+    Out of rotation for a provider's outage, no process would be left to say so to people.
+    """
+    checks = {"database": (database, True)} | {
+        part.__name__.split(".")[1]: (part.check, part.ESSENTIAL) for part in parts("health")
+    }
+    passed = await asyncio.gather(*(_passes(name, one) for name, (one, _) in checks.items()))
+    found = dict(zip(checks, passed, strict=True))
+    failed = {name for name, good in found.items() if not good}
+    if essential := any(checks[name][1] for name in failed):
         response.status_code = 503
     return {
-        "status": "ok" if all(found.values()) else "unavailable",
-        "checks": {name: "ok" if good else "failed" for name, good in found.items()},
+        "status": "unavailable" if essential else "degraded" if failed else "ok",
+        "checks": {name: "failed" if name in failed else "ok" for name in found},
     }
 
 
 async def _passes(name: str, check: Callable[[], Awaitable[None]]) -> bool:
+    """Each check is asked at most every few seconds, however often the outside asks."""
+    at, good = _last.get(name, (-AGE, False))
+    if monotonic() - at < AGE:
+        return good
     try:
         async with asyncio.timeout(SECONDS):
             await check()
     except Exception as error:  # noqa: BLE001 a failed check is an answer, whatever failed
         log.warning("health.failed", check=name, error=type(error).__name__)
-        return False
-    return True
+        good = False
+    else:
+        good = True
+    _last[name] = monotonic(), good
+    return good
+
+
+async def connects(url: str) -> None:
+    """Raise `OSError` when nothing listens at an address."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    _, writer = await asyncio.open_connection(parts.hostname, port)
+    writer.close()
 
 
 async def database() -> None:

@@ -5,7 +5,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from app.access.access import UnguardedRoute, public, refuse_unguarded
-from app.core import problems
+from app.core import health, problems
 from app.core.middleware import BodyLimit, RequestContext, SecurityHeaders
 from app.core.settings import get_settings
 
@@ -140,14 +140,23 @@ async def test_a_stranger_does_not_choose_the_request_id(client):
 
 
 async def test_health_tells_what_failed_without_saying_why(client, monkeypatch):
+    monkeypatch.setattr(health, "_last", {})
     good = await client.get("/health/ready")
     assert (good.status_code, good.json()["status"]) == (200, "ok")
-    from app.core import health
 
-    def behind(_):
-        return ["users"]
-
-    monkeypatch.setattr(health, "migrations_behind", behind)
+    monkeypatch.setattr(health, "_last", {})
+    monkeypatch.setattr(health, "migrations_behind", lambda _: ["users"])
     bad = await client.get("/health/ready")
     assert (bad.status_code, bad.json()["checks"]["database"]) == (503, "failed")
+    assert "users" not in bad.text
     assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_without_its_mail_server_the_app_is_degraded_and_stays_in_service(
+    client, monkeypatch, configure
+):
+    monkeypatch.setattr(health, "_last", {})
+    configure(MAIL_BACKEND="smtp", MAIL_HOST="127.0.0.1", MAIL_PORT="9")
+    answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["checks"]["mail"] == "failed"

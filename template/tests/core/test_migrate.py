@@ -85,19 +85,22 @@ def test_a_module_of_ones_own_gets_its_tables_with_row_security(project):
     check = run("db", "check")
     assert check.returncode == 0, check.stdout
     engine = create_engine(sqlalchemy_url(urls.app))
-    with engine.begin() as connection:
-        with pytest.raises(ProgrammingError, match="row-level security"), connection.begin_nested():
-            connection.execute(
-                text(
-                    "INSERT INTO notes (id, organization_id, text)"
-                    " VALUES (gen_random_uuid(), gen_random_uuid(), 'x')"
-                )
+    with (
+        engine.begin() as connection,
+        pytest.raises(ProgrammingError, match="row-level security"),
+        connection.begin_nested(),
+    ):
+        connection.execute(
+            text(
+                "INSERT INTO notes (id, organization_id, text)"
+                " VALUES (gen_random_uuid(), gen_random_uuid(), 'x')"
             )
+        )
     engine.dispose()
 
 
 def test_a_table_without_row_security_fails_the_check(project):
-    folder, run, urls = project
+    folder, run, _ = project
     migrations = folder / "app" / "notes" / "migrations"
     migrations.mkdir()
     (migrations / "0001_first.py").write_text(

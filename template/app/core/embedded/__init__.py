@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from app.core.embedded.refusals import CannotStart, Died, sentence
+from app.core.embedded.refusals import Died, sentence
+from app.core.errors import CannotStart
 
 DATABASE = "app"
 ATTEMPTS = 3

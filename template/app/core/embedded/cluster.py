@@ -8,7 +8,8 @@ from pathlib import Path
 
 from app.core.embedded.locks import lock
 from app.core.embedded.programs import Account, Install
-from app.core.embedded.refusals import CannotStart, refusal
+from app.core.embedded.refusals import refusal
+from app.core.errors import CannotStart
 
 ADMIN = "postgres"
 

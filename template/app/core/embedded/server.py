@@ -14,7 +14,8 @@ from psycopg.pq import PGconn, Ping
 from app.core.embedded import keeper, programs
 from app.core.embedded.cluster import ADMIN, initialize
 from app.core.embedded.locks import WAIT_SECONDS, held, lock
-from app.core.embedded.refusals import CannotStart, refusal
+from app.core.embedded.refusals import refusal
+from app.core.errors import CannotStart
 
 SETTINGS = {
     "listen_addresses": "",
