@@ -111,7 +111,7 @@ async def activate(request: Request, token: str) -> Response:
     started = await sign_in.start_session(
         account.user_id, account.organization_id, email=account.email, **where_from(request)
     )
-    response = flash.redirect(HOME, "Your address is confirmed. Welcome!")
+    response = flash.redirect(HOME, "Your address is confirmed.")
     cookies.remember(response, started.token, started.device)
     return without_referrer(response)
 

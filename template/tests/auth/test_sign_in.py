@@ -4,9 +4,9 @@ from time import perf_counter
 
 import pytest
 from sqlalchemy import text
-from tests.factories import PASSWORD, make_user, sign_in
 
 from app.core import db
+from tests.factories import PASSWORD, make_user, sign_in
 
 
 async def post(client, someone, password=PASSWORD):

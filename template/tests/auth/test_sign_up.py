@@ -1,10 +1,9 @@
 import asyncio
 
-from tests.factories import PASSWORD, make_organization, make_user, sign_in
-
 from app.auth import links
 from app.core import db
 from app.users import service as users
+from tests.factories import PASSWORD, make_organization, make_user, sign_in
 
 
 def form(email, **changes):
