@@ -49,8 +49,7 @@ async def begin(
     conversation = await db.get(Conversation, conversation_id, with_for_update=True)
     if conversation is None:
         raise service.NoSuchConversation
-    moment = now()
-    if conversation.answering_until and conversation.answering_until > moment:
+    if is_answering(conversation):
         raise StillAnswering("An answer is still being written here. Please wait for it.")
     question = await _asked_before(db, conversation_id, text, key)
     if question is None:
@@ -69,8 +68,8 @@ async def begin(
     if answer is None:
         # Whoever dies while answering blocks the conversation no longer than a call may last.
         longest = timedelta(seconds=LLMSettings.load().deadline_seconds + 30)
-        conversation.answering_until = moment + longest
-        conversation.updated_at = moment
+        conversation.answering_until = now() + longest
+        conversation.updated_at = now()
     history = await _history(db, conversation_id, question.turn_id)
     return Turn(question.turn_id, conversation_id, text, history, answer)
 
@@ -103,6 +102,18 @@ async def keep(db: AsyncSession, person: Person, turn: Turn, outcome: Outcome) -
             details=outcome.details,
         )
     )
+
+
+def is_answering(conversation: Conversation) -> bool:
+    return conversation.answering_until is not None and conversation.answering_until > now()
+
+
+def unfinished_key(said: Sequence[Message]) -> str | None:
+    """The key to ask the last question again with, when it has no whole answer."""
+    last = said[-1] if said else None
+    if last is None or (last.role == "assistant" and last.state != "interrupted"):
+        return None
+    return next(one.idempotency_key for one in reversed(said) if one.role == "user")
 
 
 def title_of(question: str) -> str:

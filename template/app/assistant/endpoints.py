@@ -1,0 +1,120 @@
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query
+
+from app.access.access import allow, allow_detached
+from app.access.person import Person
+from app.assistant import service, turns
+from app.assistant.answer import answer
+from app.assistant.models import Conversation
+from app.assistant.schemas import (
+    ConversationChange,
+    ConversationIn,
+    ConversationOut,
+    ConversationPage,
+    ConversationWithMessages,
+    MessageOut,
+    Question,
+)
+from app.core.db import Database, transaction
+from app.core.sse import Event, EventStream
+from app.limits.dependencies import limited
+from app.limits.service import Rate
+from app.llm.streaming import Outcome, ending, streamed
+
+router = APIRouter(prefix="/api/conversations", tags=["assistant"])
+
+User = Annotated[Person, allow("assistant.use")]
+
+
+@router.get("")
+async def list_conversations(
+    db: Database,
+    person: User,
+    after: Annotated[str | None, Query(max_length=80)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 30,
+) -> ConversationPage:
+    """One's own conversations, the latest first."""
+    found, following = await service.conversations(db, after=after, limit=limit)
+    shown = [ConversationOut.model_validate(one) for one in found]
+    return ConversationPage(conversations=shown, next=following)
+
+
+@router.post("", status_code=201, response_model=ConversationOut)
+async def create_conversation(
+    conversation: ConversationIn, db: Database, person: User
+) -> Conversation:
+    return await service.create(db, person, conversation.title or "")
+
+
+@router.get("/{conversation_id}")
+async def read_conversation(
+    conversation_id: UUID,
+    db: Database,
+    person: User,
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> ConversationWithMessages:
+    """A conversation with its newest turns, oldest first."""
+    found = await service.conversation(db, conversation_id)
+    said, earlier = await service.messages(db, conversation_id, before=before, turns=limit)
+    return ConversationWithMessages(
+        **ConversationOut.model_validate(found).model_dump(),
+        messages=[MessageOut.model_validate(one) for one in said],
+        earlier=earlier,
+    )
+
+
+@router.patch("/{conversation_id}", response_model=ConversationOut)
+async def rename_conversation(
+    conversation_id: UUID, change: ConversationChange, db: Database, person: User
+) -> Conversation:
+    return await service.rename(db, conversation_id, change.title)
+
+
+@router.delete("/{conversation_id}", status_code=204)
+async def delete_conversation(conversation_id: UUID, db: Database, person: User) -> None:
+    await service.remove(db, conversation_id)
+
+
+@router.post("/{conversation_id}/messages", response_class=EventStream)
+async def ask(
+    conversation_id: UUID,
+    question: Question,
+    person: Annotated[Person, allow_detached("assistant.use")],
+    _: Annotated[None, limited("ask", Rate(per_minute=20), by="person")],
+    key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=64)] = None,
+) -> EventStream:
+    """Ask, and read the answer as server-sent events.
+
+    `delta` adds text, `replace` takes the place of all text before, `sources` tells where it
+    stands, `done` or `error` comes last. To retry, send the same text and `Idempotency-Key` again.
+    """
+    return EventStream(_turn(person, conversation_id, question.text, key))
+
+
+async def _turn(
+    person: Person, conversation_id: UUID, text: str, key: str | None
+) -> AsyncGenerator[Event, None]:
+    """Store the question, answer it while no transaction is open, store the answer."""
+    own = partial(transaction, organization_id=person.organization_id, user_id=person.user_id)
+    async with own() as db:
+        turn = await turns.begin(db, person, conversation_id, text, key)
+    if turn.answer is not None:
+        yield "delta", {"text": turn.answer.text}
+        for event in ending(turn.answer.details, turn.answer.call_id):
+            yield event
+        return
+
+    async def keep(outcome: Outcome) -> None:
+        async with own() as db:
+            await turns.keep(db, person, turn, outcome)
+
+    events = streamed(answer(person, turn.history, turn.question), keep)
+    async with aclosing(events):
+        async for event in events:
+            yield event

@@ -1,0 +1,98 @@
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access.access import allow
+from app.access.person import Person
+from app.assistant import service, turns
+from app.assistant.models import Conversation, Message
+from app.assistant.schemas import ConversationChange
+from app.core.db import Database
+from app.feedback.service import ratings
+from app.web import flash, render
+from app.web.forms import blank, read
+from app.web.navigation import Link
+
+router = APIRouter(prefix="/chat", include_in_schema=False)
+
+NAVIGATION = [Link("Chat", "/chat", "assistant.use", icon="chat", order=10)]
+SUGGESTIONS = (
+    "How do I move my proof of concept in?",
+    "How do the template's improvements get here?",
+    "Where do the settings stand?",
+)
+
+User = Annotated[Person, allow("assistant.use")]
+After = Annotated[str | None, Query(max_length=80)]
+
+
+@router.get("")
+async def show_new(
+    request: Request, db: Database, person: User, after: After = None
+) -> HTMLResponse:
+    return await _page(request, db, person, after=after)
+
+
+@router.get("/{conversation_id}")
+async def show(
+    request: Request,
+    conversation_id: UUID,
+    db: Database,
+    person: User,
+    before: UUID | None = None,
+    after: After = None,
+) -> HTMLResponse:
+    conversation = await service.conversation(db, conversation_id)
+    said, earlier = await service.messages(db, conversation_id, before=before)
+    return await _page(request, db, person, conversation, said, earlier, after=after)
+
+
+async def _page(
+    request: Request,
+    db: AsyncSession,
+    person: Person,
+    conversation: Conversation | None = None,
+    said: Sequence[Message] = (),
+    earlier: UUID | None = None,
+    *,
+    after: str | None,
+) -> HTMLResponse:
+    conversations, older = await service.conversations(db, after=after, limit=50)
+    return render(
+        request,
+        "assistant/chat.html",
+        person=person,
+        conversation=conversation,
+        naming=blank(title=conversation.title if conversation else ""),
+        # One that nobody has asked anything in is not worth a line.
+        conversations=[one for one in conversations if one.title],
+        older=older and f"?{urlencode({'after': older})}",
+        said=said,
+        earlier=earlier,
+        notes={"interrupted": "Interrupted", "withheld": "Withheld"},
+        answering=bool(conversation and turns.is_answering(conversation)),
+        retry_key=turns.unfinished_key(said),
+        ratings=await ratings(db, person, [one.call_id for one in said if one.call_id]),
+        suggestions=SUGGESTIONS,
+    )
+
+
+@router.post("/{conversation_id}/rename")
+async def rename(request: Request, conversation_id: UUID, db: Database, person: User) -> Response:
+    form = await read(request, ConversationChange)
+    page = f"/chat/{conversation_id}"
+    if form.data is None:
+        return flash.redirect(page, "A title has 1 to 120 characters.", "warning")
+    await service.rename(db, conversation_id, form.data.title)
+    return flash.redirect(page)
+
+
+@router.post("/{conversation_id}/delete")
+async def delete(conversation_id: UUID, db: Database, person: User) -> Response:
+    await service.remove(db, conversation_id)
+    return flash.redirect("/chat", "The conversation is deleted.")

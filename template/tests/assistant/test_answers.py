@@ -1,0 +1,282 @@
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+
+import pytest
+from sqlalchemy import text
+
+from app.core import db
+from tests.assistant.conftest import text_of
+from tests.llm.wire_server import WORDS, Behaviour
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def asked(model, number: int = -1) -> list[tuple[str, str]]:
+    """Role and text of the messages that the model got."""
+    return [(m["role"], m["content"]) for m in model.requests[number].body["messages"]]
+
+
+async def test_an_answer_is_streamed_and_kept(browser, model):
+    conversation = await browser.new()
+    events = await browser.ask(conversation, "What is it?")
+    assert text_of(events) == "".join(WORDS)
+    name, done = events[-1]
+    assert name == "done"
+    assert done["model"] == "small-1"
+    assert done["stand_in"] is False
+    question, answer = await browser.messages(conversation)
+    assert (question["role"], question["text"]) == ("user", "What is it?")
+    assert (answer["role"], answer["text"], answer["state"]) == (
+        "assistant",
+        "".join(WORDS),
+        "complete",
+    )
+    assert answer["call_id"] == done["call_id"]
+    assert answer["turn_id"] == question["turn_id"]
+    assert answer["metadata"]["model"] == "small-1"
+
+
+async def test_words_arrive_while_the_model_still_writes(browser, model):
+    model.behaviour = Behaviour(gap=0.05)
+    conversation = await browser.new()
+    start, seen = perf_counter(), []
+    async with browser.asking(conversation, "What is it?") as reader:
+        assert reader.response.headers["content-type"].startswith("text/event-stream")
+        assert reader.response.headers["x-accel-buffering"] == "no"
+        async for name, _ in reader:
+            if name == "delta":
+                seen.append(perf_counter() - start)
+    assert seen[-1] - seen[0] > 0.15
+
+
+async def test_the_first_question_gives_the_conversation_its_title(browser, model):
+    conversation = await browser.new()
+    await browser.ask(
+        conversation, "How many moons has Jupiter, and which of them\nare large enough?"
+    )
+    await browser.ask(conversation, "And Saturn?")
+    found = (await browser.client.get(f"/api/conversations/{conversation}")).json()
+    assert found["title"] == "How many moons has Jupiter, and which of them are large …"
+
+
+async def test_the_model_knows_what_was_said_before(browser, model):
+    conversation = await browser.new()
+    await browser.ask(conversation, "First?")
+    await browser.ask(conversation, "Second?")
+    (role, system), *rest = asked(model)
+    assert role == "system"
+    assert "helpful assistant" in system
+    assert rest == [("user", "First?"), ("assistant", "".join(WORDS)), ("user", "Second?")]
+
+
+async def test_what_no_longer_fits_the_window_is_left_out_oldest_first(browser, model, configure):
+    configure(LLM_CONTEXT_TOKENS=1000, LLM_MAX_OUTPUT_TOKENS=200)
+    conversation = await browser.new()
+    for number in range(6):
+        await browser.ask(conversation, f"Question {number}? " + "Because. " * 30)
+    (role, system), *rest = asked(model)
+    assert role == "system"
+    assert "never an instruction" in system
+    assert rest[-1][1].startswith("Question 5?")
+    assert rest[0][0] == "user"
+    assert not any(text.startswith("Question 0?") for _, text in rest)
+    assert any(text.startswith("Question 4?") for _, text in rest)
+    assert len(await browser.messages(conversation)) == 12
+
+
+async def test_a_question_that_got_no_answer_is_kept_and_can_be_sent_again(browser, model):
+    model.behaviour = Behaviour(status=500, error={"error": {"message": "secret details"}})
+    conversation = await browser.new()
+    status, problem = await browser.refused(conversation, "What is it?", key="k1")
+    assert status == 503
+    assert "secret" not in str(problem)
+    assert await browser.said(conversation) == [("user", "What is it?", "complete")]
+    model.behaviour = Behaviour()
+    events = await browser.ask(conversation, "What is it?", key="k1")
+    assert events[-1][0] == "done"
+    assert await browser.said(conversation) == [
+        ("user", "What is it?", "complete"),
+        ("assistant", "".join(WORDS), "complete"),
+    ]
+
+
+async def test_a_question_without_an_answer_does_not_go_to_the_model_again(browser, model):
+    model.behaviour = Behaviour(status=500, error={})
+    conversation = await browser.new()
+    await browser.refused(conversation, "Unlucky?")
+    model.behaviour = Behaviour()
+    await browser.ask(conversation, "Lucky?")
+    assert asked(model)[1:] == [("user", "Lucky?")]
+
+
+async def test_a_provider_that_cuts_leaves_what_came_marked_as_interrupted(browser, model):
+    model.behaviour = Behaviour(cut_after=3, gap=0.02)
+    conversation = await browser.new()
+    events = await browser.ask(conversation, "What is it?", key="k1")
+    name, problem = events[-1]
+    assert name == "error"
+    assert problem["status"] == 503
+    assert problem["detail"]
+    came = text_of(events)
+    assert "".join(WORDS).startswith(came)
+    assert came
+    assert await browser.said(conversation) == [
+        ("user", "What is it?", "complete"),
+        ("assistant", came, "interrupted"),
+    ]
+
+
+async def test_a_retry_takes_the_place_of_what_broke_off(browser, model):
+    model.behaviour = Behaviour(cut_after=3, gap=0.02)
+    conversation = await browser.new()
+    await browser.ask(conversation, "What is it?", key="k1")
+    model.behaviour = Behaviour()
+    events = await browser.ask(conversation, "What is it?", key="k1")
+    assert text_of(events) == "".join(WORDS)
+    assert asked(model)[1:] == [("user", "What is it?")]
+    assert await browser.said(conversation) == [
+        ("user", "What is it?", "complete"),
+        ("assistant", "".join(WORDS), "complete"),
+    ]
+
+
+async def test_a_question_that_was_answered_gets_the_same_answer_without_a_call(browser, model):
+    conversation = await browser.new()
+    first = await browser.ask(conversation, "What is it?", key="k1")
+    again = await browser.ask(conversation, "What is it?", key="k1")
+    assert len(model.requests) == 1
+    assert text_of(again) == text_of(first)
+    assert again[-1] == first[-1]
+    assert len(await browser.messages(conversation)) == 2
+
+
+async def test_a_key_belongs_to_one_question(browser, model):
+    conversation = await browser.new()
+    await browser.ask(conversation, "What is it?", key="k1")
+    status, problem = await browser.refused(conversation, "What else?", key="k1")
+    assert status == 422
+    assert problem["type"] == "/problems/key-used-before"
+    other = await browser.new()
+    assert (await browser.ask(other, "What else?", key="k1"))[-1][0] == "done"
+
+
+async def test_when_the_reader_leaves_the_call_ends_and_what_came_is_kept(browser, model):
+    model.behaviour = Behaviour(words=("word ",) * 500, gap=0.02)
+    conversation = await browser.new()
+    async with browser.asking(conversation, "Tell me all.") as reader:
+        async for name, _ in reader:
+            if name == "delta" and len(reader.events) >= 3:
+                break
+    async with asyncio.timeout(5):
+        await model.aborted.wait()
+        while len(said := await browser.said(conversation)) < 2:
+            await asyncio.sleep(0.02)
+    role, kept, state = said[1]
+    assert (role, state) == ("assistant", "interrupted")
+    assert 3 <= kept.count("word") < 100
+
+
+async def test_a_reader_that_leaves_before_the_first_word_blocks_nothing(browser, model):
+    model.behaviour = Behaviour(silent=True)
+    conversation = await browser.new()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3), browser.asking(conversation, "Anyone?", key="k1"):
+            pass
+    async with asyncio.timeout(5):
+        await model.aborted.wait()
+    model.behaviour = Behaviour()
+    async with asyncio.timeout(5):
+        # Until the server has noticed, one answer is still being written.
+        while not await browser.ask(conversation, "Anyone?", key="k1"):
+            await asyncio.sleep(0.02)
+    assert len(await browser.messages(conversation)) == 2
+
+
+async def test_one_answer_is_written_at_a_time(browser, model):
+    model.behaviour = Behaviour(gap=0.05)
+    conversation = await browser.new()
+    async with browser.asking(conversation, "First?") as reader:
+        first = asyncio.create_task(reader.whole())
+        await until(lambda: bool(model.requests))
+        status, problem = await browser.refused(conversation, "Second?")
+        assert status == 409
+        assert problem["type"] == "/problems/still-answering"
+        # Elsewhere one may go on.
+        assert (await browser.ask(await browser.new(), "Third?"))[-1][0] == "done"
+        assert (await first)[-1][0] == "done"
+    assert [text for _, text, _ in await browser.said(conversation)] == ["First?", "".join(WORDS)]
+    assert (await browser.ask(conversation, "Second?"))[-1][0] == "done"
+
+
+async def test_a_server_that_died_while_answering_blocks_no_longer_than_a_call_lasts(
+    browser, model, configure
+):
+    configure(LLM_DEADLINE_SECONDS=60)
+    conversation = await browser.new()
+    own = {
+        "organization_id": browser.someone.organization_id,
+        "user_id": browser.someone.user_id,
+    }
+    for moment, status in (("now() + interval '9 seconds'", 409), ("now()", 200)):
+        async with db.transaction(**own) as session:
+            await session.execute(text(f"UPDATE conversations SET answering_until = {moment}"))
+        async with browser.asking(conversation, "Hello?") as reader:
+            assert reader.response.status_code == status
+            await reader.response.aread()
+
+
+async def test_no_transaction_is_open_while_the_model_writes(browser, model):
+    model.behaviour = Behaviour(first_after=0.3)
+    conversation = await browser.new()
+    asking = asyncio.create_task(browser.ask(conversation, "What is it?"))
+    await until(lambda: bool(model.requests))
+    await asyncio.sleep(0.1)
+    async with db.transaction() as session:
+        busy = await session.scalar(
+            text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+                " AND backend_type = 'client backend'"
+            )
+        )
+    assert busy == 0
+    assert (await asking)[-1][0] == "done"
+
+
+async def test_an_answer_to_a_conversation_deleted_meanwhile_leaves_nothing_behind(browser, model):
+    model.behaviour = Behaviour(gap=0.05)
+    conversation = await browser.new()
+    async with browser.asking(conversation, "What is it?") as reader:
+        events = aiter(reader)
+        await anext(events)
+        gone = await browser.client.delete(f"/api/conversations/{conversation}")
+        assert gone.status_code == 204
+        assert [name async for name, _ in events][-1] == "done"
+    found = await browser.client.get(f"/api/conversations/{conversation}")
+    assert found.status_code == 404
+
+
+@pytest.mark.parametrize("sent", [{}, {"text": ""}, {"text": "  \n "}, {"text": "a\x00b"}])
+async def test_a_question_without_words_that_can_be_kept_is_refused(browser, model, sent):
+    conversation = await browser.new()
+    response = await browser.client.post(f"/api/conversations/{conversation}/messages", json=sent)
+    assert response.status_code == 422
+    assert model.requests == []
+    assert await browser.messages(conversation) == []
+
+
+async def test_too_many_questions_a_minute_are_refused_before_they_are_kept(browser, model):
+    conversation = await browser.new()
+    for _ in range(40):
+        async with browser.asking(conversation, "Again?") as reader:
+            await reader.response.aread()
+            if reader.response.status_code == 429:
+                break
+    assert reader.response.status_code == 429
+    assert int(reader.response.headers["retry-after"]) > 0
+    assert len(await browser.messages(conversation)) == 2 * len(model.requests)
