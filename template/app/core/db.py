@@ -95,6 +95,7 @@ def engine() -> AsyncEngine:
         max_overflow=0,
         pool_timeout=10,
         pool_recycle=1800,
+        hide_parameters=True,  # what people wrote does not reach the log with an error
     )
     event.listen(made.sync_engine, "checkout", _ping_after_idling)
     event.listen(made.sync_engine, "checkin", _remember_use)

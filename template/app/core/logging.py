@@ -20,8 +20,10 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 client_address: ContextVar[str | None] = ContextVar("client_address", default=None)
 
 SECRETS = re.compile(
-    r"(?P<mail>[\w.+%-]+@[\w-]+(?:\.[\w-]+)+)"
-    r"|(?P<url>(?:postgres(?:ql)?(?:\+\w+)?|https?|smtps?|redis)://[^\s:/@]+:)[^\s@]+(?=@)"
+    # Bounded, so that the time stays in proportion to a line that a stranger made long.
+    r"(?P<mail>[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+)"
+    r"|(?P<url>(?:postgres(?:ql)?(?:\+\w{1,20})?|https?|smtps?|redis)://[^\s:/@]{1,200}:)"
+    r"[^\s@]{1,200}(?=@)"
     r"|(?P<bearer>(?i:bearer|authorization:)\s+)[\w.~+/=-]{8,}"
     r"|(?P<key>\b(?:sk|pk|rk)-)[\w-]{16,}"
     r"|\+\d[\d ()-]{7,}\d"

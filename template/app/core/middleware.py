@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from ipaddress import ip_address
 from time import perf_counter
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,7 +14,9 @@ from app.core.logging import client_address, log, request_id
 from app.core.problems import problem_response
 from app.core.settings import Settings
 
+DIGITS = 18  # Python refuses to read numbers of thousands of digits.
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+HOP = re.compile(r"\[(?P<six>[0-9a-fA-F:.]+)\](:\d+)?|(?P<four>[0-9.]+):\d+")
 FEATURES_OFF = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
@@ -64,10 +67,19 @@ class RequestContext:
         if not self.proxies:
             return
         hops = [part.strip() for part in ",".join(headers.getlist("x-forwarded-for")).split(",")]
-        if len(hops) >= self.proxies and hops[-self.proxies]:
-            scope["client"] = (hops[-self.proxies], 0)
+        if len(hops) >= self.proxies and (address := _address(hops[-self.proxies])):
+            scope["client"] = (address, 0)
         if headers.get("x-forwarded-proto") in {"http", "https"}:
             scope["scheme"] = headers["x-forwarded-proto"]
+
+
+def _address(hop: str) -> str:
+    """The address of an entry; some proxies write the port to it, which differs each time."""
+    match = HOP.fullmatch(hop)
+    try:
+        return str(ip_address((match["six"] or match["four"]) if match else hop))
+    except ValueError:
+        return ""
 
 
 class SecurityHeaders:
@@ -126,7 +138,7 @@ class BodyLimit:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         told = Headers(scope=scope).get("content-length", "0")
-        if not told.isdecimal() or int(told) > self.limit:
+        if not told.isdecimal() or len(told) > DIGITS or int(told) > self.limit:
             return await problem_response(self._refusal())(scope, receive, send)
         seen = 0
 

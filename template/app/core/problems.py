@@ -87,6 +87,9 @@ def as_problem(error: Exception) -> Problem:
             return Unavailable("This took too long; please try again.", retry_after=2)
         case DBAPIError() if _bad_text(error):
             return Invalid("The text holds characters that cannot be stored.")
+        case UnicodeError():  # A form may name an encoding that makes what UTF-8 cannot say.
+            log.warning("text.undecodable", error=type(error).__name__)
+            return Invalid("The text holds characters that cannot be stored.")
         case _:
             log.error("error.unexpected", exc_info=error)
             return InternalError()

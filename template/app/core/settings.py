@@ -36,7 +36,11 @@ class ModuleSettings(BaseSettings):
     """One module's settings; give `env_prefix` in `model_config`."""
 
     model_config = SettingsConfigDict(
-        env_file=ROOT / ".env", env_file_encoding="utf-8", extra="ignore"
+        env_file=ROOT / ".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        # A value that is refused may be a key, and the refusal ends up in the server's log.
+        hide_input_in_errors=True,
     )
 
     @classmethod
@@ -108,7 +112,6 @@ class Settings(ModuleSettings):
         for entry in filter(None, value.get_secret_value().split(",")):
             name, _, key = entry.partition(":")
             if not name or len(name) > 16 or len(b64decode(key, validate=True)) != 32:
-                # The value itself must not reach a log, so only its shape is named.
                 raise ValueError("ENCRYPTION_KEYS: write `id:base64 of 32 bytes`, comma separated")
         return value
 

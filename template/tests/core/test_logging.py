@@ -1,10 +1,16 @@
 import logging
+import secrets
 from io import StringIO
+from time import perf_counter
 
 import pytest
 import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
+from app.core import db
 from app.core import logging as ours
+from app.core.ids import uuid7
 
 
 @pytest.fixture
@@ -45,6 +51,29 @@ def test_what_an_exception_says_is_masked(lines):
         logging.getLogger("app.deep.down").exception("it broke")
     assert "Traceback" in lines.getvalue()
     assert "ada@example.com" not in lines.getvalue()
+
+
+@pytest.mark.parametrize("text", ["a" * 200_000, "http://a:" * 20_000, "x@" + "a-" * 100_000])
+def test_a_long_text_of_a_stranger_does_not_hold_the_log_up(text):
+    began = perf_counter()
+    ours.redact(text)
+    assert perf_counter() - began < 5  # without bounds it takes minutes
+
+
+async def test_an_error_of_the_database_does_not_tell_what_was_to_be_stored(lines):
+    private = secrets.token_hex()
+    insert = text("INSERT INTO organizations (id, name, slug) VALUES (:i, :n, 'twice')")
+
+    async def store():
+        async with db.transaction(elevated=True) as session:
+            await session.execute(insert, {"i": uuid7(), "n": private})
+
+    await store()
+    with pytest.raises(IntegrityError) as failure:
+        await store()
+    logging.getLogger("app.deep.down").error("it broke", exc_info=failure.value)
+    assert "INSERT INTO organizations" in lines.getvalue()
+    assert private not in lines.getvalue()
 
 
 async def test_a_request_leaves_one_line_with_its_id_and_without_its_address(client, lines):

@@ -61,4 +61,4 @@ def test_a_malformed_key_is_refused_without_being_told(configure):
     configure(ENCRYPTION_KEYS="k1:c2hvcnQ=")
     with pytest.raises(ValueError, match="32 bytes") as refusal:
         Settings.load()
-    assert "c2hvcnQ" not in str(refusal.value).partition("input_value")[0]
+    assert "c2hvcnQ" not in str(refusal.value)
