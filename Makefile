@@ -23,7 +23,7 @@ setup: ## Packages of the generator; the app's own: make -C template setup
 $(READY): pyproject.toml uv.lock
 	@$(MAKE) --no-print-directory setup
 
-demo: $(READY) ## Render with the defaults into build/demo and run it
+demo: $(READY) ## Render with the defaults into build/demo and run it; elsewhere: make demo PORT=8001
 	@rm -rf $(DEMO)
 	@$(BIN)/copier copy --defaults --quiet --vcs-ref HEAD $(CURDIR) $(DEMO)
 	@$(MAKE) --no-print-directory -C $(DEMO) dev
