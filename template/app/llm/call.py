@@ -41,7 +41,7 @@ class Call:
     outcome: Outcome = "failed"
     problem: BaseException | None = None
     notes: dict[str, Any] = field(default_factory=dict)
-    """For audit and log, by step. Words and numbers only, nothing of what was said."""
+    """For audit and log, by step: words and whole numbers, nothing of what was said."""
     started: float = field(default_factory=perf_counter)
     first_text_at: float | None = None
     opened: list[Events] = field(default_factory=list)
@@ -57,8 +57,8 @@ class Call:
         """Tokens of the question, by its bytes."""
         return estimated_input_tokens(self.ask.messages)
 
-    def milliseconds(self, until: float | None = None) -> float:
-        return round(((until or perf_counter()) - self.started) * 1000, 1)
+    def milliseconds(self, until: float | None = None) -> int:
+        return round(((until or perf_counter()) - self.started) * 1000)
 
     def end_with(self, error: BaseException) -> None:
         """Note how a call ended that did not end with an answer."""

@@ -1,7 +1,7 @@
 """The one way to a language model: every call passes the same steps, in this order."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import cache
 
@@ -12,7 +12,7 @@ from app.core.db import transaction
 from app.core.logging import log
 from app.llm.call import Call
 from app.llm.errors import AnswerCut
-from app.llm.life import Life, Step, arranged
+from app.llm.life import Life, arranged
 from app.llm.port import Answer, Ask, Delta, Done
 
 # A name without a file in app/llm/steps is a step that this project does not have.
@@ -67,10 +67,8 @@ async def answer(person: Person, ask: Ask) -> AsyncGenerator[Delta | Done, None]
     No transaction is open while the model works. Whoever stops listening closes the generator.
     """
     call, way = Call(person, ask), life()
-    entered: list[Step] = []
     try:
         for step in way.steps:
-            entered.append(step)
             if step.has("before"):
                 await step.before(call)
         async for event in way.proceed(call):
@@ -86,7 +84,7 @@ async def answer(person: Person, ask: Ask) -> AsyncGenerator[Delta | Done, None]
         try:
             await call.close()
         finally:
-            await _finish(call, entered)
+            await _finish(call)
     yield call.done()
 
 
@@ -113,24 +111,39 @@ async def drain() -> None:
         await asyncio.wait(_finishing)
 
 
-async def _finish(call: Call, entered: Sequence[Step]) -> None:
+async def _run_after(call: Call) -> Exception | None:
+    """One transaction for all. A step that fails keeps no other one from its work."""
+    failed = None
+    async with transaction(
+        organization_id=call.person.organization_id, user_id=call.person.user_id
+    ) as db:
+        for step in life().steps:
+            try:
+                if step.has("after"):
+                    await step.after(call, db)
+            except SQLAlchemyError:
+                raise
+            except Exception as error:  # noqa: BLE001 what is used must be booked, whatever failed
+                log.exception("llm.step_failed", step=step.name, call_id=str(call.id))
+                failed = error
+    return failed
+
+
+async def _finish(call: Call) -> None:
     # A task of its own: whoever left has been cancelled, and what is booked must be booked.
-    task = asyncio.create_task(_conclude(call, entered))
+    task = asyncio.create_task(_conclude(call))
     _finishing.add(task)
     task.add_done_callback(_finishing.discard)
     await asyncio.shield(task)
 
 
-async def _conclude(call: Call, entered: Sequence[Step]) -> None:
+async def _conclude(call: Call) -> None:
     await call.close()  # Once more: who is cancelled may not have come to the end of it.
     for left in reversed(range(FINISHING_TRIES)):
         try:
-            async with transaction(
-                organization_id=call.person.organization_id, user_id=call.person.user_id
-            ) as db:
-                for step in entered:
-                    if step.has("after"):
-                        await step.after(call, db)
+            failed = await _run_after(call)
+            if failed and call.outcome == "answered":
+                raise failed
             return
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.error(

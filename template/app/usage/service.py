@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import column, delete, func, select, table, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.audit import service as audit
@@ -14,8 +14,6 @@ from app.core.clock import now
 from app.core.errors import NotFound, TooMany
 from app.usage.models import UsageCounter, UsageLimit, UsageRecord
 from app.usage.settings import UsageSettings, microdollars
-
-Database = AsyncSession | AsyncConnection
 
 # The table belongs to users, which stands above; row security shows the colleagues in it.
 PEOPLE = table("users", column("id"), column("display_name"))
@@ -64,32 +62,29 @@ class Used:
 
 
 async def reserve(
-    db: Database,
+    db: AsyncSession,
+    wanted: Reservation,
     *,
-    call_id: UUID,
-    person: Person,
     feature: str,
     provider: str,
     model: str,
-    tokens: int,
-    microdollars: int,
     price_known: bool,
     seconds: float,
-) -> Reservation:
+) -> None:
     """Set tokens and money aside, or raise `TokensSpent` or `BudgetSpent` and set nothing aside.
 
-    One round trip; it names the organisation itself and needs no transaction around it. What is
-    not settled within `seconds` counts as left behind by a process that died.
+    One statement, which names the organisation for the transaction itself. What is not settled
+    within `seconds` counts as left behind by a process that died.
     """
     values = {
-        "call_id": call_id,
-        "organization_id": person.organization_id,
-        "user_id": person.user_id,
+        "call_id": wanted.call_id,
+        "organization_id": wanted.organization_id,
+        "user_id": wanted.user_id,
         "feature": feature,
         "provider": provider,
         "model": model[:200],
-        "tokens": tokens,
-        "microdollars": microdollars,
+        "tokens": wanted.tokens,
+        "microdollars": wanted.microdollars,
         "price_known": price_known,
         "seconds": seconds,
         **_settings_limits(),
@@ -97,10 +92,9 @@ async def reserve(
     row = (await db.execute(RESERVE, values)).one()
     if row.refused_by is not None:
         raise _refusal(row.refused_by, row.again_at)
-    return Reservation(call_id, person.organization_id, person.user_id, tokens, microdollars)
 
 
-async def settle(db: Database, reservation: Reservation, used: Used, outcome: str) -> bool:
+async def settle(db: AsyncSession, reservation: Reservation, used: Used, outcome: str) -> bool:
     """Book what a call used and give the rest back. False when that was done before."""
     spent = used.input_tokens + used.output_tokens > 0
     return await _settle(
@@ -114,7 +108,7 @@ async def settle(db: Database, reservation: Reservation, used: Used, outcome: st
 
 
 async def _settle(
-    db: Database, call_id: UUID, organization_id: UUID, state: str, used: Used, outcome: str
+    db: AsyncSession, call_id: UUID, organization_id: UUID, state: str, used: Used, outcome: str
 ) -> bool:
     values = {
         "call_id": call_id,
@@ -221,7 +215,7 @@ async def orphans(db: AsyncSession, *, most: int = 500) -> list[UsageRecord]:
     return list(rows)
 
 
-async def release(db: Database, record: UsageRecord) -> bool:
+async def release(db: AsyncSession, record: UsageRecord) -> bool:
     """Give back what a dead process had reserved. Should its end be told later, it is booked."""
     used = Used(record.model)
     return await _settle(db, record.id, record.organization_id, "released", used, "orphaned")

@@ -46,15 +46,11 @@ class Till:
             "price_known": True,
             "seconds": 60,
         } | more
+        made = Reservation(
+            uuid7(), self.person.organization_id, self.person.user_id, tokens, microdollars
+        )
         async with db.transaction() as session:
-            made = await service.reserve(
-                session,
-                call_id=uuid7(),
-                person=self.person,
-                tokens=tokens,
-                microdollars=microdollars,
-                **values,
-            )
+            await service.reserve(session, made, **values)
         self.reserved.append(made)
         return made
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import engine
+from app.core.db import transaction
 from app.core.errors import Problem
 from app.core.logging import log
 from app.llm.call import Call
@@ -11,7 +11,7 @@ from app.llm.port import BYTES_PER_TOKEN, Usage
 from app.llm.settings import LLMSettings
 from app.usage import service
 from app.usage.prices import price_of
-from app.usage.service import Used
+from app.usage.service import Reservation, Used
 
 # Time to settle, also while the database is away for a moment.
 SETTLING_SECONDS = 300
@@ -26,18 +26,22 @@ async def before(call: Call) -> None:
     most = call.ask.max_output_tokens or 0
     asked = provider.count(call.ask.messages)
     price = price_of(provider.name, provider.model)
-    # One statement that needs no transaction: a single round trip.
-    async with engine().connect() as connection:
-        connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        call.reservation = await service.reserve(
-            connection,
-            call_id=call.id,
-            person=call.person,
+    # Noted first: who is cancelled while the database works does not learn that it was done.
+    call.reservation = Reservation(
+        call.id,
+        call.person.organization_id,
+        call.person.user_id,
+        tokens=asked + most,
+        microdollars=price.cost(asked, most),
+    )
+    # The statement names the organisation itself, which saves a round trip.
+    async with transaction() as db:
+        await service.reserve(
+            db,
+            call.reservation,
             feature=call.ask.feature,
             provider=provider.name,
             model=provider.model,
-            tokens=asked + most,
-            microdollars=price.cost(asked, most),
             price_known=price.known,
             seconds=LLMSettings.load().deadline_seconds + SETTLING_SECONDS,
         )

@@ -37,7 +37,7 @@ async def before(call: Call) -> None:
             _passed.popitem(last=False)
         score = max((one.verdict.score for one in opinions), default=0.0)
         if score:
-            call.notes["input_guards"] = {"score": score}
+            call.notes["input_guards"] = {"score": f"{score:g}"}
 
 
 def _fingerprint(question: Question) -> bytes:

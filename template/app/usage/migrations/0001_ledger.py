@@ -1,8 +1,8 @@
 """Ledger, counters, budgets, and the two functions that keep them in step.
 
-Each is one round trip. Both name the organisation themselves, so they need no transaction around
-them; row security holds inside. Windows are locked in one order, the organisation's first, so that
-calls wait for each other and never deadlock.
+Each is one round trip. Both name the organisation for the transaction; row security holds inside.
+Windows are locked in one order, the organisation's first: calls wait for each other and never
+deadlock.
 """
 
 import sqlalchemy as sa
