@@ -59,16 +59,16 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
     parts = urlsplit(options.url)
     if parts.hostname not in {"127.0.0.1", "localhost"}:
         sys.exit("Only servers on this machine.")
-    bodies = json.loads(options.bodies) if options.bodies else [options.body]
+    targets = json.loads(sys.stdin.read()) if options.targets else [[parts.path, options.body]]
     requests = [
         request_for(
-            options.url,
+            f"{parts.scheme}://{parts.netloc}{path}",
             options.method,
             # As many clients as there are bodies, told by a trusted proxy: each has its own limits.
-            [*options.header, f"X-Forwarded-For: 10.0.{number // 250}.{number % 250}"],
+            [*options.header, *headers, f"X-Forwarded-For: 10.0.{number // 250}.{number % 250}"],
             body,
         )
-        for number, body in enumerate(bodies)
+        for number, (path, body, *headers) in enumerate(targets)
     ]
     times, firsts, codes = [], [], {}
     loop, end = asyncio.get_running_loop(), perf_counter() + options.seconds
@@ -80,9 +80,7 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
         while perf_counter() < end and left > 0:
             left -= 1
             if connection is None or connection.transport.is_closing():
-                _, connection = await loop.create_connection(
-                    Connection, parts.hostname, parts.port
-                )
+                _, connection = await loop.create_connection(Connection, parts.hostname, parts.port)
             start = perf_counter()
             code = await connection.ask(
                 requests[turn % len(requests)], FIRST if options.stream else b""
@@ -123,7 +121,11 @@ if __name__ == "__main__":
     parser.add_argument("--method", default="GET")
     parser.add_argument("--header", action="append", default=[])
     parser.add_argument("--body", default="")
-    parser.add_argument("--bodies", default="", help="A JSON list: one request each, in turn.")
+    parser.add_argument(
+        "--targets",
+        action="store_true",
+        help="Standard input: a JSON list of [path, body], in turn.",
+    )
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--count", type=int, default=10**9)

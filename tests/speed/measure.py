@@ -22,11 +22,11 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / "template")]
 os.environ.setdefault("APP_ENV", "development")
 
-from servers import ROOT, TEMPLATE, Server, load, serve, uvicorn  # noqa: E402
+from servers import CLIENT, ROOT, TEMPLATE, Server, load, serve, uvicorn  # noqa: E402
 
 ROUNDS, SECONDS, WIDTH = 5, 3, 16
 APP = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", "{port}"]
-PASSWORD = "correct horse battery staple 42"  # noqa: S105
+PASSWORD = "correct horse battery staple 42"
 
 
 def median(values: list[float]) -> float:
@@ -42,9 +42,11 @@ def in_turn(rounds: int, **ways: Callable[[], dict[str, Any]]) -> dict[str, list
     return found
 
 
-def with_cpu(server: Server, url: str, *words: str) -> dict[str, Any]:
+def with_cpu(
+    server: Server, url: str, *words: str, targets: list[tuple[str, ...]] | None = None
+) -> dict[str, Any]:
     before = server.cpu_seconds()
-    found = load(url, *words)
+    found = load(url, *words, targets=targets)
     done = sum(count for code, count in found["codes"].items() if int(code) < 300)
     found["cpu_ms"] = (server.cpu_seconds() - before) / max(1, done) * 1000
     bad = {code: count for code, count in found["codes"].items() if int(code) >= 300}
@@ -69,41 +71,62 @@ class World:
             "LOG_LEVEL": "warning",
         }
         sys.path.insert(0, str(TEMPLATE))
-        self.people, self.token, self.csrf = asyncio.run(self._people())
-        self.cookie = f"Cookie: __Host-session={self.token}"
+        self.people, self.tokens = asyncio.run(self._people())
+        self.cookie = f"Cookie: __Host-session={self.tokens[0]}"
         self.floor = self._floor()
 
-    async def _people(self) -> tuple[list[str], str, str]:
-        from tests.factories import make_organization, make_user
-
+    async def _people(self) -> tuple[list[str], list[str]]:
         from app.access import service as sessions
         from app.core import db
-        from app.core.crypto import keyed_digest
+        from tests.factories import make_organization, make_user
 
         organization = await make_organization()
         people = [await make_user(organization) for _ in range(200)]
         async with db.transaction(elevated=True) as session:
-            token, _ = await sessions.start(
-                session,
-                user_id=people[0].user_id,
-                organization_id=people[0].organization_id,
-                level="full",
-            )
+            tokens = [
+                (
+                    await sessions.start(
+                        session,
+                        user_id=one.user_id,
+                        organization_id=one.organization_id,
+                        level="full",
+                    )
+                )[0]
+                for one in people
+            ]
         await db.close()
-        return (
-            [one.email for one in people],
-            token,
-            keyed_digest(token, "csrf session").hex(),
-        )
+        return [one.email for one in people], tokens
+
+    def chats(self, count: int) -> list[tuple[str, tuple[str, str]]]:
+        """Where to ask, with the headers of who asks: new conversations, without a history."""
+        return asyncio.run(self._chats(count))
+
+    async def _chats(self, count: int) -> list[tuple[str, tuple[str, str]]]:
+        from app.access.person import identify
+        from app.assistant import service
+        from app.core import db
+        from app.core.crypto import keyed_digest
+
+        made = []
+        for number in range(count):
+            token = self.tokens[number % len(self.tokens)]
+            async with db.transaction() as session:
+                person = await identify(session, token)
+                assert person
+                one = (await service.create(session, person, "")).id
+            csrf = keyed_digest(token, "csrf session").hex()
+            who = (f"Cookie: __Host-session={token}", f"X-CSRF-Token: {csrf}")
+            made.append((f"/api/conversations/{one}/messages", who))
+        await db.close()
+        return made
 
     def _floor(self) -> dict[str, str]:
-        from floors import Base, Reader
-        from sqlalchemy import create_engine
-        from sqlalchemy.orm import Session
-
         from app.core.clock import now
         from app.core.db import owner_url, sqlalchemy_url
         from app.core.ids import uuid7
+        from floors import Base, Reader
+        from sqlalchemy import create_engine
+        from sqlalchemy.orm import Session
 
         url, one = sqlalchemy_url(owner_url()), uuid7()
         engine = create_engine(url)
@@ -143,7 +166,13 @@ def profile(world: World, rounds: int) -> list[str]:
     rate = {name: median([one["per_second"] for one in runs]) for name, runs in found.items()}
     cpu = {name: median([one["cpu_ms"] for one in runs]) for name, runs in found.items()}
     return [
-        row("own profile, requests/s", rate["floor"], rate["app"], rate["app"] / rate["floor"], "≥ 65 %"),
+        row(
+            "own profile, requests/s",
+            rate["floor"],
+            rate["app"],
+            rate["app"] / rate["floor"],
+            "≥ 65 %",
+        ),
         row("own profile, CPU ms", cpu["floor"], cpu["app"], cpu["floor"] / cpu["app"], ""),
         f"| memory: idle, after load (MB) | | {memory:.0f}, {after:.0f} | | idle ≤ 150 |",
     ]
@@ -179,7 +208,8 @@ def sign_ins(world: World, rounds: int) -> list[str]:
                 done += threads * 4
         return {"per_second": done / (time.perf_counter() - before)}
 
-    bodies = json.dumps([json.dumps({"email": one, "password": PASSWORD}) for one in world.people])
+    path = "/api/auth/sign-in"
+    targets = [(path, json.dumps({"email": one, "password": PASSWORD})) for one in world.people]
     health: list[float] = []
     with serve(
         APP,
@@ -193,22 +223,23 @@ def sign_ins(world: World, rounds: int) -> list[str]:
             import subprocess
 
             beside = subprocess.Popen(
-                [sys.executable, str(HERE / "load.py"), app.url + "/health/live"]
-                + ["--concurrency", "1", "--seconds", str(SECONDS), "--pause", "0.02"],
+                [
+                    *(sys.executable, str(HERE / "load.py"), app.url + "/health/live"),
+                    *("--concurrency", "1", "--seconds", str(SECONDS), "--pause", "0.02"),
+                ],
                 stdout=subprocess.PIPE,
             )
             found = with_cpu(
                 app,
-                app.url + "/api/auth/sign-in",
-                *("--method", "POST", "--bodies", bodies),
-                *("--concurrency", str(WIDTH), "--seconds", str(SECONDS)),
+                app.url + path,
+                *("--method", "POST", "--concurrency", str(WIDTH), "--seconds", str(SECONDS)),
+                targets=targets,
             )
             health.append(json.loads(beside.communicate()[0])["ms"]["p99"])
             return found
 
         found = in_turn(rounds, floor=ceiling, app=signing)
         peak = app.memory_mb()
-    print("cpu ms", [one["cpu_ms"] for one in found["app"]], file=sys.stderr)
     rate = {name: median([one["per_second"] for one in runs]) for name, runs in found.items()}
     return [
         row("sign-ins/s", rate["floor"], rate["app"], rate["app"] / rate["floor"], "≥ 85 %"),
@@ -217,11 +248,114 @@ def sign_ins(world: World, rounds: int) -> list[str]:
     ]
 
 
+def streams(world: World, rounds: int) -> list[str]:
+    """A streamed answer through every step of the gateway against the model's server itself."""
+    question = json.dumps({"text": "What does the handbook say about holidays?"})
+    lines = []
+    with serve(uvicorn("model:app"), "/v1", cores=CLIENT) as model:
+        told = {
+            "LLM_PROVIDER": "compatible",
+            "LLM_BASE_URL": model.url + "/v1",
+            "LLM_MODEL": "m",
+            "USAGE_PERSON_TOKENS_PER_HOUR": "1000000000",
+            "USAGE_PERSON_TOKENS_PER_DAY": "1000000000",
+            "USAGE_ORGANIZATION_DOLLARS_PER_MONTH": "1000000",
+        }
+        direct = model.url + "/v1/chat/completions"
+        with (
+            serve(uvicorn("floors:relay", "--factory"), "/x", MODEL_URL=model.url + "/v1") as floor,
+            serve(APP, "/health/live", **world.environment | told) as app,
+        ):
+            for width, count in ((1, 60), (WIDTH, 320)):
+                words = ("--method", "POST", "--stream", "--concurrency", str(width))
+                found = in_turn(
+                    rounds,
+                    direct=lambda: load(direct, *words, "--count", str(count), "--body", "{}"),  # noqa: B023
+                    relay=lambda: with_cpu(floor, floor.url + "/", *words, "--count", str(count)),  # noqa: B023
+                    app=lambda: with_cpu(
+                        app,
+                        app.url,
+                        *words,  # noqa: B023
+                        *("--count", str(count)),  # noqa: B023
+                        targets=[(path, question, *who) for path, who in world.chats(count)],  # noqa: B023
+                    ),
+                )
+                first = {
+                    name: median([one["first_ms"]["p50"] for one in runs])
+                    for name, runs in found.items()
+                }
+                ways = ("relay", "app")
+                cpu = {way: median([one["cpu_ms"] for one in found[way]]) for way in ways}
+                aim = "+ ≤ 8" if width == 1 else "+ ≤ 40"
+                lines.append(
+                    f"| first token, {width} at once (ms) | {first['direct']:.1f}; relay"
+                    f" {first['relay']:.1f} | {first['app']:.1f}"
+                    f" | + {first['app'] - first['direct']:.1f} | {aim} |"
+                )
+                lines.append(
+                    f"| CPU per stream of 50 tokens, {width} at once (ms) | relay"
+                    f" {cpu['relay']:.1f} | {cpu['app']:.1f} | | ≤ 8 |"
+                )
+    return lines
+
+
+def render(world: World, rounds: int) -> list[str]:
+    """Rendering a project against Copier copying as many plain files of the same size."""
+    import shutil
+    import subprocess
+
+    del world
+    lines: dict[str, list[float]] = {"floor": [], "app": []}
+    with tempfile.TemporaryDirectory(prefix="render") as name:
+        folder = Path(name)
+        rendered = folder / "rendered"
+        copier = [str(ROOT / ".venv" / "bin" / "copier"), "copy", "--defaults", "--quiet"]
+        subprocess.run([*copier, "--vcs-ref", "HEAD", str(ROOT), str(rendered)], check=True)
+        plain = folder / "plain"
+        shutil.copytree(rendered, plain / "template")
+        (plain / "template" / ".copier-answers.yml").unlink()
+        (plain / "copier.yml").write_text("_subdirectory: template\n")
+        source = folder / "source"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(source)], check=True)
+        shutil.rmtree(source / ".git")
+        for number in range(rounds):
+            for kind, where in (("floor", plain), ("app", source)):
+                start = time.perf_counter()
+                subprocess.run([*copier, str(where), str(folder / f"{kind}{number}")], check=True)
+                lines[kind].append(time.perf_counter() - start)
+        count = sum(1 for one in rendered.rglob("*") if one.is_file())
+    floor, app = median(lines["floor"]), median(lines["app"])
+    return [f"| render {count} files, seconds | {floor:.2f} | {app:.2f} | {app / floor:.2f} × | |"]
+
+
 def row(name: str, floor: float, app: float, ratio: float, aim: str) -> str:
     return f"| {name} | {floor:.1f} | {app:.1f} | {ratio:.0%} | {aim} |"
 
 
-SECTIONS = {"start": start, "profile": profile, "sign_ins": sign_ins}
+SECTIONS = {
+    "render": render,
+    "start": start,
+    "profile": profile,
+    "sign_ins": sign_ins,
+    "streams": streams,
+}
+PAGE = """# Speed
+
+What the app costs beside what its libraries cost alone, measured side by side in one run by
+`template/.venv/bin/python tests/speed/measure.py`: servers on one core, the load client on the
+other (sign-ins use all cores on both sides), medians of {rounds} rounds taken in turn. Read the
+ratios; absolute figures are those of {machine}.
+
+| What | Floor | App | App against floor | Aim |
+| --- | --- | --- | --- | --- |
+{rows}
+
+The floors: Copier copying as many plain files; FastAPI with one SQLAlchemy read by primary key on
+the same driver; argon2id with the app's parameters on as many threads as cores and nothing else;
+the model's server asked directly, and an app that only passes its stream on. Every limit, log line
+and security header of the app was on; budgets and rate limits were raised so that they refuse
+nothing.
+"""
 
 
 def main() -> None:
@@ -231,9 +365,17 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="speed") as folder:
         world = World(Path(folder))
+        rows = []
         for name in options.sections:
-            for line in SECTIONS[name](world, options.rounds):
-                print(line, flush=True)
+            rows += SECTIONS[name](world, options.rounds)
+            print("\n".join(rows[-6:]), flush=True)
+    if options.sections == list(SECTIONS):
+        page = PAGE.format(
+            rounds=options.rounds,
+            rows="\n".join(rows),
+            machine=f"a machine with {os.cpu_count()} cores",
+        )
+        (ROOT / "docs" / "speed.md").write_text(page, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -87,12 +88,14 @@ def uvicorn(factory: str, *more: str) -> list[str]:
     ]
 
 
-def load(url: str, *words: str) -> dict[str, object]:
-    """Run the load client on the other core."""
+def load(url: str, *words: str, targets: list[tuple[str, ...]] | None = None) -> dict[str, Any]:
+    """Run the load client on the other core; `targets` are (path, body, header …)."""
     done = subprocess.run(
-        [sys.executable, str(HERE / "load.py"), url, *words],
+        [sys.executable, str(HERE / "load.py"), url, *words, *(["--targets"] if targets else [])],
+        input=json.dumps(targets or []).encode(),
         stdout=subprocess.PIPE,
         check=True,
         preexec_fn=lambda: os.sched_setaffinity(0, CLIENT),
     )
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
