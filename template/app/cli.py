@@ -18,7 +18,7 @@ cli.add_typer(core.keys, name="keys")
 
 @cli.command()
 def dev(
-    port: Annotated[int, typer.Option(help="Where to listen.")] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8000,
     reload: Annotated[bool, typer.Option(help="Start again when a file changes.")] = True,
 ) -> None:
     """Run everything on this machine: database, migrations, web, background jobs."""

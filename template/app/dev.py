@@ -1,37 +1,75 @@
 """`app dev`: everything on one machine."""
 
 import os
+import socket
+import threading
+import time
+from importlib.util import find_spec
 
 import uvicorn
 from rich import print  # noqa: A004
+from rich.markup import escape
 
-from app.core.settings import ROOT, answers
+from app.core.errors import CannotStart
+from app.core.settings import ROOT, Settings, answers
+from app.mail.settings import MailSettings
+
+HOST = "127.0.0.1"
 
 
 def run(port: int, *, reload: bool) -> None:
-    """Bring the tables up to date, say where things are, and serve until Ctrl-C."""
+    """Bring the tables up to date, serve until Ctrl-C, and say where things are."""
     from app.core import migrate
 
-    os.environ.setdefault("PUBLIC_URL", f"http://localhost:{port}")
+    _refuse_taken(port)
+    if "public_url" not in Settings().model_fields_set:
+        os.environ["PUBLIC_URL"] = f"http://localhost:{port}"
     os.environ.setdefault("SIGN_UP_FIRST_IS_ADMIN", "true")
     print("Starting the database ...")
     migrate.upgrade(told=lambda module, revision: print(f"  {module:<14} {revision}"))
-    address = os.environ["PUBLIC_URL"]
-    print(
-        f"\n  {answers()['project']['name']}:  [bold]{address}[/]"
-        f"\n  Its mail:  [bold]{address}/dev/inbox[/]"
-        "\n\n  Whoever signs up first is the administrator. Ctrl-C stops it.\n"
-    )
+    threading.Thread(target=_welcome, args=[port], daemon=True).start()
     uvicorn.run(
         "app.main:create_app",
         factory=True,
-        host="127.0.0.1",
+        host=HOST,
         port=port,
         reload=reload,
         reload_dirs=[str(ROOT / "app")] if reload else None,
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
+    print("Stopped.")
+
+
+def _refuse_taken(port: int) -> None:
+    """Raise `CannotStart` while nothing has been done yet."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        raise CannotStart(
+            f"Port {port}: {os.strerror(error.errno or 0)}. Choose another: make dev PORT={port + 1}"
+        ) from error
+
+
+def _welcome(port: int) -> None:
+    """Say where things are once they are there: what is named can be clicked."""
+    while not _answers(port):
+        time.sleep(0.05)
+    address = Settings().public_url
+    pages = find_spec("app.web") is not None
+    places = {str(answers()["project"]["name"]): "" if pages else "/api/openapi.json"}
+    if MailSettings().backend == "inbox":
+        places["Its mail"] = "/dev/inbox" if pages else "/api/dev/inbox"
+    width = max(map(len, places))
+    lines = [f"  {escape(name):<{width}}  [bold]{address}{at}[/]" for name, at in places.items()]
+    rest = "\n  Whoever signs up first is the administrator. Ctrl-C stops it.\n"
+    print("", *lines, rest, sep="\n")
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
