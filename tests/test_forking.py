@@ -72,7 +72,7 @@ def test_a_list_setting_of_a_fork_is_added_to_ours(fork: Path, tmp_path: Path) -
 
 @pytest.mark.usefixtures("fast_copier")
 def test_a_project_moves_to_a_fork_with_an_edit_of_its_answers(tmp_path: Path) -> None:
-    upstream = make_releases(tmp_path / "eighty", look_older)
+    upstream = make_releases(tmp_path / "eighty", look_older, small=True)
     project = copy(upstream, tmp_path / "project", OLD)
     fork = tmp_path / "fork"
     git(tmp_path, "clone", "--quiet", str(upstream), str(fork))
@@ -91,7 +91,7 @@ def test_a_project_moves_to_a_fork_with_an_edit_of_its_answers(tmp_path: Path) -
 
 @pytest.mark.usefixtures("fast_copier")
 def test_a_bundle_is_an_address(tmp_path: Path) -> None:
-    upstream = make_releases(tmp_path / "eighty", look_older)
+    upstream = make_releases(tmp_path / "eighty", look_older, small=True)
     subprocess.run(
         ["git", "bundle", "create", "--quiet", str(tmp_path / "eighty.bundle"), "--all"],
         cwd=upstream,

@@ -225,7 +225,7 @@ def test_a_decision_is_short_and_names_the_check_that_holds_it(path: Path) -> No
     decision = path.read_text(encoding="utf-8")
 
     assert len(decision.splitlines()) <= 35
-    checks = re.findall(r"`((?:tests|template)/[\w/.-]+)`", decision.partition("## Checked by")[2])
+    checks = re.findall(r"`((?:tests|template)/[\w/.-]+)`", decision.partition("## Check")[2])
     assert checks, "name the file that fails when somebody forgets"
     for check in checks:
         assert (ROOT / check).exists(), check

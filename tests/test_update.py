@@ -1,5 +1,6 @@
 """An update brings what is new and keeps what is theirs."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import yaml
 from conftest import ANSWER_FILES, ROOT, answers_of, commit_all, copy_work_tree, git, tree
 
 OLD, NEW = "v98.0.0", "v99.0.0"
+QUICK = {"everything", "api_only", "other_letters"}
 TAGS = git(ROOT, "tag", "--list", "v*", "--sort=-version:refname").split()[:3]
 
 
@@ -23,7 +25,7 @@ def look_older(source: Path) -> None:
     edit(template / "Makefile", "## Run the tests", "## Test")
     edit(template / "compose.yml", "interval: 5s", "interval: 9s")
     edit(template / "Dockerfile", "--retries=3", "--retries=9")
-    (template / "app" / "core" / "retired.py").write_text('"""Gone in the next release."""\n')
+    (template / "app" / "retired.py").write_text('"""Gone in the next release."""\n')
     for name in ("pyproject.toml", "pyproject.toml.jinja"):
         edit(template / name, '"anyio>=', '"idna>=3,<4",\n    "anyio>=')
     questions = source / "questions" / "50-compliance.yml"
@@ -50,8 +52,19 @@ def make_releases(
     source: Path,
     older: Callable[[Path], None],
     newer: Callable[[Path], None] = lambda _: None,
+    *,
+    small: bool = False,
 ) -> Path:
-    copy_work_tree(source)
+    """A repository with two tags; a small one renders a few files, which is enough for a rule."""
+
+    def take() -> None:
+        copy_work_tree(source)
+        if small:
+            for path in [*(source / "template" / "app").iterdir(), source / "template" / "tests"]:
+                if path.is_dir():
+                    shutil.rmtree(path)
+
+    take()
     older(source)
     with pytest.MonkeyPatch.context() as patch:
         for role in ("AUTHOR", "COMMITTER"):
@@ -60,11 +73,17 @@ def make_releases(
         commit_all(source)
         git(source, "tag", OLD)
         git(source, "rm", "-rq", ".")
-        copy_work_tree(source)
+        take()
         newer(source)
         commit_all(source)
         git(source, "tag", NEW)
     return source
+
+
+@pytest.fixture(scope="session")
+def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small") / "eighty"
+    return make_releases(folder, look_older, small=True)
 
 
 def copy(source: Path, destination: Path, tag: str, **answers: Any) -> Path:
@@ -94,7 +113,13 @@ def refused(project: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("fast_copier")
-@pytest.mark.parametrize("path", ANSWER_FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[] if path.stem in QUICK else pytest.mark.slow, id=path.stem)
+        for path in ANSWER_FILES
+    ],
+)
 def test_an_untouched_project_becomes_what_a_fresh_one_is(
     releases: Path, tmp_path: Path, path: Path
 ) -> None:
@@ -156,20 +181,21 @@ def test_what_a_team_wrote_is_still_there(releases: Path, tmp_path: Path) -> Non
     assert "--unsafe-fixes" in (project / "Makefile").read_text()
     assert "## Run the tests" in (project / "Makefile").read_text()
     assert (project / "docs" / "updating.md").exists()
-    assert not (project / "app" / "core" / "retired.py").exists()
+    assert not (project / "app" / "retired.py").exists()
     assert doctor(project).returncode == 0
 
 
 @pytest.mark.usefixtures("fast_copier")
 def test_the_assistant_is_theirs_once_it_is_there(tmp_path: Path) -> None:
     def newer(source: Path) -> None:
+        (source / "template" / "app" / "assistant").mkdir()
         (source / "template" / "app" / "assistant" / "__init__.py").write_text('"""Newer."""\n')
 
     def older(source: Path) -> None:
-        (source / "template" / "app" / "assistant").mkdir(exist_ok=True)
+        (source / "template" / "app" / "assistant").mkdir()
         (source / "template" / "app" / "assistant" / "__init__.py").write_text('"""Older."""\n')
 
-    source = make_releases(tmp_path / "eighty", older, newer)
+    source = make_releases(tmp_path / "eighty", older, newer, small=True)
     project = copy(source, tmp_path / "project", OLD)
     (project / "app" / "assistant" / "__init__.py").write_text('"""Our proof of concept."""\n')
     commit_all(project)
@@ -203,9 +229,9 @@ def test_an_option_goes_and_comes_back(releases: Path, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("fast_copier")
 def test_a_question_that_is_new_takes_its_default_from_the_preset(
-    releases: Path, tmp_path: Path
+    small_releases: Path, tmp_path: Path
 ) -> None:
-    project = copy(releases, tmp_path / "project", OLD, preset="saas")
+    project = copy(small_releases, tmp_path / "project", OLD, preset="saas")
     assert "retention_days" not in answers_of(project / ".copier-answers.yml")
 
     update(project)
@@ -231,7 +257,8 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (source / "template" / "app" / "costs" / "unmoved.py").write_text(PRICES)
         edit(source / "copier.yml", "_migrations: []", yaml.safe_dump({"_migrations": [MOVES]}))
 
-    return make_releases(tmp_path_factory.mktemp("moving") / "eighty", older, newer)
+    folder = tmp_path_factory.mktemp("moving") / "eighty"
+    return make_releases(folder, older, newer, small=True)
 
 
 PRICES = "".join(f"LINE_{number} = {number}\n\n\n" for number in range(12))
@@ -320,8 +347,8 @@ def test_the_doctor_finds_an_edit_that_went_with_its_file(moving: Path, tmp_path
 
 @pytest.mark.usefixtures("fast_copier")
 @pytest.mark.parametrize("conflict", ["inline", "rej"])
-def test_the_doctor_finds_a_conflict(releases: Path, tmp_path: Path, conflict: str) -> None:
-    project = copy(releases, tmp_path / "project", OLD)
+def test_the_doctor_finds_a_conflict(small_releases: Path, tmp_path: Path, conflict: str) -> None:
+    project = copy(small_releases, tmp_path / "project", OLD)
     edit(project / "compose.yml", "interval: 9s", "interval: 7s")
     commit_all(project)
 
