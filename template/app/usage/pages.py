@@ -14,7 +14,7 @@ from app.access.person import Person
 from app.core.clock import now
 from app.core.db import Database
 from app.usage import reports
-from app.usage.reports import Line
+from app.usage.reports import Allowance, Line
 from app.web import render
 from app.web.navigation import ACCOUNT, Link
 
@@ -80,7 +80,7 @@ async def show_own(
         request,
         "usage/own.html",
         person=person,
-        allowances=[one for one in left if one.limit is not None],
+        allowances=_binding(left),
         features=features,
         **_shown(month, days),
     )
@@ -132,6 +132,13 @@ def _shown(month: Month, lines: Sequence[Line]) -> dict[str, Any]:
         ],
         "dollars": dollars,
     }
+
+
+def _binding(found: Sequence[Allowance]) -> list[Allowance]:
+    """The budgets that have a limit, one's own first, the shortest first."""
+    bound = [one for one in found if one.limit is not None]
+    order = ("hour", "day", "month")
+    return sorted(bound, key=lambda one: (one.holder != "person", order.index(one.period)))
 
 
 def dollars(microdollars: int) -> Decimal:

@@ -15,6 +15,7 @@
   const phone = matchMedia("(pointer: coarse)");
 
   let conversation = chat.dataset.conversation;
+  let isNew = !conversation; // the rest of the page does not know it yet
   let running = null; // the AbortController of the answer that is being written
   let following = true; // the log scrolls along until someone scrolls up
   let failed = null; // the question that got no whole answer: sent again, it is the same one
@@ -219,6 +220,8 @@
       accepted = true;
       await receive(response, answer);
       say("The answer is complete.");
+      if (isNew) document.body.dispatchEvent(new Event("conversation-started"));
+      isNew = false;
     } catch (error) {
       const stopped = error.name === "AbortError";
       if (accepted && stopped) {
