@@ -1,12 +1,15 @@
 """`app dev`: everything on one machine."""
 
+import multiprocessing
 import os
+import signal
 import socket
 import threading
 import time
 from importlib.util import find_spec
 
 import uvicorn
+from fastapi import FastAPI
 from rich import print  # noqa: A004
 from rich.markup import escape
 
@@ -29,7 +32,7 @@ def run(port: int, *, reload: bool) -> None:
     migrate.upgrade(told=lambda module, revision: print(f"  {module:<14} {revision}"))
     threading.Thread(target=_welcome, args=[port], daemon=True).start()
     uvicorn.run(
-        "app.main:create_app",
+        "app.dev:create_app",
         factory=True,
         host=HOST,
         port=port,
@@ -45,13 +48,28 @@ def run(port: int, *, reload: bool) -> None:
     print("Stopped.")
 
 
+def create_app() -> FastAPI:
+    """The app, in a process that goes when the one that started it is gone, killed or not."""
+    from app import main
+
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=[parent], daemon=True).start()
+    return main.create_app()
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _refuse_taken(port: int) -> None:
     """Raise `CannotStart` while nothing has been done yet."""
     try:
         socket.create_server((HOST, port)).close()
     except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise CannotStart(
-            f"Port {port}: {os.strerror(error.errno or 0)}. Choose another: make dev PORT={port + 1}"
+            f"Port {port}: {reason}. Choose another: make dev PORT={port + 1}"
         ) from error
 
 
