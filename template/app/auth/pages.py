@@ -12,7 +12,7 @@ from app.access.access import (
 )
 from app.auth import security_pages, sign_in_pages, sign_up_pages
 from app.auth.dependencies import visitor
-from app.auth.next_page import HOME
+from app.auth.next_pages import HOME
 from app.auth.settings import SignUpSettings
 from app.web import render
 from app.web.navigation import ACCOUNT, Link

@@ -12,7 +12,7 @@ from app.access.person import Person
 from app.auth import cookies, passwords, security, sign_in, totp
 from app.auth.dependencies import ProvenSelf, Self, SelfDetached
 from app.auth.devices import device_name
-from app.auth.next_page import Next, next_path
+from app.auth.next_pages import Next, next_path
 from app.auth.schemas import CodeIn, PasswordChange
 from app.auth.settings import PasswordSettings
 from app.core.db import Database

@@ -19,7 +19,7 @@ from app.auth.dependencies import (
     visitor,
     where_from,
 )
-from app.auth.next_page import Next, keeping, next_path
+from app.auth.next_pages import Next, keeping, next_path
 from app.auth.schemas import ChosenPassword, Proof, ResetRequest, SecondFactor, SignIn
 from app.auth.settings import PasswordSettings, SignUpSettings
 from app.auth.sign_up_pages import expired, inbox, without_referrer

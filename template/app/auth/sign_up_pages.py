@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from app.access.access import public
 from app.auth import cookies, links, sign_in, sign_up
 from app.auth.dependencies import LINKS, SIGN_UPS, where_from
-from app.auth.next_page import HOME
+from app.auth.next_pages import HOME
 from app.auth.schemas import GivenPassword, SignUp
 from app.auth.settings import PasswordSettings, SignUpSettings
 from app.core.errors import Problem

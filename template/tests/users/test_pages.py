@@ -263,6 +263,37 @@ async def test_an_address_that_nobody_confirmed_can_still_be_invited(browser):
     page = await browser.open(link)
     page = await page.send("/sign-up", display_name="Grace Hopper", password="the owner's own 42")
     assert page.path == "/sign-up/sent"
-    member = await browser.client.get(f"/api/users/{squatted.user_id}")
-    assert member.json()["role"] == "reviewer"
-    assert member.json()["display_name"] == "Grace Hopper"
+    found = await browser.client.get("/api/users", params={"search": squatted.email})
+    [member] = found.json()["users"]
+    assert (member["role"], member["display_name"]) == ("reviewer", "Grace Hopper")
+
+
+async def test_people_and_invitations_of_another_organisation_do_not_exist(browser, new_browser):
+    theirs = await make_organization()
+    boss, member = await make_user(theirs, role="admin"), await make_user(theirs)
+    address = f"new.{theirs.slug}@example.com"
+    async with new_browser() as other:
+        over_there = Browser(other)
+        await over_there.sign_in(boss)
+        page = await over_there.open("/admin/users/invitations")
+        page = await page.send("/admin/users/invitations", email=address)
+        withdraw = re.search(r'formaction="([^"]+/withdraw)"', page.html)[1]
+
+        await browser.sign_in(await make_user(role="admin"))
+        page = await browser.request("GET", "/admin/users", params={"search": member.email})
+        assert f"/admin/users/{member.user_id}" not in page.links
+        page = await browser.open("/admin/users/invitations")
+        assert address not in page.html
+        token = page.form("/admin/users/invitations").fields["csrf_token"]
+        path = f"/admin/users/{member.user_id}"
+        assert (await browser.open(path)).status == 404
+        for action in ("role", "suspend", "reactivate", "remove"):
+            page = await browser.request(
+                "POST", f"{path}/{action}", data={"csrf_token": token, "role": "admin"}
+            )
+            assert page.status == 404, action
+        await browser.request("POST", withdraw, data={"csrf_token": token})
+
+        page = await over_there.open(path)
+        assert ("Member" in page.text, "Active" in page.text) == (True, True)
+        assert address in (await over_there.open("/admin/users/invitations")).text
