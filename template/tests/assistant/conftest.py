@@ -1,7 +1,7 @@
-"""The app on a real socket, in front of a model provider on another one."""
+"""People who ask, and a model provider on a real socket that answers."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -9,10 +9,12 @@ from uuid import UUID
 import httpx2
 import orjson
 import pytest
+from fastapi import FastAPI
 
 from app.access.forgery import SESSION_COOKIE
 from app.core.ids import uuid7
 from app.llm import http
+from tests.conftest import new_client
 from tests.factories import Someone, make_user, sign_in
 from tests.llm.wire_server import WireServer, running
 
@@ -51,7 +53,7 @@ class Reader:
 
 @dataclass
 class Browser:
-    """Someone signed in, over a real socket."""
+    """Someone signed in."""
 
     client: httpx2.AsyncClient
     someone: Someone
@@ -96,23 +98,15 @@ class Browser:
 
 
 @pytest.fixture
-async def browser_of(live_server: str) -> AsyncIterator[Callable[[Someone], Any]]:
-    """Sign someone in: `browser = await browser_of(someone)`."""
-    clients = []
+async def browser_of(app: FastAPI) -> AsyncIterator[Callable[[Someone], Any]]:
+    """`browser = await browser_of(someone)` signs in. Answers arrive when they are whole."""
+    async with AsyncExitStack() as stack:
 
-    async def open_browser(someone: Someone) -> Browser:
-        client = httpx2.AsyncClient(base_url=live_server, timeout=10)
-        clients.append(client)
-        await sign_in(client, someone)
-        # The cookie is for HTTPS only; what stands before the app in production ends that.
-        token = client.cookies[SESSION_COOKIE]
-        client.headers["Cookie"] = f"{SESSION_COOKIE}={token}"
-        client.cookies.clear()
-        return Browser(client, someone)
+        async def open_browser(someone: Someone) -> Browser:
+            client = await stack.enter_async_context(new_client(app))
+            return Browser(await sign_in(client, someone), someone)
 
-    yield open_browser
-    for client in clients:
-        await client.aclose()
+        yield open_browser
 
 
 @pytest.fixture
@@ -120,6 +114,18 @@ async def browser(browser_of: Callable[[Someone], Any]) -> Browser:
     """A member who is signed in."""
     made: Browser = await browser_of(await make_user(password=False))
     return made
+
+
+@pytest.fixture
+async def live_browser(live_server: str) -> AsyncIterator[Browser]:
+    """The same over a real socket: an answer arrives word by word."""
+    async with httpx2.AsyncClient(base_url=live_server, timeout=10) as client:
+        someone = await make_user(password=False)
+        await sign_in(client, someone)
+        # The cookie is for HTTPS only; what stands before the app in production ends that.
+        client.headers["Cookie"] = f"{SESSION_COOKIE}={client.cookies[SESSION_COOKIE]}"
+        client.cookies.clear()
+        yield Browser(client, someone)
 
 
 def turns_in_order(count: int) -> list[UUID]:

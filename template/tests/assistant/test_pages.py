@@ -3,7 +3,7 @@ from html import unescape
 
 import pytest
 
-from app.assistant.models import Message
+from app.assistant.models import Conversation, Message
 from app.core import db
 from tests.assistant.conftest import turns_in_order
 from tests.llm.wire_server import WORDS, Behaviour
@@ -119,7 +119,8 @@ async def test_an_answer_that_broke_off_says_so_and_offers_to_try_again(browser,
     assert 'data-retry="k1"' in html
 
 
-async def test_while_an_answer_is_written_elsewhere_nothing_offers_a_retry(browser, model):
+async def test_while_an_answer_is_written_elsewhere_nothing_offers_a_retry(live_browser, model):
+    browser = live_browser
     model.behaviour = Behaviour(gap=0.05)
     conversation = await browser.new()
     async with browser.asking(conversation, "What is it?", key="k1") as reader:
@@ -159,9 +160,13 @@ async def test_long_conversations_lead_to_their_earlier_messages(browser, model)
 
 
 async def test_the_list_leads_to_older_conversations(browser, model):
-    for number in range(52):
-        made = await browser.client.post("/api/conversations", json={"title": f"No. {number}"})
-        assert made.status_code == 201
+    own = {
+        "organization_id": browser.someone.organization_id,
+        "user_id": browser.someone.user_id,
+    }
+    async with db.transaction(**own) as session:
+        for number, made in enumerate(turns_in_order(52)):
+            session.add(Conversation(id=made, title=f"No. {number}", **own))
     html = await page(browser, "/chat")
     assert side(html)[0] == "No. 51"
     assert "No. 1" not in side(html)

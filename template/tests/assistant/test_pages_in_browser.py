@@ -1,0 +1,120 @@
+"""The chat as people see it, in a real browser."""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from app.access.forgery import SESSION_COOKIE
+from tests.factories import make_user, sign_in
+from tests.llm.wire_server import Behaviour, WireServer
+from tests.web.conftest import chromium  # noqa: F401 a fixture
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def page(
+    chromium: Browser,  # noqa: F811
+    live_server: str,
+    model: WireServer,
+) -> AsyncIterator[Page]:
+    """A browser in which someone is signed in. What it complains about fails the test."""
+    async with httpx2.AsyncClient() as client:
+        await sign_in(client, await make_user(password=False))
+        token = client.cookies[SESSION_COOKIE]
+    # Browsers take localhost for as safe as HTTPS, so they keep a cookie that is for HTTPS only.
+    context = await chromium.new_context(base_url=live_server.replace("127.0.0.1", "localhost"))
+    context.set_default_timeout(5000)
+    await context.add_cookies(
+        [
+            {
+                "name": SESSION_COOKIE,
+                "value": token,
+                "domain": "localhost",
+                "path": "/",
+                "secure": True,
+            }
+        ]
+    )
+    opened, complaints = await context.new_page(), []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    await context.close()
+    assert complaints == []
+
+
+async def ask(page: Page, text: str) -> None:
+    await page.get_by_label("Your message").fill(text)
+    await page.keyboard.press("Enter")
+
+
+async def test_the_first_question_makes_a_conversation_that_stands_in_the_list(page, model):
+    await page.goto("/chat")
+    await ask(page, "How many moons has Jupiter?")
+    links = page.get_by_role("navigation", name="Conversations").get_by_role("listitem")
+    await expect(links).to_have_text(["How many moons has Jupiter?"])
+    await expect(page).to_have_title(re.compile("^How many moons has Jupiter"))
+    await expect(page.locator(".message-assistant .prose")).to_contain_text("word9")
+    await page.get_by_role("button", name="Rename").click()
+    await page.get_by_label("Title").fill("Moons")
+    await page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    await expect(links).to_have_text(["Moons"])
+    await page.get_by_role("button", name="Delete").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await expect(links).to_have_count(0)
+
+
+async def test_words_are_shown_while_the_model_still_writes(page, model):
+    model.behaviour = Behaviour(gap=0.1)
+    await page.goto("/chat")
+    await ask(page, "What is it?")
+    answer = page.locator(".message-assistant")
+    await expect(answer.locator(".prose")).to_contain_text("word2")
+    assert await answer.get_attribute("aria-busy") == "true"
+    assert "word9" not in await answer.locator(".prose").inner_text()
+    await expect(answer.locator(".prose")).to_contain_text("word9")
+    await expect(answer).not_to_have_attribute("aria-busy", "true")
+
+
+async def test_a_thumb_is_still_there_after_loading_the_page_again(page, model):
+    await page.goto("/chat")
+    await ask(page, "What is it?")
+    await page.get_by_role("button", name="Good answer").click()
+    await expect(page.get_by_text("Your rating is kept")).to_be_attached()
+    await page.reload()
+    good = page.get_by_role("button", name="Good answer")
+    await expect(good).to_have_attribute("aria-pressed", "true")
+
+
+async def test_a_question_without_an_answer_can_be_asked_again_after_a_reload(page, model):
+    model.behaviour = Behaviour(status=500, error={})
+    await page.goto("/chat")
+    await ask(page, "What is it?")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    model.behaviour = Behaviour()
+    await page.reload()
+    await expect(page.get_by_text("No answer came.")).to_be_visible()
+    await page.locator("[data-retry]").click()
+    await expect(page.locator(".message-assistant .prose")).to_contain_text("word9")
+    await page.reload()
+    await expect(page.locator(".message-person")).to_have_count(1)
+    await expect(page.locator(".message-assistant")).to_have_count(1)
+
+
+async def test_an_answer_that_was_stopped_is_kept_as_far_as_it_came(page, model):
+    model.behaviour = Behaviour(words=("word ",) * 300, gap=0.05)
+    await page.goto("/chat")
+    await ask(page, "Tell me all.")
+    await expect(page.locator(".message-assistant .prose")).to_contain_text("word word")
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.get_by_text("Stopped", exact=True)).to_be_visible()
+    await model.aborted.wait()
+    # The server stores it in its own time.
+    for _ in range(50):
+        await page.reload()
+        if await page.get_by_text("Interrupted", exact=True).count():
+            break
+    await expect(page.locator(".message-assistant .prose")).to_contain_text("word word")
