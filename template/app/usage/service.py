@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from psycopg import Error as PsycopgError
 from sqlalchemy import column, delete, func, select, table, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,17 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.person import Person
 from app.audit import service as audit
 from app.core.clock import now
-from app.core.errors import NotFound, TooMany
+from app.core.errors import NotFound, TooMany, Unavailable
+from app.limits.connections import fetch
 from app.usage.models import UsageCounter, UsageLimit, UsageRecord
 from app.usage.settings import UsageSettings, microdollars
 
 # The table belongs to users, which stands above; row security shows the colleagues in it.
 PEOPLE = table("users", column("id"), column("display_name"))
 
-RESERVE = text(
-    "SELECT * FROM usage_reserve(:call_id, :organization_id, :user_id, :feature, :provider, :model,"
-    " :tokens, :microdollars, :price_known, :seconds, :person_hour, :person_day, :person_month,"
-    " :organization_hour, :organization_day, :organization_month)"
+RESERVE = (
+    "SELECT * FROM usage_reserve(%(call_id)s, %(organization_id)s, %(user_id)s, %(feature)s,"
+    " %(provider)s, %(model)s, %(tokens)s, %(microdollars)s, %(price_known)s, %(seconds)s,"
+    " %(person_hour)s, %(person_day)s, %(person_month)s, %(organization_hour)s,"
+    " %(organization_day)s, %(organization_month)s)"
 )
 SETTLE = text(
     "SELECT usage_settle(:call_id, :organization_id, :state, :outcome, :model, :input_tokens,"
@@ -35,6 +38,10 @@ class TokensSpent(TooMany):
 
 class BudgetSpent(TooMany):
     """No money is left in this month."""
+
+
+class BudgetsUnreachable(Unavailable):
+    """The database does not answer. What is not reserved is not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,6 @@ class Used:
 
 
 async def reserve(
-    db: AsyncSession,
     wanted: Reservation,
     *,
     feature: str,
@@ -73,8 +79,8 @@ async def reserve(
 ) -> None:
     """Set tokens and money aside, or raise `TokensSpent` or `BudgetSpent` and set nothing aside.
 
-    One statement, which names the organisation for the transaction itself. What is not settled
-    within `seconds` counts as left behind by a process that died.
+    A statement that commits by itself, so that it holds for everyone at once and takes a single
+    round trip. What is not settled within `seconds` was left behind by a process that died.
     """
     values = {
         "call_id": wanted.call_id,
@@ -89,9 +95,13 @@ async def reserve(
         "seconds": seconds,
         **_settings_limits(),
     }
-    row = (await db.execute(RESERVE, values)).one()
-    if row.refused_by is not None:
-        raise _refusal(row.refused_by, row.again_at)
+    try:
+        row = await fetch(RESERVE, values)
+    except (PsycopgError, TimeoutError) as error:
+        raise BudgetsUnreachable("Budgets cannot be checked now; please try again.") from error
+    refused_by, again_at = row or (None, None)  # A function always gives a row.
+    if refused_by is not None:
+        raise _refusal(refused_by, again_at)
 
 
 async def settle(db: AsyncSession, reservation: Reservation, used: Used, outcome: str) -> bool:

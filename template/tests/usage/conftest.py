@@ -49,8 +49,7 @@ class Till:
         made = Reservation(
             uuid7(), self.person.organization_id, self.person.user_id, tokens, microdollars
         )
-        async with db.transaction() as session:
-            await service.reserve(session, made, **values)
+        await service.reserve(made, **values)
         self.reserved.append(made)
         return made
 

@@ -2,7 +2,6 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import transaction
 from app.core.errors import Problem
 from app.core.logging import log
 from app.llm.call import Call
@@ -34,17 +33,14 @@ async def before(call: Call) -> None:
         tokens=asked + most,
         microdollars=price.cost(asked, most),
     )
-    # The statement names the organisation itself, which saves a round trip.
-    async with transaction() as db:
-        await service.reserve(
-            db,
-            call.reservation,
-            feature=call.ask.feature,
-            provider=provider.name,
-            model=provider.model,
-            price_known=price.known,
-            seconds=LLMSettings.load().deadline_seconds + SETTLING_SECONDS,
-        )
+    await service.reserve(
+        call.reservation,
+        feature=call.ask.feature,
+        provider=provider.name,
+        model=provider.model,
+        price_known=price.known,
+        seconds=LLMSettings.load().deadline_seconds + SETTLING_SECONDS,
+    )
 
 
 async def after(call: Call, db: AsyncSession) -> None:
