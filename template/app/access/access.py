@@ -72,7 +72,7 @@ class Access:
         if person is None:
             raise SignInFirst
         request.state.person = person
-        if person.level != self.level:
+        if self.level not in {person.level, "any"}:
             if self.level == "full":
                 raise SecondFactorPending("The second factor is still to come.")
             raise NotPermitted("You are signed in already.")
@@ -105,7 +105,8 @@ def allow(
 ) -> Any:
     """People with `permission`; with `recent` only after a fresh proof of identity.
 
-    `policy=False` lets someone in who still has to set up the second factor that is asked for.
+    `level` is "pending" for the step between password and second factor, "any" for both sides of
+    it. `policy=False` lets someone in who still has to set up the second factor that is asked for.
     """
     # Cached: the same object for the same words lets FastAPI ask once per request.
     return Depends(_access(Access, permission, recent, level, policy), scope="function")

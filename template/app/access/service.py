@@ -52,11 +52,13 @@ async def start(
 
 
 async def rotate(
-    db: AsyncSession, person: Person, *, second_factor: bool | None = None
+    db: AsyncSession, person: Person, *, proved: bool, second_factor: bool | None = None
 ) -> tuple[str, UUID]:
     """A new token for a session that rose: the old one, perhaps seen by others, is dead.
 
-    Raises `NotFound` when the session ended meanwhile; of two at once only one rotates.
+    Only with `proved`, everything asked for again, does the proof count anew and the session last
+    longer; or a stolen session could keep itself alive. Raises `NotFound` when the session ended
+    meanwhile; of two at once only one rotates.
     """
     row = await db.scalar(
         update(Session)
@@ -66,7 +68,7 @@ async def rotate(
     )
     if row is None:
         raise NotFound("This session has ended.")
-    return await start(
+    token, new_id = await start(
         db,
         user_id=person.user_id,
         organization_id=person.organization_id,
@@ -75,6 +77,13 @@ async def rotate(
         address=row.address,
         user_agent=row.user_agent,
     )
+    if not proved:
+        await db.execute(
+            update(Session)
+            .where(Session.id == new_id)
+            .values(authenticated_at=row.authenticated_at, expires_at=row.expires_at)
+        )
+    return token, new_id
 
 
 async def of_person(db: AsyncSession, user_id: UUID) -> Sequence[Session]:
@@ -99,6 +108,16 @@ async def end(db: AsyncSession, user_id: UUID, session_id: UUID) -> None:
     )
     if ended is None:
         raise NotFound("No such session.")
+
+
+async def end_replaced(db: AsyncSession, token: str | None) -> None:
+    """End the session that a browser held before it signed in anew, whoever's it was."""
+    if token:
+        await db.execute(
+            update(Session)
+            .where(Session.token_digest == digest(token), Session.revoked_at.is_(None))
+            .values(revoked_at=now())
+        )
 
 
 async def end_all(

@@ -1,3 +1,5 @@
+from typing import Literal
+
 from pydantic_settings import SettingsConfigDict
 
 from app.core.settings import ModuleSettings, answers
@@ -14,5 +16,7 @@ class AccessSettings(ModuleSettings):
     """A session ends after so long, used or not."""
     step_up_minutes: int = 10
     """How long a proof of identity counts for sensitive actions."""
-    second_factor: str = USERS.get("second_factor", "optional")
+    second_factor: Literal["optional", "admins", "everyone"] = USERS.get(
+        "second_factor", "optional"
+    )
     """optional, admins or everyone."""

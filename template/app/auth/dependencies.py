@@ -1,6 +1,6 @@
 """Who asks, from where, how often: shared by endpoints and pages, so both have one budget."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from fastapi import Cookie, Request
 
@@ -18,6 +18,8 @@ Self = Annotated[Person, allow("account.manage", policy=False)]
 # Hashing and mail take their time: no transaction is held meanwhile.
 SelfDetached = Annotated[Person, allow_detached("account.manage", policy=False)]
 ProvenSelf = Annotated[Person, allow_detached("account.manage", recent=True, policy=False)]
+# Whoever stands half-way can leave, too.
+Leaving = Annotated[Person, allow("account.manage", level="any", policy=False)]
 Pending = Annotated[Person, allow_detached("account.manage", level="pending", policy=False)]
 
 SIGN_UPS = limited("sign-up", Rate(20, 3600, strict=True))
@@ -26,11 +28,20 @@ RESETS = limited("reset", Rate(20, 3600, strict=True))
 LINKS = limited("link", Rate(30, 300, strict=True))
 
 
-def where_from(request: Request) -> dict[str, str]:
-    return {
-        "address": client_address(request.scope),
-        "user_agent": request.headers.get("user-agent", ""),
-    }
+class From(TypedDict):
+    """What a new session is to know about the browser, and the session that it takes over from."""
+
+    address: str
+    user_agent: str
+    replaces: str | None
+
+
+def where_from(request: Request) -> From:
+    return From(
+        address=client_address(request.scope),
+        user_agent=request.headers.get("user-agent", ""),
+        replaces=request.cookies.get(SESSION_COOKIE),
+    )
 
 
 async def visitor(request: Request) -> Person | None:

@@ -11,6 +11,7 @@ from app.auth.dependencies import (
     SIGN_INS,
     SIGN_UPS,
     Device,
+    Leaving,
     Pending,
     ProvenSelf,
     Self,
@@ -96,7 +97,7 @@ async def finish_sign_in(form: SecondFactor, response: Response, person: Pending
 
 
 @router.post("/sign-out", status_code=204)
-async def end_session(response: Response, db: Database, person: Self) -> None:
+async def end_session(response: Response, db: Database, person: Leaving) -> None:
     """End this session."""
     await sign_in.sign_out(db, person)
     cookies.forget(response)

@@ -4,6 +4,7 @@ from sqlalchemy import delete
 
 from app.access import service as sessions
 from app.auth.models import OneTimeLink
+from app.auth.sign_up import forget_unconfirmed
 from app.core.clock import now
 from app.core.db import transaction
 from app.jobs.queue import every, task
@@ -17,3 +18,4 @@ async def clean_up() -> None:
         await sessions.forget_old(db)
         limit = now() - timedelta(days=30)
         await db.execute(delete(OneTimeLink).where(OneTimeLink.expires_at < limit))
+        await forget_unconfirmed(db)

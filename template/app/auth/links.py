@@ -24,7 +24,12 @@ class LinkExpired(Problem):
 
 
 async def make(
-    db: AsyncSession, user_id: UUID, purpose: str, *, password_hash: str | None = None
+    db: AsyncSession,
+    user_id: UUID,
+    purpose: str,
+    *,
+    password_hash: str | None = None,
+    display_name: str | None = None,
 ) -> str:
     """A new link; earlier ones for a new password stop working."""
     if purpose == "reset":
@@ -36,6 +41,7 @@ async def make(
             purpose=purpose,
             token_digest=digest(token),
             password_hash=password_hash,
+            display_name=display_name,
             expires_at=now() + LIFETIME[purpose],
         )
     )

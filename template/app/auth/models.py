@@ -45,5 +45,7 @@ class OneTimeLink(Base):
     token_digest: Mapped[bytes] = mapped_column(unique=True)
     password_hash: Mapped[str | None] = mapped_column(String(255))
     """Of a sign-up: the password that was chosen with it. It counts when the link is used."""
+    display_name: Mapped[str | None] = mapped_column(String(120))
+    """Of a sign-up: so that a stranger's does not end up in the account of the address's owner."""
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

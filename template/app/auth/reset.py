@@ -5,6 +5,7 @@ from sqlalchemy import select
 from app.access import service as sessions
 from app.audit import service as audit
 from app.auth import links, passwords
+from app.auth.even_time import even_time
 from app.auth.models import Password
 from app.auth.settings import public_url
 from app.core.db import transaction
@@ -17,7 +18,7 @@ PER_ACCOUNT = Rate(5, 86_400, strict=True)
 
 async def request(email: str) -> None:
     """Mail a link when there is an account; whoever asks learns nothing."""
-    async with transaction(elevated=True) as db:
+    async with even_time(), transaction(elevated=True) as db:
         user = await users.by_email(db, email)
         if user is None or user.activated_at is None:
             return

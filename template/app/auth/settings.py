@@ -39,7 +39,7 @@ class PasswordSettings(ModuleSettings):
 
     def production_problems(self) -> list[str]:
         problems = []
-        if self.memory_kib * self.rounds < 19_456 * 2:
+        if self.memory_kib < 7_168 or self.memory_kib * self.rounds < 19_456 * 2:
             problems.append("PASSWORD_MEMORY_KIB and PASSWORD_ROUNDS are below 19456 and 2.")
         if self.minimum_length < 8:
             problems.append("PASSWORD_MINIMUM_LENGTH must be at least 8.")

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access import service as sessions
 from app.access.person import Person
 from app.audit import service as audit
-from app.auth import passwords, totp
+from app.auth import links, passwords, totp
 from app.auth.models import Password, TotpDevice
 from app.auth.schemas import Level, SignedIn
 from app.auth.settings import public_url
@@ -46,9 +46,15 @@ class _Account:
 
 
 async def sign_in(
-    email: str, password: str, *, device: str | None, address: str, user_agent: str
+    email: str,
+    password: str,
+    *,
+    device: str | None,
+    address: str,
+    user_agent: str,
+    replaces: str | None = None,
 ) -> SignedIn:
-    """Check the password and start a session.
+    """Check the password and start a session; the one whose token it `replaces` ends.
 
     Raises `WrongCredentials`, `AccountSuspended`, or the lockout's `TooMany`.
     """
@@ -76,6 +82,7 @@ async def sign_in(
     async with transaction(elevated=True) as db:
         if newer:
             (await _password(db, account.user_id)).hash = newer
+        await sessions.end_replaced(db, replaces)
         token, session_id = await sessions.start(
             db,
             user_id=account.user_id,
@@ -95,10 +102,17 @@ async def sign_in(
 
 
 async def start_session(
-    user_id: UUID, organization_id: UUID, *, email: str, address: str, user_agent: str
+    user_id: UUID,
+    organization_id: UUID,
+    *,
+    email: str,
+    address: str,
+    user_agent: str,
+    replaces: str | None = None,
 ) -> SignedIn:
     """A session for someone who just proved mailbox and password in another way."""
     async with transaction(elevated=True) as db:
+        await sessions.end_replaced(db, replaces)
         token, session_id = await sessions.start(
             db,
             user_id=user_id,
@@ -131,20 +145,22 @@ async def prove_again(person: Person, password: str, code: str | None) -> str:
     if confirmed:
         await totp.accept(person, code or "")
     async with transaction(elevated=True) as db:
-        token, _ = await sessions.rotate(db, person)
+        token, _ = await sessions.rotate(db, person, proved=True)
         await audit.record(db, "identity.proved", person=person)
     return token
 
 
 async def change_password(person: Person, old: str, new: str) -> str:
-    """Set a new password and end every other session; this one gets a new token."""
+    """Set a new password, end every other session and reset link; this one gets a new token."""
     passwords.check(new, email=person.email, name=person.display_name)
     await _check_password(person, old)
     hashed = await passwords.hash_password(new)
     async with transaction(elevated=True) as db:
         (await _password(db, person.user_id)).hash = hashed
+        await links.end_all(db, person.user_id, "reset")
         await sessions.end_all(db, person.user_id, but=person.session_id)
-        token, _ = await sessions.rotate(db, person)
+        # The password alone is no proof for someone with a second factor.
+        token, _ = await sessions.rotate(db, person, proved=False)
         await audit.record(db, "password.changed", person=person)
         await mail.send(
             db,

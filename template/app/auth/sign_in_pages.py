@@ -13,8 +13,8 @@ from app.auth.dependencies import (
     RESETS,
     SIGN_INS,
     Device,
+    Leaving,
     Pending,
-    Self,
     SelfDetached,
     visitor,
     where_from,
@@ -110,7 +110,7 @@ def _second_factor(
 
 
 @router.post("/sign-out")
-async def end_session(db: Database, person: Self) -> Response:
+async def end_session(db: Database, person: Leaving) -> Response:
     await sign_in.sign_out(db, person)
     response = flash.redirect("/", "You are signed out.")
     cookies.forget(response)

@@ -7,20 +7,25 @@ account on a stranger's address: their link and their password never meet.
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
 from app.auth import links, passwords
+from app.auth.even_time import even_time
 from app.auth.models import OneTimeLink, Password
 from app.auth.settings import SignUpSettings, public_url
 from app.core.clock import now
 from app.core.crypto import digest
 from app.core.db import transaction
 from app.core.errors import Forbidden
+from app.limits.service import Rate, RateLimited, take
 from app.mail import service as mail
 from app.users import service as users
 from app.users.models import Membership, Organization, Role, User
+
+PER_ADDRESS = Rate(6, 6 * 3600, strict=True)
+"""Mails to one address, whoever asks from wherever."""
 
 
 class SignUpClosed(Forbidden):
@@ -48,8 +53,9 @@ def refuse_stranger(email: str) -> None:
     settings = SignUpSettings.load()
     if settings.mode == "invitation":
         raise SignUpClosed("New accounts are by invitation only; ask an administrator for one.")
-    domain = email.rpartition("@")[2].casefold()
-    if settings.mode == "domain" and domain not in {one.casefold() for one in settings.domains}:
+    # Not casefold: to it the letter of "straße" is ss, and to the registries another domain.
+    domain = email.rpartition("@")[2].lower()
+    if settings.mode == "domain" and domain not in {one.lower() for one in settings.domains}:
         raise SignUpClosed("Only addresses of our own organisation can sign up here.")
 
 
@@ -69,8 +75,15 @@ async def register(
         refuse_stranger(email)
     passwords.check(password, email=email, name=display_name)
     hashed = await passwords.hash_password(password)
-    async with transaction(elevated=True) as db:
+    async with even_time(), transaction(elevated=True) as db:
+        # One at a time for each address: two at once would both be the first.
+        await db.execute(select(func.pg_advisory_xact_lock(8081, func.hashtext(email.lower()))))
+        await forget_unconfirmed(db, email)
         organization_id, role = await _place(db, email, invitation)
+        try:
+            await take(f"sign-up:{email.lower()}", PER_ADDRESS)
+        except RateLimited:
+            return  # told, it would say who signed up lately
         user = await users.by_email(db, email)
         if user is not None and user.activated_at is not None:
             await mail.send(
@@ -89,29 +102,46 @@ async def register(
                 organization_id=organization_id,
                 role=role,
             )
-        else:
-            user.display_name = display_name
-            if invitation is not None:
-                # Signed up before and never confirmed: the invitation says where they belong.
-                await users.place(db, user.id, organization_id=organization_id, role=role)
-        token = await links.make(db, user.id, "activate", password_hash=hashed)
-        await mail.send(
-            db,
-            email,
-            "auth/activate",
-            name=display_name,
-            link=public_url(f"/activate/{token}"),
+        elif invitation is not None:
+            # Signed up before and never confirmed: the invitation says where they belong.
+            await users.place(db, user.id, organization_id=organization_id, role=role)
+        token = await links.make(
+            db, user.id, "activate", password_hash=hashed, display_name=display_name
         )
+        # Without the name: it would let strangers write to any address through us.
+        await mail.send(db, user.email, "auth/activate", link=public_url(f"/activate/{token}"))
         await audit.record(
             db, "account.registered", organization_id=organization_id, user_id=user.id
         )
+
+
+async def forget_unconfirmed(db: AsyncSession, email: str | None = None) -> None:
+    """Delete accounts that nobody confirmed in time, and with them the role that was offered.
+
+    Who was suspended meanwhile does not come back by this way.
+    """
+    usable = select(OneTimeLink.id).where(
+        OneTimeLink.user_id == User.id,
+        OneTimeLink.purpose == "activate",
+        OneTimeLink.used_at.is_(None),
+        OneTimeLink.expires_at > now(),
+    )
+    suspended = select(Membership.id).where(
+        Membership.user_id == User.id, Membership.suspended_at.is_not(None)
+    )
+    unconfirmed = delete(User).where(
+        User.activated_at.is_(None), ~usable.exists(), ~suspended.exists()
+    )
+    if email is not None:
+        unconfirmed = unconfirmed.where(func.lower(User.email) == email.lower())
+    await db.execute(unconfirmed)
 
 
 async def _place(db: AsyncSession, email: str, invitation: str | None) -> tuple[UUID, str]:
     """The organisation and role a new account gets."""
     if invitation is not None:
         invited = await users.open_invitation(db, invitation)
-        if invited.email.casefold() != email.casefold():
+        if invited.email.lower() != email.lower():
             raise SignUpClosed("This invitation is for another mail address.")
         return invited.organization_id, invited.role
     organization = await users.the_organization(db)
@@ -148,6 +178,7 @@ async def activate(token: str, password: str) -> Activated:
         await links.end_all(db, link.user_id, "activate")
         user = await db.get_one(User, link.user_id)
         user.activated_at = now()
+        user.display_name = link.display_name or user.display_name
         db.add(Password(user_id=user.id, hash=hashed))
         await users.accept_invitations(db, user.email)
         organization_id = await db.scalar(

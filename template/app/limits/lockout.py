@@ -126,7 +126,9 @@ def _known(login: str, device: str | None) -> bool:
 
 
 def _proof(login: str, name: str) -> str:
-    return keyed_digest(f"{_normal(login)}\0{name}", "device").hex()
+    # Narrower than the counter: who owns a look-alike login must not mint devices for this one.
+    exact = normalize("NFC", login).strip().lower()
+    return keyed_digest(f"{exact}\0{name}", "device").hex()
 
 
 def _normal(login: str) -> str:

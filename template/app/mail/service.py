@@ -115,6 +115,12 @@ async def letter(db: AsyncSession, message_id: UUID) -> Letter:
     return _letter(message)
 
 
+async def forget(db: AsyncSession, address: str) -> None:
+    """Delete what was written to an address, sent or not, when its owner's account goes."""
+    async with elevated(db):
+        await db.execute(delete(MailMessage).where(MailMessage.recipient == sendable(address)))
+
+
 async def remove_old(db: AsyncSession) -> None:
     before = now() - timedelta(days=MailSettings.load().keep_days)
     await db.execute(delete(MailMessage).where(MailMessage.created_at < before))

@@ -145,14 +145,17 @@ async def remove(db: AsyncSession, person: Person, user_id: UUID) -> None:
 
     Who also belongs to another organisation keeps the account and leaves this one.
     """
-    await member(db, user_id)
+    found = await member(db, user_id)
     await _keep_an_admin(db, user_id)
     await audit.record(db, "user.removed", person=person, target=user_id)
     await _end_sessions(db, person, user_id)
+    await _withdraw(db, found.email)
     await db.execute(delete(Membership).where(Membership.user_id == user_id))
     async with elevated(db):
         belongs = select(Membership.id).where(Membership.user_id == user_id)
-        await db.execute(delete(User).where(User.id == user_id, ~belongs.exists()))
+        gone = delete(User).where(User.id == user_id, ~belongs.exists()).returning(User.id)
+        if await db.scalar(gone):
+            await mail.forget(db, found.email)
 
 
 async def _keep_an_admin(db: AsyncSession, user_id: UUID) -> None:
@@ -187,12 +190,8 @@ async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Inv
     )
     if taken:
         raise AlreadyMember
-    await db.execute(
-        update(Invitation)
-        .where(func.lower(Invitation.email) == email.lower(), Invitation.accepted_at.is_(None))
-        .where(Invitation.revoked_at.is_(None))
-        .values(revoked_at=now())
-    )
+    if await _withdraw(db, email):
+        await _forget_unconfirmed(db, person, email)
     token = new_token()
     invitation = Invitation(
         organization_id=person.organization_id,
@@ -216,6 +215,31 @@ async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Inv
     return invitation
 
 
+async def _withdraw(db: AsyncSession, email: str) -> bool:
+    """Withdraw the open invitations to an address; whether there were any."""
+    withdrawn = await db.scalars(
+        update(Invitation)
+        .where(func.lower(Invitation.email) == email.lower(), Invitation.accepted_at.is_(None))
+        .where(Invitation.revoked_at.is_(None))
+        .values(revoked_at=now())
+        .returning(Invitation.id)
+    )
+    return bool(withdrawn.all())
+
+
+async def _forget_unconfirmed(db: AsyncSession, person: Person, email: str) -> None:
+    """Who followed an invitation and has still to confirm loses with it the role it offered."""
+    here = select(Membership.id).where(
+        Membership.user_id == User.id, Membership.organization_id == person.organization_id
+    )
+    async with elevated(db):
+        await db.execute(
+            delete(User).where(
+                func.lower(User.email) == email.lower(), User.activated_at.is_(None), here.exists()
+            )
+        )
+
+
 async def open_invitations(db: AsyncSession) -> Sequence[Invitation]:
     rows = await db.scalars(
         select(Invitation)
@@ -227,15 +251,16 @@ async def open_invitations(db: AsyncSession) -> Sequence[Invitation]:
 
 
 async def revoke_invitation(db: AsyncSession, person: Person, invitation_id: UUID) -> None:
-    ended = await db.scalar(
+    email = await db.scalar(
         update(Invitation)
         .where(Invitation.id == invitation_id, Invitation.accepted_at.is_(None))
         .where(Invitation.revoked_at.is_(None))
         .values(revoked_at=now())
-        .returning(Invitation.id)
+        .returning(Invitation.email)
     )
-    if ended is None:
+    if email is None:
         raise NotFound("No such open invitation.")
+    await _forget_unconfirmed(db, person, email)
     await audit.record(db, "invitation.revoked", person=person, target=invitation_id)
 
 
@@ -321,5 +346,6 @@ async def accept_invitations(db: AsyncSession, email: str) -> None:
     await db.execute(
         update(Invitation)
         .where(func.lower(Invitation.email) == email.lower(), Invitation.accepted_at.is_(None))
+        .where(Invitation.revoked_at.is_(None), Invitation.expires_at > now())
         .values(accepted_at=now())
     )
