@@ -1,5 +1,6 @@
 import pytest
 
+from app.access.settings import AccessSettings
 from app.core.settings import Settings, UnsafeSettings, refuse_unsafe
 
 
@@ -55,6 +56,19 @@ def test_production_refuses_the_stand_ins_of_modules(configure):
         refuse_unsafe()
     for name in ("MAIL_BACKEND", "PASSWORD_MEMORY_KIB", "SIGN_UP_FIRST_IS_ADMIN"):
         assert name in str(refusal.value)
+
+
+def test_production_refuses_hashes_that_take_little_memory_however_many_rounds(configure):
+    safe_production(configure)
+    configure(PASSWORD_MEMORY_KIB="64", PASSWORD_ROUNDS="1000")
+    with pytest.raises(UnsafeSettings, match="PASSWORD_MEMORY_KIB"):
+        refuse_unsafe()
+
+
+def test_a_misspelt_policy_is_an_error_and_not_no_policy(configure):
+    configure(SESSION_SECOND_FACTOR="everybody")
+    with pytest.raises(ValueError, match="second_factor"):
+        AccessSettings.load()
 
 
 def test_a_malformed_key_is_refused_without_being_told(configure):

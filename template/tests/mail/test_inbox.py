@@ -88,6 +88,16 @@ async def test_there_is_no_inbox_in_production_or_beside_a_mail_server(
     assert "Secret" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/dev/inbox", "/dev/inbox/{id}", "/api/dev/inbox"])
+async def test_a_name_made_to_lead_to_this_machine_opens_no_inbox(client, written, path):
+    path = path.format(id=await written(address(), "Secret"))
+    foreign = await client.get(path, headers={"Host": "rebound.example:8000"})
+    assert foreign.status_code == 404
+    assert "Secret" not in foreign.text
+    for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
+        assert (await client.get(path, headers={"Host": host})).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "html"),
     [
