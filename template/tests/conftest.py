@@ -13,6 +13,8 @@ from pathlib import Path
 
 os.environ["APP_ENV"] = "test"
 os.environ.setdefault("PUBLIC_URL", "https://testserver")
+# No test spends money: a key that this machine has set would reach a real provider.
+os.environ["LLM_PROVIDER"] = "stand_in"
 # Cheap on purpose; production refuses such parameters.
 os.environ.setdefault("PASSWORD_MEMORY_KIB", "8")
 os.environ.setdefault("PASSWORD_ROUNDS", "1")
