@@ -51,8 +51,11 @@ async def begin(
         raise service.NoSuchConversation
     if is_answering(conversation):
         raise StillAnswering("An answer is still being written here. Please wait for it.")
+    answer = None
     question = await _asked_before(db, conversation_id, text, key)
-    if question is None:
+    if question is not None:
+        answer = await _complete_answer(db, question.turn_id)
+    else:
         question = Message(
             id=(turn_id := uuid7()),
             turn_id=turn_id,
@@ -64,7 +67,6 @@ async def begin(
             idempotency_key=key,
         )
         db.add(question)
-    answer = await _complete_answer(db, question.turn_id)
     if answer is None:
         # Whoever dies while answering blocks the conversation no longer than a call may last.
         longest = timedelta(seconds=LLMSettings.load().deadline_seconds + 30)
