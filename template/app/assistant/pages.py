@@ -24,7 +24,7 @@ NAVIGATION = [Link("Chat", "/chat", "assistant.use", icon="chat", order=10)]
 SUGGESTIONS = (
     "How do I move my proof of concept in?",
     "How do the template's improvements get here?",
-    "Where do the settings stand?",
+    "How long are conversations kept?",
 )
 
 User = Annotated[Person, allow("assistant.use")]

@@ -1,0 +1,106 @@
+"""Whoever follows docs/move-your-proof-of-concept-in.md gets a module that works."""
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from app.core import database_roles
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "docs" / "move-your-proof-of-concept-in.md"
+FILE = re.compile(r"`((?:app|tests)/[\w./]+)`:\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# What a page is made of is not there in a project without a web UI.
+HAS_PAGES = find_spec("app.web") is not None
+OF_PAGES = ("/pages.py", "/test_pages.py", ".html")
+MIGRATE = """
+from app.core import migrate
+migrate.upgrade()
+path = migrate.new_revision("minutes", "first minutes")
+text = path.read_text()
+assert {written!r} in text, text
+path.write_text(text.replace({written!r}, {edited!r}))
+migrate.upgrade()
+with migrate.connected() as connection:
+    assert migrate.problems(connection) == []
+"""
+
+
+@pytest.fixture
+def files() -> dict[str, str]:
+    """The files that the page shows."""
+    shown = dict(FILE.findall(PAGE.read_text(encoding="utf-8")))
+    return {path: text for path, text in shown.items() if HAS_PAGES or not path.endswith(OF_PAGES)}
+
+
+@pytest.fixture
+def project(tmp_path: Path, files: dict[str, str]) -> Path:
+    """A copy of this project in which someone did what the page says."""
+    leave_out = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "app", tmp_path / "app", ignore=leave_out)
+    (tmp_path / "tests").mkdir()
+    for name in ("conftest.py", "factories.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    # The same database server; the tests inside make a database of their own in it.
+    (tmp_path / ".local").symlink_to(ROOT / ".local", target_is_directory=True)
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def run(project: Path, *words: str, **environment: str) -> None:
+    """Run Python in the copy."""
+    # A key of whoever runs this would have a real model asked.
+    ours = ("LLM_", "OPENAI_", "DATABASE_", "TEST_DATABASE_", "PYTEST_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=project,
+        env=kept | {"PYTHONPATH": str(project), "APP_ENV": "test"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_shows_every_kind_of_file(files):
+    assert {Path(path).name for path in files} >= {
+        "answer.py",
+        "models.py",
+        "permissions.py",
+        "service.py",
+        "endpoints.py",
+        "jobs.py",
+        "test_minutes.py",
+    }
+
+
+def test_the_migration_is_written_as_the_page_says(project, database):
+    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
+    database_roles.create_database(database.admin, name)
+    urls = database.of(name)
+    edited = re.search(r"^ {4}(protect\(.*\))$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)[1]
+    code = MIGRATE.format(written='protect("minutes")', edited=edited)
+    try:
+        run(project, "-c", code, DATABASE_URL=urls.app, DATABASE_OWNER_URL=urls.owner)
+    finally:
+        database_roles.drop_database(database.admin, name)
+    # With the migration in place, its own tests and the chat with its new answer run.
+    run(project, "-m", "pytest", "tests/minutes", "-p", "no:cacheprovider", "-p", "no:xdist")
+
+
+def test_the_code_of_the_page_passes_the_projects_checks(project):
+    folders = ("app/minutes", "app/assistant", "tests/minutes")
+    run(project, "-m", "ruff", "check", "--no-cache", *folders)
+    run(project, "-m", "ruff", "format", "--check", "--no-cache", *folders)
