@@ -1,6 +1,8 @@
 """What someone tries who holds a session, a password or a code that is not theirs."""
 
+import asyncio
 import secrets
+from time import time
 
 import pyotp
 import pytest
@@ -36,6 +38,14 @@ async def change(someone, values):
         await session.execute(
             text(f"UPDATE sessions SET {values} WHERE user_id = :u AND revoked_at IS NULL"),
             {"u": someone.user_id},
+        )
+
+
+async def forget_step(someone):
+    """Let the code of this half minute count again, as if time had passed."""
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text("UPDATE totp_devices SET last_step = 0 WHERE user_id = :u"), {"u": someone.user_id}
         )
 
 
@@ -87,8 +97,7 @@ async def test_each_step_of_signing_in_gives_another_token_and_ends_the_one_befo
     app = await enrol(client)
     await by_password(client, ada)
     pending = client.cookies[SESSION_COOKIE]
-    async with db.transaction(elevated=True) as session:
-        await session.execute(text("UPDATE totp_devices SET last_step = 0"))
+    await forget_step(ada)
     done = await client.post("/api/auth/second-factor", json={"code": app.now()})
     assert done.status_code == 200
     assert client.cookies[SESSION_COOKIE] != pending
@@ -108,6 +117,55 @@ async def test_half_way_through_one_can_turn_round_and_leave(client):
 
     put(client, pending)
     assert (await client.get("/api/me")).json()["type"] == "/problems/sign-in-first"
+
+
+async def test_signing_out_empties_what_the_browser_kept(client):
+    await sign_in(client, await make_user())
+    answer = await client.post("/api/auth/sign-out")
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
+    assert SESSION_COOKIE not in client.cookies
+
+
+async def test_whoever_never_confirmed_the_address_has_neither_session_nor_sign_in(client):
+    ada = await make_user(activated_at=None)
+    await sign_in(client, ada)
+    assert (await client.get("/api/me")).status_code == 401
+    client.cookies.clear()
+    assert (await by_password(client, ada)).status_code == 401
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-30, 200), (30, 200), (-90, 422), (90, 422)])
+async def test_a_code_is_good_for_its_half_minute_and_one_beside_it(client, seconds, status):
+    ada = await make_user()
+    await sign_in(client, ada)
+    app = await enrol(client)
+    await forget_step(ada)
+    await by_password(client, ada)
+    if (late := time() % 30 - 20) > 0:  # not over the end of a step
+        await asyncio.sleep(10 - late)
+    code = {"code": app.at(int(time()) + seconds)}
+    assert (await client.post("/api/auth/second-factor", json=code)).status_code == status
+
+
+async def test_a_secret_put_into_the_row_of_another_opens_nothing(client, new_browser):
+    ada, eve = await make_user(), await make_user()
+    await sign_in(client, ada)
+    await enrol(client)
+    async with new_browser() as browser:
+        await sign_in(browser, eve)
+        app = await enrol(browser)
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text(
+                "UPDATE totp_devices SET last_step = 0, secret ="
+                " (SELECT secret FROM totp_devices WHERE user_id = :e) WHERE user_id = :a"
+            ),
+            {"a": ada.user_id, "e": eve.user_id},
+        )
+    await by_password(client, ada)
+    answer = await client.post("/api/auth/second-factor", json={"code": app.now()})
+    assert answer.status_code >= 400
+    assert (await client.get("/api/me")).status_code == 401
 
 
 async def test_the_password_alone_is_no_fresh_proof_where_there_is_a_second_factor(client):

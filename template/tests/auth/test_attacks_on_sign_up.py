@@ -118,6 +118,14 @@ async def test_signing_up_without_the_invitation_that_waits_gives_no_role(
     assert (await client.get("/api/me")).json()["role"] == "member"
 
 
+async def test_an_administrator_sends_fifty_invitations_an_hour_and_no_more(office):
+    statuses = [
+        (await office.post("/api/invitations", json={"email": f"n{i}@example.com"})).status_code
+        for i in range(51)
+    ]
+    assert statuses == [201] * 50 + [429]
+
+
 async def test_whoever_is_removed_does_not_come_back_by_an_invitation(
     client, office, invite, new_address, mails_to, link_in
 ):
