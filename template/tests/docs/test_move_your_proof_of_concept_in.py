@@ -104,3 +104,4 @@ def test_the_code_of_the_page_passes_the_projects_checks(project):
     folders = ("app/minutes", "app/assistant", "tests/minutes")
     run(project, "-m", "ruff", "check", "--no-cache", *folders)
     run(project, "-m", "ruff", "format", "--check", "--no-cache", *folders)
+    run(project, "-c", "from importlinter.cli import lint_imports; exit(lint_imports())")
