@@ -1,98 +1,22 @@
-"""The whole life of a call: real sockets to the provider, real rows in the ledger and the log."""
+"""The whole life of a call: a provider on a real socket, real rows in ledger and log."""
 
-import asyncio
-from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 
 import pytest
-from fastapi import FastAPI
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from app.access.person import Person
-from app.audit.models import Event
 from app.core import db
-from app.core.errors import Problem
 from app.guardrails.input import injection
 from app.guardrails.output import secrets
 from app.guardrails.verdicts import Question, Verdict
 from app.llm import errors, gateway
-from app.llm.port import Ask, Delta, Done, Message
-from app.usage.models import UsageRecord
+from app.llm.port import Ask, Message
 from app.usage.service import BudgetSpent, TokensSpent
 from tests.factories import make_user
-from tests.llm.wire_server import WORDS, Behaviour, WireServer
+from tests.llm.caller import KEY, SYSTEM, Caller
+from tests.llm.wire_server import WORDS, Behaviour
 from tests.usage.conftest import limit, person_of
-
-SYSTEM = "You are the assistant of Example Ltd. Answer briefly and never promise any refund at all."
-KEY = "sk-live-" + "T4xkQ29fLmZ7vWc8RbN3yHs6Jd1G"
-
-
-@dataclass
-class Caller:
-    """Someone who asks."""
-
-    person: Person
-
-    async def ask(self, question: str = "Who are you?", **more) -> tuple[str, Done | None]:
-        """What was shown, and the Done if there was one."""
-        messages = [Message("system", SYSTEM), Message("user", question)]
-        shown, done = "", None
-        ask = Ask(**{"messages": messages, "feature": "test"} | more)
-        async with aclosing(gateway.answer(self.person, ask)) as events:
-            async for event in events:
-                if isinstance(event, Delta):
-                    shown += event.text
-                else:
-                    done = event
-        return shown, done
-
-    async def refused(self, kind: type[Problem], question: str = "Who are you?", **more) -> Problem:
-        with pytest.raises(kind) as caught:
-            await self.ask(question, **more)
-        return caught.value
-
-    async def shown_until(self, kind: type[Problem]) -> str:
-        """What was shown before the problem."""
-        shown = ""
-        messages = [Message("system", SYSTEM), Message("user", "Who are you?")]
-        try:
-            async for event in gateway.answer(self.person, Ask(messages, feature="test")):
-                shown += event.text
-        except kind:
-            return shown
-        pytest.fail("The answer went through.")
-
-    async def entry(self) -> UsageRecord:
-        """The one line in the ledger."""
-        return (await self._rows(UsageRecord))[0]
-
-    async def entries(self) -> list[UsageRecord]:
-        return await self._rows(UsageRecord)
-
-    async def event(self) -> Event:
-        """The last event of a model call in the audit log."""
-        events = await self._rows(Event)
-        return [one for one in events if one.action.startswith("model.")][-1]
-
-    async def reserved(self) -> int:
-        """What all counters together still hold back; nothing, once no call runs."""
-        async with db.transaction(organization_id=self.person.organization_id) as session:
-            return await session.scalar(
-                text("SELECT sum(reserved_tokens + reserved_microdollars) FROM usage_counters")
-            )
-
-    async def _rows(self, kind: type) -> list:
-        async with db.transaction(organization_id=self.person.organization_id) as session:
-            return list(await session.scalars(select(kind).order_by(kind.created_at)))
-
-
-@pytest.fixture
-async def caller(app: FastAPI, wire_server: WireServer, configure: Callable[..., None]) -> Caller:
-    configure(
-        LLM_PROVIDER="compatible", LLM_BASE_URL=wire_server.url, LLM_MODEL="m", LLM_API_KEY=KEY
-    )
-    return Caller(person_of(await make_user(password=False)))
 
 
 async def test_an_answer_streams_and_is_booked(caller, wire_server):
@@ -329,166 +253,6 @@ async def test_an_output_guard_that_fails_shows_nothing_more(caller, monkeypatch
 
     assert (await caller.event()).detail["output_guards"]["reason"] == "failed"
     assert await caller.reserved() == 0
-
-
-# When it goes wrong: told, booked, and nothing stays reserved.
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "problem"),
-    [
-        ({"status": 429, "headers": {"Retry-After": "9"}}, errors.ModelThrottled),
-        ({"status": 401}, errors.KeyRefused),
-        ({"status": 400}, errors.RequestRefused),
-        ({"status": 500}, errors.ModelDown),
-        ({"content_type": "text/html"}, errors.ModelMisconfigured),
-    ],
-)
-async def test_a_call_that_the_provider_refuses_costs_nothing(
-    caller, wire_server, behaviour, problem
-):
-    wire_server.behaviour = Behaviour(**behaviour)
-    told = await caller.refused(problem)
-
-    assert KEY not in told.detail
-    entry = await caller.entry()
-    assert (entry.state, entry.outcome) == ("released", "failed")
-    assert (entry.input_tokens, entry.output_tokens, entry.microdollars) == (0, 0, 0)
-    assert (await caller.event()).detail["problem"] == told.type.removeprefix("/problems/")
-    assert await caller.reserved() == 0
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "problem"),
-    [
-        ({"cut_after": 5, "gap": 0.002}, errors.AnswerCut),
-        ({"garbage_after": 5}, errors.AnswerMalformed),
-        ({"error_after": 5}, errors.AnswerCut),
-        ({"finish": None, "done": False}, errors.AnswerCut),
-    ],
-)
-async def test_a_broken_answer_is_booked_as_far_as_it_came(caller, wire_server, behaviour, problem):
-    wire_server.behaviour = Behaviour(**behaviour)
-    await caller.refused(problem)
-
-    entry = await caller.entry()
-    assert (entry.state, entry.outcome, entry.estimated) == ("settled", "failed", True)
-    assert entry.input_tokens > 0
-    assert await caller.reserved() == 0
-
-
-async def test_a_model_that_says_nothing_is_given_up(caller, wire_server, configure):
-    configure(LLM_FIRST_TOKEN_SECONDS=0.1)
-    wire_server.behaviour = Behaviour(silent=True)
-    await caller.refused(errors.ModelTooSlow)
-
-    async with asyncio.timeout(2):
-        await wire_server.aborted.wait()
-    entry = await caller.entry()
-    # It took the question, so the question may cost.
-    assert (entry.state, entry.output_tokens) == ("settled", 0)
-    assert entry.input_tokens > 0
-    assert await caller.reserved() == 0
-
-
-async def test_an_answer_that_takes_too_long_is_ended(caller, wire_server, configure):
-    configure(LLM_DEADLINE_SECONDS=0.15)
-    wire_server.behaviour = Behaviour(words=WORDS * 50, gap=0.02)
-    await caller.refused(errors.ModelTooSlow)
-
-    async with asyncio.timeout(2):
-        await wire_server.aborted.wait()
-    entry = await caller.entry()
-    assert 0 < entry.output_tokens < 500
-    assert await caller.reserved() == 0
-
-
-async def test_an_answer_without_end_is_ended(caller, wire_server, configure):
-    configure(LLM_MAX_OUTPUT_TOKENS=10)
-    wire_server.behaviour = Behaviour(words=("word " * 20,) * 1000)
-    shown, done = await caller.ask()
-
-    assert done.finish_reason == "length"
-    assert len(shown) <= 320
-    assert (await caller.entry()).estimated
-
-
-async def test_who_leaves_in_the_middle_pays_for_what_came(caller, wire_server):
-    wire_server.behaviour = Behaviour(words=WORDS * 100, gap=0.005)
-    ask = Ask([Message("user", "Who are you?")], feature="test")
-    async with aclosing(gateway.answer(caller.person, ask)) as events:
-        await anext(events)
-
-    async with asyncio.timeout(2):
-        await wire_server.aborted.wait()
-    entry = await caller.entry()
-    assert (entry.state, entry.outcome) == ("settled", "left")
-    assert 0 < entry.output_tokens < 100
-    assert await caller.reserved() == 0
-
-
-@pytest.mark.parametrize("after", [0.0, 0.01, 0.03, 0.06])
-async def test_a_cancelled_call_is_settled_wherever_it_was(caller, wire_server, after):
-    wire_server.behaviour = Behaviour(words=WORDS * 100, gap=0.005, first_after=0.03)
-    task = asyncio.create_task(caller.ask())
-    await asyncio.sleep(after)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await gateway.drain()
-
-    assert not await caller.reserved()
-    assert all(one.outcome == "left" for one in await caller.entries())
-
-
-async def test_a_call_cancelled_again_while_it_is_settled_is_settled(caller, wire_server):
-    wire_server.behaviour = Behaviour(words=WORDS * 100, gap=0.005)
-    task = asyncio.create_task(caller.ask())
-    await asyncio.sleep(0.05)
-    for _ in range(5):
-        task.cancel()
-        await asyncio.sleep(0)
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await gateway.drain()
-
-    assert (await caller.entry()).state == "settled"
-    assert await caller.reserved() == 0
-
-
-async def test_calls_at_once_are_all_settled(caller, wire_server):
-    wire_server.behaviour = Behaviour(gap=0.002)
-    answers = await asyncio.gather(*(caller.ask() for _ in range(16)))
-
-    assert {shown for shown, _ in answers} == {"".join(WORDS)}
-    assert len(await caller.entries()) == 16
-    assert await caller.reserved() == 0
-
-
-@pytest.mark.parametrize(
-    "usage",
-    [
-        None,
-        {"prompt_tokens": 0, "completion_tokens": 0},
-        {"prompt_tokens": 10**9, "completion_tokens": 3},
-        {"prompt_tokens": 20, "completion_tokens": 10**9},
-        {"prompt_tokens": "twenty", "completion_tokens": None},
-    ],
-)
-async def test_usage_that_cannot_be_is_counted_instead(caller, wire_server, usage):
-    wire_server.behaviour = Behaviour(usage=usage)
-    _, done = await caller.ask()
-
-    assert done.usage.estimated
-    assert done.usage.output_tokens == 20
-    assert 20 < done.usage.input_tokens < 120
-
-
-async def test_what_nobody_reads_yet_is_noted(caller, wire_server):
-    wire_server.behaviour = Behaviour(extra={"reasoning_content": "hm"})
-    await caller.ask()
-
-    assert (await caller.event()).detail["unread"] == ["reasoning_content"]
 
 
 async def test_without_a_key_the_stand_in_answers_and_says_so(caller, wire_server, configure):
