@@ -1,4 +1,5 @@
 import asyncio
+import os
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -44,7 +45,8 @@ async def gallery_address() -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
-        pytest.skip("no chromium on PATH")
+        # A check that never runs where it counts would pass for ever.
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("No chromium on PATH.")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM,
