@@ -15,6 +15,19 @@ os.environ["APP_ENV"] = "test"
 os.environ.setdefault("PUBLIC_URL", "https://testserver")
 # No test spends money: a key that this machine has set would reach a real provider.
 os.environ["LLM_PROVIDER"] = "stand_in"
+# Whatever was answered at generation, tests start from the same rules and set what they need.
+os.environ |= {
+    "SIGN_UP_MODE": "open",
+    "SIGN_UP_DOMAINS": "[]",
+    "SESSION_SECOND_FACTOR": "optional",
+    "SESSION_IDLE_MINUTES": "30",
+    "SESSION_ABSOLUTE_HOURS": "12",
+    "USAGE_PERSON_TOKENS_PER_HOUR": "240000",
+    "USAGE_PERSON_TOKENS_PER_DAY": "960000",
+    "USAGE_ORGANIZATION_DOLLARS_PER_MONTH": "50",
+    "ASSISTANT_RETENTION_DAYS": "90",
+    "DATABASE_POOL_SIZE": "10",
+}
 # Cheap on purpose; production refuses such parameters.
 os.environ.setdefault("PASSWORD_MEMORY_KIB", "8")
 os.environ.setdefault("PASSWORD_ROUNDS", "1")
