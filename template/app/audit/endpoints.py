@@ -6,7 +6,7 @@ from fastapi.responses import StreamingResponse
 from app.access.access import allow, allow_detached
 from app.access.person import Person
 from app.audit import export, service
-from app.audit.filters import Wanted
+from app.audit.filters import Before, Wanted
 from app.audit.schemas import EventOut, EventPage
 from app.core.clock import now
 from app.core.db import Database, transaction
@@ -21,7 +21,7 @@ async def list_events(
     db: Database,
     person: Annotated[Person, allow("audit.read")],
     wanted: Wanted,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Before = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> EventPage:
     """The organisation's events, newest first."""

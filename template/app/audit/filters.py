@@ -37,8 +37,12 @@ def _aware(moment: date | datetime | None, *, whole_day: bool = False) -> dateti
     if moment is None:
         return None
     if not isinstance(moment, datetime):
-        moment = datetime.combine(moment, time()) + timedelta(days=1 if whole_day else 0)
+        if whole_day and moment < date.max:  # behind it there is no day
+            moment += timedelta(days=1)
+        moment = datetime.combine(moment, time())
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+# Beyond it the database has no number.
+Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 Wanted = Annotated[Filter, Depends(_filter)]

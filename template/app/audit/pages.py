@@ -3,13 +3,13 @@
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from app.access.access import allow
 from app.access.person import Person
 from app.audit import service
-from app.audit.filters import Wanted
+from app.audit.filters import Before, Wanted
 from app.core.db import Database
 from app.web import render
 from app.web.forms import blank
@@ -27,7 +27,7 @@ async def show(
     db: Database,
     person: Annotated[Person, allow("audit.read")],
     wanted: Wanted,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Before = None,
 ) -> HTMLResponse:
     page = await service.search(db, person.organization_id, wanted, before=before)
     names = await service.names(db, page.events, wanted.user_id)

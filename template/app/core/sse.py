@@ -34,8 +34,9 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[Event, None]) -> None:
-        self.status_code = 200
+    # FastAPI reads the status from the signature when it describes a route.
+    def __init__(self, events: AsyncGenerator[Event, None], status_code: int = 200) -> None:
+        self.status_code = status_code
         self.background = None
         self.events = events
         self.init_headers(

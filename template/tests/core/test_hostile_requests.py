@@ -1,10 +1,59 @@
 """Requests that no honest browser or proxy sends."""
 
+import re
+from uuid import uuid4
+
 import httpx2
 import pytest
 
+from app.access.access import routes
 from app.core.middleware import RequestContext
 from app.core.settings import get_settings
+from tests.factories import make_user, sign_in
+
+
+async def test_the_api_describes_itself(client):
+    found = await client.get("/api/openapi.json")
+    assert found.status_code == 200
+    assert "/api/auth/sign-in" in found.json()["paths"]
+
+
+def _parameters(dependant):
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for one in dependant.dependencies:
+        yield from _parameters(one)
+
+
+STRANGE = [
+    "%00",
+    "%ED%A0%80",
+    "-1",
+    "9" * 24,
+    "1e400",
+    "0001-01-01",
+    "9999-12-31",
+    "9999-12-31T23:59:59-14:00",
+    "%0d%0aX-Evil:1",
+]
+
+
+async def test_no_parameter_of_any_route_makes_it_fail(app, client):
+    await sign_in(client, await make_user(role="admin"))
+    found = []
+    for route in routes(app):
+        if "GET" not in (route.methods or ()) or route.path == "/health/ready":
+            continue
+        path = re.sub(r"{[^}]+}", str(uuid4()), route.path)
+        addresses = [
+            f"{path}?{name}={value}" for name in _parameters(route.dependant) for value in STRANGE
+        ]
+        if "{" in route.path:
+            addresses += [re.sub(r"{[^}]+}", value, route.path) for value in STRANGE]
+        for address in addresses:
+            answer = await client.get(address)
+            if answer.status_code in {429, *range(500, 600)} or "x-evil" in answer.headers:
+                found.append((address, answer.status_code))
+    assert found == []
 
 
 @pytest.mark.parametrize("encoding", ["unicode_escape", "undefined"])
