@@ -11,6 +11,7 @@ from app.audit.verification import Report, verify
 from app.core.db import transaction
 from app.core.embedded import Urls
 from app.core.ids import uuid7
+from tests.factories import Someone, make_user, sign_in
 
 
 @pytest.fixture
@@ -52,3 +53,21 @@ def action() -> str:
     """An action that no other test records."""
     letters = token_hex(6).translate(str.maketrans("0123456789", "ghijklmnop"))
     return f"test.{letters}"
+
+
+@pytest.fixture
+async def admin(client) -> Someone:
+    someone = await make_user(role="admin", password=False)
+    await sign_in(client, someone)
+    return someone
+
+
+async def happen(someone: Someone, *actions: str, **values: object) -> None:
+    for action in actions:
+        async with transaction(organization_id=someone.organization_id) as db:
+            await service.record(
+                db,
+                action,
+                organization_id=someone.organization_id,
+                **{"user_id": someone.user_id} | values,
+            )

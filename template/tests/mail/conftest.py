@@ -1,8 +1,13 @@
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 import app.mail.templates as templates
+from app.core.db import transaction
+from app.mail import service
+
+HELLO = "Subject: {{ subject }}\n\n{{ body }}\n"
 
 
 @pytest.fixture
@@ -19,3 +24,18 @@ def mails(tmp_path, monkeypatch):
 
     yield write
     templates._parts.cache_clear()
+
+
+@pytest.fixture
+def written(mails):
+    mails(hello=HELLO)
+
+    async def write(to: str, subject: str, body: str = "Hello"):
+        async with transaction() as db:
+            return await service.send(db, to, "sample/hello", subject=subject, body=body)
+
+    return write
+
+
+def address() -> str:
+    return f"ada_{uuid4().hex[:12]}@example.com"
