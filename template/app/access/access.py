@@ -4,19 +4,18 @@ person: Annotated[Person, allow("audit.read")]       a permission
 dependencies=[public()]                              anyone
 """
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Awaitable, Callable, Iterator
+from functools import cache, partial
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import Mount
 
 from app.access import forgery
-from app.access.person import Person, identify
-from app.core.db import Database, transaction
+from app.access.person import Person, identify, identify_alone
+from app.core.db import Database
 from app.core.errors import Forbidden, Unauthorized
 
 
@@ -62,12 +61,14 @@ class Access:
         self.policy = policy
 
     async def __call__(self, request: Request, db: Database) -> Person:
-        return await self.check(request, db)
+        return await self.check(request, partial(identify, db))
 
-    async def check(self, request: Request, db: AsyncSession) -> Person:
+    async def check(
+        self, request: Request, find: Callable[[str], Awaitable[Person | None]]
+    ) -> Person:
         await forgery.check(request)
         token = request.cookies.get(forgery.SESSION_COOKIE)
-        person = await identify(db, token) if token else None
+        person = await find(token) if token else None
         request.state.csrf_token = forgery.token_for(request)
         if person is None:
             raise SignInFirst
@@ -88,11 +89,10 @@ class Access:
 
 
 class DetachedAccess(Access):
-    """The same in a short transaction of its own, for endpoints that stream or call a model."""
+    """The same by a statement of its own, for endpoints that stream or call a model."""
 
     async def __call__(self, request: Request) -> Person:  # type: ignore[override]
-        async with transaction() as db:
-            return await self.check(request, db)
+        return await self.check(request, identify_alone)
 
 
 @cache

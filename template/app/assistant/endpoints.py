@@ -104,7 +104,7 @@ async def _turn(
     own = partial(transaction, organization_id=person.organization_id, user_id=person.user_id)
     async with own() as db:
         turn = await turns.begin(db, person, conversation_id, text, key)
-    if turn.answer is not None:
+    if turn.answer is not None and turn.is_answered:
         yield "delta", {"text": turn.answer.text}
         for event in ending(turn.answer.details, turn.answer.call_id):
             yield event

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import Update, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
@@ -18,7 +18,7 @@ from app.llm import port
 from app.llm.settings import LLMSettings
 from app.llm.streaming import Outcome
 
-TURNS_TO_REMEMBER = 200
+MESSAGES_TO_REMEMBER = 400
 TITLE_CHARACTERS = 60
 
 
@@ -39,69 +39,92 @@ class Turn:
     question: str
     history: Sequence[port.Message]
     answer: Message | None
-    """Given when the same question was answered before."""
+    """What there is of an answer from before, when the same question was sent again."""
+
+    @property
+    def is_answered(self) -> bool:
+        return self.answer is not None and self.answer.state != "interrupted"
 
 
 async def begin(
     db: AsyncSession, person: Person, conversation_id: UUID, text: str, key: str | None = None
 ) -> Turn:
     """Store a question. Sent again with the same `key` it stays one question."""
-    conversation = await db.get(Conversation, conversation_id, with_for_update=True)
-    if conversation is None:
-        raise service.NoSuchConversation
-    if is_answering(conversation):
-        raise StillAnswering("An answer is still being written here. Please wait for it.")
-    answer = None
-    question = await _asked_before(db, conversation_id, text, key)
-    if question is not None:
-        answer = await _complete_answer(db, question.turn_id)
-    else:
-        question = Message(
-            id=(turn_id := uuid7()),
-            turn_id=turn_id,
-            conversation_id=conversation_id,
-            organization_id=person.organization_id,
-            user_id=person.user_id,
-            role="user",
-            text=text,
-            idempotency_key=key,
-        )
-        db.add(question)
-    if answer is None:
-        # Whoever dies while answering blocks the conversation no longer than a call may last.
-        longest = timedelta(seconds=LLMSettings.load().deadline_seconds + 30)
-        conversation.answering_until = now() + longest
-        conversation.updated_at = now()
-    history = await _history(db, conversation_id, question.turn_id)
-    return Turn(question.turn_id, conversation_id, text, history, answer)
+    title = await _take(db, conversation_id)
+    question, answer = await _asked_before(db, conversation_id, key) if key else (None, None)
+    if question is not None and question.text != text:
+        raise KeyUsedBefore("This Idempotency-Key was used for another question.")
+    turn_id = question.turn_id if question else uuid7()
+    # A conversation gets its title with its first answer: without one there is no history.
+    history = await _history(db, conversation_id, turn_id) if title else ()
+    turn = Turn(turn_id, conversation_id, text, history, answer)
+    if question is None:
+        await _add(db, person, turn, id=turn_id, role="user", text=text, idempotency_key=key)
+    if turn.is_answered:
+        await db.execute(_released(turn))
+    return turn
 
 
 async def keep(db: AsyncSession, person: Person, turn: Turn, outcome: Outcome) -> None:
     """Store what became of the answer; a retry takes the place of one that broke off."""
-    conversation = await db.get(Conversation, turn.conversation_id, with_for_update=True)
-    if conversation is None:  # Deleted meanwhile.
-        return
-    conversation.answering_until = None
+    release = _released(turn)
+    if outcome.state != "refused":
+        title = func.coalesce(func.nullif(Conversation.title, ""), title_of(turn.question))
+        release = release.values(updated_at=now(), title=title)
+    if await db.scalar(release.returning(Conversation.id)) is None:
+        return  # Deleted meanwhile.
     if outcome.state == "refused":
         # What may not be asked is not kept either.
         await db.execute(delete(Message).where(Message.turn_id == turn.id))
         return
-    conversation.updated_at = now()
-    conversation.title = conversation.title or title_of(turn.question)
     if not outcome.text:  # No word is no answer: the question stays open for a retry.
         return
-    await db.execute(delete(Message).where(Message.turn_id == turn.id, Message.role == "assistant"))
-    db.add(
-        Message(
+    if turn.answer is not None:
+        await db.execute(delete(Message).where(Message.id == turn.answer.id))
+    await _add(
+        db,
+        person,
+        turn,
+        role="assistant",
+        text=outcome.text,
+        state=outcome.state,
+        call_id=outcome.done and outcome.done.call_id,
+        details=outcome.details,
+    )
+
+
+async def _take(db: AsyncSession, conversation_id: UUID) -> str:
+    """Reserve the conversation for one answer, and tell its title."""
+    # Who dies while answering blocks it no longer than a call may last.
+    longest = timedelta(seconds=LLMSettings.load().deadline_seconds + 30)
+    moment = now()
+    query = (
+        update(Conversation)
+        .where(Conversation.id == conversation_id)
+        .where(or_(Conversation.answering_until.is_(None), Conversation.answering_until <= moment))
+        .values(answering_until=moment + longest)
+        .returning(Conversation.title)
+    )
+    title = await db.scalar(query)
+    if title is None:
+        await service.conversation(db, conversation_id)
+        raise StillAnswering("An answer is still being written here. Please wait for it.")
+    return title
+
+
+def _released(turn: Turn) -> Update:
+    query = update(Conversation).where(Conversation.id == turn.conversation_id)
+    return query.values(answering_until=None)
+
+
+async def _add(db: AsyncSession, person: Person, turn: Turn, **values: object) -> None:
+    await db.execute(
+        insert(Message).values(
             turn_id=turn.id,
             conversation_id=turn.conversation_id,
             organization_id=person.organization_id,
             user_id=person.user_id,
-            role="assistant",
-            text=outcome.text,
-            state=outcome.state,
-            call_id=outcome.done and outcome.done.call_id,
-            details=outcome.details,
+            **values,
         )
     )
 
@@ -123,26 +146,20 @@ def title_of(question: str) -> str:
     line = " ".join(question.split())
     if len(line) <= TITLE_CHARACTERS:
         return line
-    return line[:TITLE_CHARACTERS].rpartition(" ")[0] + " …"
+    cut = line[:TITLE_CHARACTERS]
+    return (cut.rpartition(" ")[0] or cut) + " …"
 
 
 async def _asked_before(
-    db: AsyncSession, conversation_id: UUID, text: str, key: str | None
-) -> Message | None:
-    if key is None:
-        return None
-    query = select(Message).where(
+    db: AsyncSession, conversation_id: UUID, key: str
+) -> tuple[Message | None, Message | None]:
+    """The question with this key, and its answer, as far as they are there."""
+    turn = select(Message.turn_id).where(
         Message.conversation_id == conversation_id, Message.idempotency_key == key
     )
-    found = await db.scalar(query)
-    if found is not None and found.text != text:
-        raise KeyUsedBefore("This Idempotency-Key was used for another question.")
-    return found
-
-
-async def _complete_answer(db: AsyncSession, turn_id: UUID) -> Message | None:
-    query = select(Message).where(Message.turn_id == turn_id, Message.role == "assistant")
-    return await db.scalar(query.where(Message.state != "interrupted"))
+    said = await db.scalars(select(Message).where(Message.turn_id.in_(turn)))
+    by_role = {one.role: one for one in said}
+    return by_role.get("user"), by_role.get("assistant")
 
 
 async def _history(
@@ -152,10 +169,12 @@ async def _history(
 
     A question that a guard refused would have every later one refused as well.
     """
-    said, _ = await service.messages(db, conversation_id, before=turn_id, turns=TURNS_TO_REMEMBER)
-    answered = {one.turn_id for one in said if one.role == "assistant" and one.state != "withheld"}
-    return [
-        port.Message("user" if one.role == "user" else "assistant", one.text)
-        for one in said
-        if one.turn_id in answered
-    ]
+    query = (
+        select(Message.turn_id, Message.role, Message.text, Message.state)
+        .where(Message.conversation_id == conversation_id, Message.turn_id < turn_id)
+        .order_by(Message.turn_id.desc(), Message.role)
+        .limit(MESSAGES_TO_REMEMBER)
+    )
+    rows = (await db.execute(query)).all()[::-1]
+    answered = {one.turn_id for one in rows if one.role == "assistant" and one.state != "withheld"}
+    return [port.Message(one.role, one.text) for one in rows if one.turn_id in answered]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -79,6 +80,10 @@ def as_problem(error: Exception) -> Problem:
         case PoolTimeout():
             log.warning("database.pool_exhausted")
             return Unavailable("Too many people at once; please try again.", retry_after=2)
+        # Statements outside SQLAlchemy raise the driver's own errors.
+        case psycopg.OperationalError() | TimeoutError():
+            log.error("database.unreachable", error=type(error).__name__)
+            return Unavailable("The database cannot be reached; please try again.")
         case InterfaceError() | OperationalError() if _lost_connection(error):
             log.error("database.unreachable", error=type(error).__name__)
             return Unavailable("The database cannot be reached; please try again.")

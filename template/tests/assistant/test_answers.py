@@ -59,14 +59,23 @@ async def test_words_arrive_while_the_model_still_writes(browser, model):
     assert seen[-1] - seen[0] > 0.15
 
 
-async def test_the_first_question_gives_the_conversation_its_title(browser, model):
+@pytest.mark.parametrize(
+    ("question", "title"),
+    [
+        ("How many\nmoons?", "How many moons?"),
+        (
+            "How many moons has Jupiter, and which of them are large enough to see?",
+            "How many moons has Jupiter, and which of them are large …",
+        ),
+        ("x" * 70, "x" * 60 + " …"),
+    ],
+)
+async def test_the_first_question_gives_the_conversation_its_title(browser, model, question, title):
     conversation = await browser.new()
-    await browser.ask(
-        conversation, "How many moons has Jupiter, and which of them\nare large enough?"
-    )
+    await browser.ask(conversation, question)
     await browser.ask(conversation, "And Saturn?")
     found = (await browser.client.get(f"/api/conversations/{conversation}")).json()
-    assert found["title"] == "How many moons has Jupiter, and which of them are large …"
+    assert found["title"] == title
 
 
 async def test_the_model_knows_what_was_said_before(browser, model):

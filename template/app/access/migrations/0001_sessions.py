@@ -14,7 +14,7 @@ MOMENT = sa.DateTime(timezone=True)
 # person and the organisation to the rest of the caller's transaction.
 OPEN_SESSION = """
 CREATE FUNCTION open_session(given bytea) RETURNS TABLE (
-    session_id uuid, user_id uuid, organization_id uuid, email varchar, display_name varchar,
+    user_id uuid, organization_id uuid, session_id uuid, email varchar, display_name varchar,
     role varchar, level varchar, second_factor boolean, authenticated_at timestamptz,
     user_created_at timestamptz
 )
@@ -36,7 +36,7 @@ BEGIN
     END IF;
     PERFORM set_config('app.organization_id', opened.organization_id::text, true),
             set_config('app.user_id', opened.user_id::text, true);
-    RETURN QUERY SELECT opened.id, opened.user_id, opened.organization_id, opened.email,
+    RETURN QUERY SELECT opened.user_id, opened.organization_id, opened.id, opened.email,
         opened.display_name, opened.role, opened.level, opened.second_factor,
         opened.authenticated_at, opened.user_created_at;
 END $$
