@@ -1,3 +1,5 @@
+from uuid import UUID
+
 import httpx2
 import pytest
 from sqlalchemy import text
