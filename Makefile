@@ -9,6 +9,7 @@ endif
 READY := .venv/.ready
 UV := $(PYTHON) template/scripts/uv.py
 DEMO := build/demo
+PORT ?= 8000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-quick test-apps app lint fix docs clean
@@ -17,6 +18,7 @@ help: ## List the recipes
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Packages of the generator; the app's own: make -C template setup
+	@echo "Installing the generator's packages ..."
 	@$(UV) sync --locked --quiet
 	@touch $(READY)
 
@@ -24,9 +26,13 @@ $(READY): pyproject.toml uv.lock
 	@$(MAKE) --no-print-directory setup
 
 demo: $(READY) ## Render with the defaults into build/demo and run it; elsewhere: make demo PORT=8001
+	@! $(BIN)/python -c "import socket; socket.create_connection(('localhost', '$(PORT)'))" \
+	  2>/dev/null || { echo "Port $(PORT) is taken. Stop what runs there, or: make demo PORT=8001"; exit 1; }
+	@echo "Rendering into $(DEMO) ..."
 	@rm -rf $(DEMO)
 	@$(BIN)/copier copy --defaults --quiet --vcs-ref HEAD $(CURDIR) $(DEMO)
-	@$(MAKE) --no-print-directory -C $(DEMO) dev
+# Ctrl-C is the way to end it, so the end is no error.
+	@trap : INT; $(MAKE) --no-print-directory -C $(DEMO) dev PORT=$(PORT) || [ $$? = 130 ]
 
 test: test-quick app test-apps ## Everything: the questions, the app where it stands, rendered apps
 
