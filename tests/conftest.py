@@ -113,9 +113,11 @@ def tree(project: Path, *, without: tuple[str, ...] = (".git",)) -> dict[str, by
 
 
 def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"git {arguments[0]}: {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def commit_all(folder: Path, message: str = "All of it") -> None:
