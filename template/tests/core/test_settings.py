@@ -16,6 +16,7 @@ def safe_production(configure):
         MAIL_FROM="hello@example.com",
         PASSWORD_MEMORY_KIB="19456",
         PASSWORD_ROUNDS="2",
+        LLM_PROVIDER="openai",
         OPENAI_API_KEY="sk-something",
     )
 
