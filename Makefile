@@ -30,7 +30,7 @@ demo: $(READY) ## Render with the defaults into build/demo and run it; elsewhere
 	  2>/dev/null || { echo "Port $(PORT) is taken. Stop what runs there, or: make demo PORT=8001"; exit 1; }
 	@echo "Rendering into $(DEMO) ..."
 	@rm -rf $(DEMO)
-	@$(BIN)/copier copy --defaults --quiet --vcs-ref HEAD $(CURDIR) $(DEMO)
+	@$(BIN)/copier copy --defaults --quiet --vcs-ref HEAD "$(CURDIR)" $(DEMO)
 # Ctrl-C is the way to end it, so the end is no error.
 	@trap : INT; $(MAKE) --no-print-directory -C $(DEMO) dev PORT=$(PORT) || [ $$? = 130 ]
 
