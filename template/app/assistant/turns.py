@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Update, delete, func, insert, or_, select, update
+from sqlalchemy import Table, Update, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
@@ -20,6 +21,8 @@ from app.llm.streaming import Outcome
 
 MESSAGES_TO_REMEMBER = 400
 TITLE_CHARACTERS = 60
+# Twice for each question: the table's own statement costs half of what the mapper's does.
+ADD = insert(cast("Table", Message.__table__))
 
 
 class StillAnswering(Conflict):
@@ -89,7 +92,7 @@ async def keep(db: AsyncSession, person: Person, turn: Turn, outcome: Outcome) -
         text=outcome.text,
         state=outcome.state,
         call_id=outcome.done and outcome.done.call_id,
-        details=outcome.details,
+        metadata=outcome.details,
     )
 
 
@@ -118,15 +121,9 @@ def _released(turn: Turn) -> Update:
 
 
 async def _add(db: AsyncSession, person: Person, turn: Turn, **values: object) -> None:
-    await db.execute(
-        insert(Message).values(
-            turn_id=turn.id,
-            conversation_id=turn.conversation_id,
-            organization_id=person.organization_id,
-            user_id=person.user_id,
-            **values,
-        )
-    )
+    whose = {"organization_id": person.organization_id, "user_id": person.user_id}
+    place = {"conversation_id": turn.conversation_id, "turn_id": turn.id}
+    await db.execute(ADD, whose | place | values)
 
 
 def is_answering(conversation: Conversation) -> bool:
