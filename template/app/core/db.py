@@ -14,7 +14,7 @@ from uuid import UUID
 
 from fastapi import Depends
 from psycopg import Error as PsycopgError
-from sqlalchemy import DateTime, MetaData, event, exc, func, text
+from sqlalchemy import DateTime, MetaData, TextClause, event, exc, func, text
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -165,15 +165,23 @@ async def set_context(
 ) -> None:
     """Say for whom the rest of this transaction works. One round trip; gone at its end."""
     wanted = {"app.organization_id": organization_id, "app.user_id": user_id}
-    if elevated:
-        wanted["role"] = AUTH_ROLE  # type: ignore[assignment]
-        db.info["elevated"] = True
     chosen = {name: str(value) for name, value in wanted.items() if value is not None}
+    if elevated:
+        chosen["role"] = AUTH_ROLE
+        db.info["elevated"] = True
     if chosen:
-        calls = ", ".join(f"set_config(:n{i}, :v{i}, true)" for i in range(len(chosen)))
-        values = {f"n{i}": name for i, name in enumerate(chosen)}
-        values |= {f"v{i}": value for i, value in enumerate(chosen.values())}
-        await db.execute(text(f"SELECT {calls}"), values)
+        await db.execute(_setting(len(chosen)), _numbered(chosen))
+
+
+@cache
+def _setting(count: int) -> TextClause:
+    """The statement that sets so many settings of a transaction, made once."""
+    return text("SELECT " + ", ".join(f"set_config(:n{i}, :v{i}, true)" for i in range(count)))
+
+
+def _numbered(chosen: dict[str, str]) -> dict[str, str]:
+    names = {f"n{i}": name for i, name in enumerate(chosen)}
+    return names | {f"v{i}": value for i, value in enumerate(chosen.values())}
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ from app.llm.port import (
 LARGEST_ANSWER = 16_777_216
 LARGEST_ERROR = 65_536
 DRAIN_SECONDS = 0.1
+GATHER_SECONDS = 0.012
 # What a message may hold and the text does not need; anything else with content is told.
 READ = frozenset({"role", "content", "refusal"})
 
@@ -83,6 +84,7 @@ class OpenAIWire:
     async def stream(self, ask: Ask) -> AsyncGenerator[Delta | Finish, None]:
         body = self._body(ask) | {"stream": True, "stream_options": {"include_usage": True}}
         events, answer, ended = EventStream(), _Reader(self.model), False
+        clock, next_at = asyncio.get_running_loop().time, 0.0
         async with self._send(body) as response:
             _expect(response, "text/event-stream")
             try:
@@ -97,9 +99,14 @@ class OpenAIWire:
                         said += answer.read(_loads(data), "delta")
                     # All that one read brought goes on as one piece: under load there is more.
                     if said:
+                        next_at = clock() + GATHER_SECONDS
                         yield Delta(said)
                     if not chunk:
                         break
+                    # Words that come faster than eyes follow are read together: a piece costs
+                    # the same whatever is in it.
+                    if not ended and (wait := next_at - clock()) > 0:
+                        await asyncio.sleep(wait)
                 await _drain(response)
             except LineTooLong as error:
                 raise AnswerMalformed("The model's answer could not be read.") from error
