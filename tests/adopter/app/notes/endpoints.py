@@ -1,12 +1,13 @@
 from collections.abc import Sequence
 from typing import Annotated
 
+from fastapi import APIRouter
+
 from app.access.access import allow
 from app.access.person import Person
 from app.core.db import Database
 from app.notes import service
 from app.notes.schemas import NoteIn
-from fastapi import APIRouter
 
 router = APIRouter(prefix="/api/notes", tags=["notes"])
 

@@ -1,8 +1,9 @@
 from uuid import UUID
 
-from app.core.db import Base
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base
 
 
 class Note(Base):

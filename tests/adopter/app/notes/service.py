@@ -1,9 +1,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from app.notes.models import Note
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.notes.models import Note
 
 
 async def keep(db: AsyncSession, organization_id: UUID, text: str) -> Note:

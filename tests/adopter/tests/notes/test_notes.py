@@ -1,4 +1,5 @@
 import httpx2
+
 from tests.factories import make_organization, make_user, sign_in
 
 

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+
 from app.core.row_security import protect
 
 revision = "notes_0001"
