@@ -10,10 +10,9 @@ from app.access.access import (
     SignInFirst,
     public,
 )
-from app.auth import security_pages, sign_in_pages, sign_up_pages
+from app.auth import security_pages, sign_in_pages, sign_up, sign_up_pages
 from app.auth.dependencies import visitor
 from app.auth.next_pages import HOME
-from app.auth.settings import SignUpSettings
 from app.web import render
 from app.web.navigation import ACCOUNT, Link
 
@@ -35,5 +34,5 @@ async def show_landing(request: Request) -> Response:
     person = await visitor(request)
     if person is not None and person.level == "full":
         return RedirectResponse(HOME, 303)
-    can_sign_up = SignUpSettings.load().mode != "invitation"
+    can_sign_up = await sign_up.open_to_strangers()
     return render(request, "web/landing.html", can_sign_up=can_sign_up)

@@ -15,11 +15,11 @@ class SignUpSettings(ModuleSettings):
     domains: list[str] = USERS.get("sign_up_domains", [])
     """For the mode `domain`: whose mail addresses may sign up."""
     first_is_admin: bool = False
-    """The first person of an empty database becomes its administrator; `app dev` sets it."""
+    """The first person of an empty database may sign up, and administers it; `app dev` sets it."""
 
     def production_problems(self) -> list[str]:
         if self.first_is_admin:
-            return ["SIGN_UP_FIRST_IS_ADMIN must be off: use `app users create-admin`."]
+            return ["SIGN_UP_FIRST_IS_ADMIN must be off: use `app create-admin`."]
         return []
 
 

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.access.access import public
 from app.access.person import Person
-from app.auth import cookies, links, reset, sign_in, totp
+from app.auth import cookies, links, reset, sign_in, sign_up, totp
 from app.auth.dependencies import (
     LINKS,
     RESETS,
@@ -21,7 +21,7 @@ from app.auth.dependencies import (
 )
 from app.auth.next_pages import Next, keeping, next_path
 from app.auth.schemas import ChosenPassword, Proof, ResetRequest, SecondFactor, SignIn
-from app.auth.settings import PasswordSettings, SignUpSettings
+from app.auth.settings import PasswordSettings
 from app.auth.sign_up_pages import expired, inbox, without_referrer
 from app.core.db import Database
 from app.core.errors import Problem
@@ -37,14 +37,14 @@ async def show_sign_in(request: Request, wish: Next = "") -> Response:
     person = await visitor(request)
     if person is not None and person.level == "full":
         return RedirectResponse(next_path(wish), 303)
-    return _sign_in(request, wish, blank())
+    return await _sign_in(request, wish, blank())
 
 
 @router.post("/sign-in", dependencies=[public(), SIGN_INS])
 async def start_session(request: Request, wish: Next = "", device: Device = None) -> Response:
     form = await read(request, SignIn)
     if form.data is None:
-        return _sign_in(request, wish, form)
+        return await _sign_in(request, wish, form)
     try:
         started = await sign_in.sign_in(
             form.data.email,
@@ -53,7 +53,7 @@ async def start_session(request: Request, wish: Next = "", device: Device = None
             **where_from(request),
         )
     except Problem as problem:
-        return _sign_in(request, wish, form, problem)
+        return await _sign_in(request, wish, form, problem)
     half_way = started.level == "pending"
     path = keeping("/sign-in/second-factor", wish) if half_way else next_path(wish)
     response = RedirectResponse(path, 303)
@@ -61,7 +61,7 @@ async def start_session(request: Request, wish: Next = "", device: Device = None
     return response
 
 
-def _sign_in(
+async def _sign_in(
     request: Request, wish: str, form: Form[Any], problem: Problem | None = None
 ) -> HTMLResponse:
     return render_form(
@@ -70,7 +70,7 @@ def _sign_in(
         form,
         problem,
         action=keeping("/sign-in", wish),
-        can_sign_up=SignUpSettings.load().mode != "invitation",
+        can_sign_up=await sign_up.open_to_strangers(),
     )
 
 

@@ -48,10 +48,24 @@ class Activated:
     email: str
 
 
-def refuse_stranger(email: str) -> None:
+async def open_to_strangers() -> bool:
+    """Whether someone may sign up who was not invited."""
+    settings = SignUpSettings.load()
+    if settings.mode != "invitation":
+        return True
+    # Whom would they ask for an invitation?
+    return settings.first_is_admin and await _nobody_yet()
+
+
+async def _nobody_yet() -> bool:
+    async with transaction(elevated=True) as db:
+        return not await db.scalar(select(User.id).where(User.activated_at.is_not(None)).limit(1))
+
+
+async def refuse_stranger(email: str) -> None:
     """Raise `SignUpClosed` when the settings do not let this address sign up by itself."""
     settings = SignUpSettings.load()
-    if settings.mode == "invitation":
+    if not await open_to_strangers():
         raise SignUpClosed("New accounts are by invitation only; ask an administrator for one.")
     # Not casefold: to it the letter of "straße" is ss, and to the registries another domain.
     domain = email.rpartition("@")[2].lower()
@@ -72,7 +86,7 @@ async def register(
 ) -> None:
     """Mail an activation link, or tell the owner of an existing account that it exists."""
     if invitation is None:
-        refuse_stranger(email)
+        await refuse_stranger(email)
     passwords.check(password, email=email, name=display_name)
     hashed = await passwords.hash_password(password)
     async with even_time(), transaction(elevated=True) as db:

@@ -82,7 +82,7 @@ async def _sign_up(request: Request, form: Form[Any], problem: Problem | None = 
         problem,
         at="email" if isinstance(problem, sign_up.SignUpClosed) else "",
         invited=invited,
-        closed=settings.mode == "invitation" and invited is None,
+        closed=invited is None and not await sign_up.open_to_strangers(),
         domains=settings.domains if settings.mode == "domain" else [],
         minimum=PasswordSettings.load().minimum_length,
     )

@@ -24,7 +24,7 @@ SETTINGS = {
     "LLM_PROVIDER": "stand_in",
     "MAIL_BACKEND": "inbox",
     "SESSION_SECOND_FACTOR": "optional",
-    "SIGN_UP_MODE": "open",
+    "SIGN_UP_MODE": "invitation",
 }
 
 

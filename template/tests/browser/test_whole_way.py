@@ -120,6 +120,10 @@ async def test_from_sign_up_to_the_audit_log(dev_server: str, open_page: OpenPag
     await expect(given).to_contain_text("rating: up")
     await expect(given).to_contain_text(str(call_id))
 
+    stranger = await open_page(dev_server)
+    await stranger.goto("/sign-up")
+    await heading(stranger, "By invitation only")
+
 
 @pytest.fixture
 def laptop(live_server: str, configure: Callable[..., None]) -> str:
