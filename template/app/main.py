@@ -10,8 +10,8 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from app.access.access import public, refuse_unguarded
-from app.core import db, health, logging, problems
-from app.core.middleware import BodyLimit, RequestContext, SecurityHeaders
+from app.core import db, health, logging, problems, sse
+from app.core.middleware import BodyLimit, PlainCookies, RequestContext, SecurityHeaders
 from app.core.settings import answers, get_settings, refuse_unsafe
 from app.limits.middleware import AddressLimit
 from app.modules import parts
@@ -36,6 +36,8 @@ def create_app() -> FastAPI:
     problems.install(app, _pages(app))
     # The last one added is the outermost.
     app.add_middleware(AddressLimit)
+    if settings.app_env == "development":
+        app.add_middleware(PlainCookies)
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(SecurityHeaders, settings=settings)
     app.add_middleware(RequestContext, settings=settings)
@@ -48,6 +50,7 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(db.close)
         for part in parts("lifespan"):
             await stack.enter_async_context(part.lifespan())
+        stack.push_async_callback(sse.drain)
         yield
 
 

@@ -27,6 +27,15 @@ Event = tuple[str, object]
 HEARTBEAT_SECONDS = 15.0
 """Half of the shortest pause after which usual proxies give a silent connection up."""
 HEARTBEAT = b": still here\n\n"
+LONGEST_GOODBYE = 10.0
+
+_open: set[asyncio.Task[None]] = set()
+
+
+async def drain() -> None:
+    """When the server stops: let the streams that it has cancelled store what they have."""
+    if _open:
+        await asyncio.wait(_open, timeout=LONGEST_GOODBYE)
 
 
 class EventStream(Response):
@@ -54,6 +63,8 @@ class EventStream(Response):
         # Tasks of asyncio's own: a scope of anyio would cancel the generator's `finally` as well.
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
+        _open.add(sending)
+        sending.add_done_callback(_open.discard)
         try:
             await self._beat({sending, leaving}, send)
         finally:

@@ -29,7 +29,15 @@ async def serving(events: Callable[[], Events]) -> AsyncIterator[int]:
     async def answer() -> EventStream:
         return EventStream(events())
 
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off")
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        lifespan="off",
+        # Whatever is still open when the test is over gets cancelled at once.
+        timeout_graceful_shutdown=0,
+    )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     running = asyncio.create_task(server.serve())
@@ -220,3 +228,23 @@ async def test_a_reader_that_stands_still_holds_the_writer_back():
             await asyncio.sleep(0.3)
             made_meanwhile = made
     assert 0 < made_meanwhile < 2500, "50 MB were made for someone who reads none of it"
+
+
+async def test_a_server_that_stops_lets_its_streams_store_what_they_have():
+    stored: list[str] = []
+
+    async def events() -> Events:
+        try:
+            yield "delta", "a word"
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.1)
+            stored.append("kept")
+
+    async with serving(events) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n")
+        await asyncio.sleep(0.1)
+    await sse.drain()
+    assert stored == ["kept"]
+    writer.close()
