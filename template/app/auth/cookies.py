@@ -1,4 +1,4 @@
-"""The cookies that signing in sets. `__Host-` keeps them on this host, over TLS or localhost."""
+"""The cookies that signing in sets; `__Host-` ties them to this host and, but in development, TLS."""
 
 from starlette.requests import Request
 from starlette.responses import Response

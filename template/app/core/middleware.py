@@ -17,6 +17,7 @@ from app.core.settings import Settings
 DIGITS = 18  # Python refuses to read numbers of thousands of digits.
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 HOP = re.compile(r"\[(?P<six>[0-9a-fA-F:.]+)\](:\d+)?|(?P<four>[0-9.]+):\d+")
+PLAIN = re.compile(rb"(^|; )plain-")
 FEATURES_OFF = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
@@ -125,6 +126,40 @@ class SecurityHeaders:
         raw.append((b"content-security-policy", policy.encode()))
         if "cache-control" not in headers:
             raw.append((b"cache-control", b"no-store"))
+
+
+class PlainCookies:
+    """For development without TLS, or a laptop's Safari and a phone could never sign in.
+
+    Safari keeps no Secure cookie from http://localhost; from elsewhere no browser keeps one.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["scheme"] == "https":
+            return await self.app(scope, receive, send)
+        scope["headers"] = [
+            (name, PLAIN.sub(rb"\1__Host-", value) if name == b"cookie" else value)
+            for name, value in scope["headers"]
+        ]
+
+        async def send_plain(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    (name, self._plain(value) if name == b"set-cookie" else value)
+                    for name, value in message["headers"]
+                ]
+            await send(message)
+
+        await self.app(scope, receive, send_plain)
+        return None
+
+    def _plain(self, cookie: bytes) -> bytes:
+        if not cookie.startswith(b"__Host-"):
+            return cookie
+        return (b"plain-" + cookie.removeprefix(b"__Host-")).replace(b"; Secure", b"")
 
 
 class BodyLimit:

@@ -2,10 +2,12 @@ import asyncio
 import statistics
 from time import perf_counter
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
 from app.core import db
+from app.core.middleware import PlainCookies
 from tests.factories import PASSWORD, make_user, sign_in
 
 
@@ -24,6 +26,22 @@ async def test_the_right_password_starts_a_session(client):
     assert {"Secure", "HttpOnly", "Path=/"} <= {part.strip() for part in cookie.split(";")}
     assert "samesite=lax" in cookie.lower()
     assert (await client.get("/api/me")).json()["email"] == ada.email
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "secure"),
+    [("http://localhost", "plain-session", False), ("https://localhost", "__Host-session", True)],
+)
+async def test_in_development_a_session_also_lives_without_tls(app, address, name, secure):
+    ada = await make_user()
+    transport = httpx2.ASGITransport(app=PlainCookies(app))
+    async with httpx2.AsyncClient(transport=transport, base_url=address) as client:
+        response = await post(client, ada)
+        cookie = response.headers["set-cookie"]
+        assert cookie.startswith(f"{name}=")
+        assert ("; Secure" in cookie) == secure
+        assert "; HttpOnly" in cookie
+        assert (await client.get("/api/me")).json()["email"] == ada.email
 
 
 async def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(client):

@@ -64,6 +64,10 @@ async def test_from_sign_up_to_the_audit_log(dev_server: str, open_page: OpenPag
     await fill(page, Password=PASSWORD)
     await button(page, "Confirm and sign in").click()
     await expect(page.get_by_text("Your address is confirmed.")).to_be_visible()
+    # Safari would refuse one that is for HTTPS only.
+    assert ("plain-session", False) in [
+        (one["name"], one["secure"]) for one in await page.context.cookies()
+    ]
 
     await account.click()
     await follow(page, "Security")
