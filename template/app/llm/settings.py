@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from importlib.util import find_spec
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -17,6 +18,8 @@ class LLMSettings(ModuleSettings):
 
     provider: str = ANSWERED.get("provider", "openai")
     """A file in app/llm/providers. Until its settings are complete, a laptop gets `stand_in`."""
+    region: Literal["anywhere", "eu", "us"] = ANSWERED.get("region", "anywhere")
+    """Where data may go. `eu` and `us` are OpenAI addresses for projects with data residency."""
     base_url: str = ""
     """Where the provider answers, up to and with /v1. Empty: the provider's own address."""
     api_key: SecretStr = SecretStr("")

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.core.settings import answers
-from app.llm.providers import load
+from app.llm.providers import load, openai
 from app.llm.settings import LLMSettings
 from app.llm.steps import routing
 
@@ -114,3 +114,12 @@ def test_every_provider_can_be_made(configure, name):
     provider = routing.provider()
 
     assert (provider.name, provider.model, provider.stand_in) == (name, "m", False)
+
+
+@pytest.mark.parametrize("region", ["eu", "us"])
+def test_openai_is_asked_where_data_may_go(configure, region):
+    configure(**NOTHING | {"LLM_API_KEY": "k", "LLM_REGION": region})
+    assert openai.address(LLMSettings.load()) == f"https://{region}.api.openai.com/v1"
+
+    configure(LLM_BASE_URL="https://example.test/v1")
+    assert openai.address(LLMSettings.load()) == "https://example.test/v1"
