@@ -1,4 +1,4 @@
-"""The cookies that signing in sets; `__Host-` ties them to this host and, but in development, TLS."""
+"""The cookies that signing in sets; `__Host-` ties them to this host and, in production, to TLS."""
 
 from starlette.requests import Request
 from starlette.responses import Response
