@@ -116,6 +116,7 @@ async def test_an_answer_that_broke_off_says_so_and_offers_to_try_again(browser,
     await browser.ask(conversation, "What is it?", key="k1")
     html = await page(browser, f"/chat/{conversation}")
     assert "Interrupted" in html
+    assert "The answer broke off." in html
     assert 'data-retry="k1"' in html
 
 
