@@ -160,3 +160,12 @@ async def test_without_its_mail_server_the_app_is_degraded_and_stays_in_service(
     answer = await client.get("/health/ready")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert answer.json()["checks"]["mail"] == "failed"
+
+
+async def test_without_its_model_the_app_is_degraded_and_stays_in_service(
+    client, monkeypatch, configure
+):
+    monkeypatch.setattr(health, "_last", {})
+    configure(LLM_PROVIDER="compatible", LLM_BASE_URL="http://127.0.0.1:9/v1", LLM_MODEL="m")
+    answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.json()["checks"]["llm"]) == (200, "failed")

@@ -55,6 +55,7 @@ class OpenAIWire:
         """`limit_field` is what this provider calls the limit of the answer's tokens."""
         self.name = name
         self.model = model
+        self.address = base_url
         self._url = URL(base_url.rstrip("/") + "/chat/completions")
         self._limit_field = limit_field
         self._key_setting = key_setting
