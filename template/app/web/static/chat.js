@@ -104,7 +104,8 @@
   }
 
   function problemOf(error) {
-    if (error instanceof Refused) return error.problem;
+    // A problem's title is the protocol's word for it; its detail is for people.
+    if (error instanceof Refused) return { title: "That did not work", detail: error.problem.detail };
     return { title: "The connection was lost", detail: "Please check it and try again." };
   }
 
