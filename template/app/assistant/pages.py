@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import allow
 from app.access.person import Person
-from app.assistant import service, turns
+from app.assistant import service
 from app.assistant.models import Conversation, Message
 from app.assistant.schemas import ConversationChange
+from app.core.clock import now
 from app.core.db import Database
 from app.feedback.service import ratings
 from app.web import flash, render
@@ -49,7 +50,9 @@ async def show(
 ) -> HTMLResponse:
     conversation = await service.conversation(db, conversation_id)
     said, earlier = await service.messages(db, conversation_id, before=before)
-    return await _page(request, db, person, conversation, said, earlier, after=after)
+    return await _page(
+        request, db, person, conversation, said, earlier, is_past=before is not None, after=after
+    )
 
 
 async def _page(
@@ -60,6 +63,7 @@ async def _page(
     said: Sequence[Message] = (),
     earlier: UUID | None = None,
     *,
+    is_past: bool = False,
     after: str | None,
 ) -> HTMLResponse:
     conversations, older = await service.conversations(db, after=after, limit=50)
@@ -75,11 +79,23 @@ async def _page(
         said=said,
         earlier=earlier,
         notes={"interrupted": "Interrupted", "withheld": "Withheld"},
-        answering=bool(conversation and turns.is_answering(conversation)),
-        retry_key=turns.unfinished_key(said),
+        answering=bool(conversation and _is_answering(conversation)),
+        retry_key=None if is_past else _unfinished_key(said),
         ratings=await ratings(db, person, [one.call_id for one in said if one.call_id]),
         suggestions=SUGGESTIONS,
     )
+
+
+def _is_answering(conversation: Conversation) -> bool:
+    return conversation.answering_until is not None and conversation.answering_until > now()
+
+
+def _unfinished_key(said: Sequence[Message]) -> str | None:
+    """The key to ask the last question again with, when it has no whole answer."""
+    last = said[-1] if said else None
+    if last is None or (last.role == "assistant" and last.state != "interrupted"):
+        return None
+    return next(one.idempotency_key for one in reversed(said) if one.role == "user")
 
 
 @router.post("/{conversation_id}/rename")

@@ -76,10 +76,9 @@ async def keep(db: AsyncSession, person: Person, turn: Turn, outcome: Outcome) -
         release = release.values(updated_at=now(), title=title)
     if await db.scalar(release.returning(Conversation.id)) is None:
         return  # Deleted meanwhile.
-    if outcome.state == "refused":
+    if outcome.state == "refused" and turn.answer is None:
         # What may not be asked is not kept either.
         await db.execute(delete(Message).where(Message.turn_id == turn.id))
-        return
     if not outcome.text:  # No word is no answer: the question stays open for a retry.
         return
     if turn.answer is not None:
@@ -124,18 +123,6 @@ async def _add(db: AsyncSession, person: Person, turn: Turn, **values: object) -
     whose = {"organization_id": person.organization_id, "user_id": person.user_id}
     place = {"conversation_id": turn.conversation_id, "turn_id": turn.id}
     await db.execute(ADD, whose | place | values)
-
-
-def is_answering(conversation: Conversation) -> bool:
-    return conversation.answering_until is not None and conversation.answering_until > now()
-
-
-def unfinished_key(said: Sequence[Message]) -> str | None:
-    """The key to ask the last question again with, when it has no whole answer."""
-    last = said[-1] if said else None
-    if last is None or (last.role == "assistant" and last.state != "interrupted"):
-        return None
-    return next(one.idempotency_key for one in reversed(said) if one.role == "user")
 
 
 def title_of(question: str) -> str:

@@ -328,6 +328,19 @@ async def test_a_question_that_a_guard_refuses_is_told_so_and_not_kept(browser, 
     assert (await browser.ask(conversation, "Then what is it?", key="k1"))[-1][0] == "done"
 
 
+async def test_a_retry_that_is_refused_leaves_what_had_come(browser, model, configure):
+    model.behaviour = Behaviour(cut_after=3, gap=0.02)
+    conversation = await browser.new()
+    came = text_of(await browser.ask(conversation, "What is it? " * 20, key="k1"))
+    configure(LLM_MAX_INPUT_CHARACTERS=20)
+    status, _ = await browser.refused(conversation, "What is it? " * 20, key="k1")
+    assert status == 413
+    assert [(text, state) for _, text, state in await browser.said(conversation)] == [
+        (("What is it? " * 20).strip(), "complete"),
+        (came, "interrupted"),
+    ]
+
+
 async def test_a_question_over_the_budget_is_refused_and_kept_for_later(browser, model, configure):
     configure(USAGE_PERSON_TOKENS_PER_HOUR=1)
     conversation = await browser.new()
