@@ -256,7 +256,7 @@ def test_without_a_web_ui_exactly_the_pages_are_gone(render: Render) -> None:
         assert (
             path.parts[:2] in {("app", "web"), ("tests", "web"), ("tests", "browser")}
             or name == "docs/design-system.md"
-            or path.name == "pages.py"
+            or path.name in {"pages.py", "page_steps.py"}
             or path.name.endswith("_pages.py")
             or {"templates", "static"} & set(path.parts)
             or path.name.startswith("test_pages")
