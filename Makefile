@@ -31,8 +31,9 @@ demo: $(READY) ## Render with the defaults into build/demo and run it; elsewhere
 	@echo "Rendering into $(DEMO) ..."
 	@rm -rf $(DEMO)
 	@$(BIN)/copier copy --defaults --quiet --vcs-ref HEAD "$(CURDIR)" $(DEMO)
-# Ctrl-C is the way to end it, so the end is no error.
-	@trap : INT; $(MAKE) --no-print-directory -C $(DEMO) dev PORT=$(PORT) || [ $$? = 130 ]
+# A uv that was fetched for us serves the demo, too. Ctrl-C is the way to end it, so no error.
+	@trap : INT; PATH="$$PATH:$(CURDIR)/.local/uv/bin" \
+	  $(MAKE) --no-print-directory -C $(DEMO) dev PORT=$(PORT) || [ $$? = 130 ]
 
 test: test-quick app test-apps ## Everything: the questions, the app where it stands, rendered apps
 
