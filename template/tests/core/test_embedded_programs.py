@@ -72,7 +72,7 @@ def unprivileged() -> Iterator[tuple[Path, str]]:
     """A folder of nobody's, and a Python nobody may run."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
-        with suppress(OSError):
+        with suppress(OSError, subprocess.CalledProcessError):
             subprocess.run([python, "-c", "import app.core"], cwd=ROOT, check=True, **NOBODY)
             break
     else:

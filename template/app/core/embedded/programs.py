@@ -127,15 +127,21 @@ def account(install: Install, folder: Path) -> Account:
             STATE.mkdir(mode=0o711, parents=True, exist_ok=True)
             home.mkdir(mode=0o700, exist_ok=True)
             os.chown(home, *user)
-        bin_folder = install.bin
-        if _run([str(bin_folder / "postgres"), "--version"], user).returncode:
-            bin_folder = _copy(install.bin)
-        found = _run([str(bin_folder / "postgres"), "--version"], user)
+        bin_folder = install.bin if _starts(install.bin, user) else _copy(install.bin)
+        started = _starts(bin_folder, user)
     except (OSError, subprocess.SubprocessError) as error:
         raise _no_account() from error
-    if found.returncode:
+    if not started:
         raise _no_account()
     return Account(bin_folder, home, user=user)
+
+
+def _starts(bin_folder: Path, user: tuple[int, int]) -> bool:
+    """False too where the way to the folder is closed to that account, such as below /root."""
+    try:
+        return _run([str(bin_folder / "postgres"), "--version"], user).returncode == 0
+    except PermissionError:
+        return False
 
 
 def _no_account() -> CannotStart:
