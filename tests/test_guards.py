@@ -111,6 +111,19 @@ def test_few_files_are_jinja_and_none_of_them_differs_by_time_or_place() -> None
                              text(name)), name  # fmt: skip
 
 
+@pytest.mark.parametrize("folder", [ROOT, TEMPLATE], ids=["generator", "app"])
+def test_every_dependency_has_an_upper_bound(folder: Path) -> None:
+    """What is open at the top breaks fresh projects the day a major release comes out."""
+    told = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    named = list(told["project"].get("dependencies", []))
+    named += told.get("build-system", {}).get("requires", [])
+    for group in told.get("dependency-groups", {}).values():
+        named += [one for one in group if isinstance(one, str)]
+    assert named
+    for one in named:
+        assert "<" in one.partition(";")[0], one
+
+
 def test_every_module_has_its_layer() -> None:
     contracts = tomllib.loads(text("template/pyproject.toml"))["tool"]["importlinter"]["contracts"]
     layers = " | ".join(next(c["layers"] for c in contracts if c["type"] == "layers"))
