@@ -95,6 +95,9 @@ def install() -> None:
         command.append("--locked")
     if not Path(".venv").exists():
         command += ["--python", sys.executable]
+    if sys.dont_write_bytecode:
+        # Where Python may not keep what it compiles, each start would compile all packages again.
+        command.append("--compile-bytecode")
     print("Installing packages ...", flush=True)
     if code := subprocess.run([*command, "--quiet"], check=False).returncode:
         sys.exit(code)
