@@ -186,25 +186,29 @@ def test_what_a_team_wrote_is_still_there(releases: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("fast_copier")
-def test_the_assistant_is_theirs_once_it_is_there(tmp_path: Path) -> None:
-    def newer(source: Path) -> None:
-        (source / "template" / "app" / "assistant").mkdir()
-        (source / "template" / "app" / "assistant" / "__init__.py").write_text('"""Newer."""\n')
-
+def test_the_assistant_is_theirs_from_the_first_day(tmp_path: Path) -> None:
     def older(source: Path) -> None:
         (source / "template" / "app" / "assistant").mkdir()
-        (source / "template" / "app" / "assistant" / "__init__.py").write_text('"""Older."""\n')
+        for name in ("__init__", "answer", "turns"):
+            (source / "template" / "app" / "assistant" / f"{name}.py").write_text('"""Older."""\n')
+
+    def newer(source: Path) -> None:
+        (source / "template" / "app" / "assistant" / "migrations").mkdir(parents=True)
+        for name in ("__init__", "answer", "turns", "tools", "migrations/0002_tools"):
+            (source / "template" / "app" / "assistant" / f"{name}.py").write_text('"""Newer."""\n')
 
     source = make_releases(tmp_path / "eighty", older, newer, small=True)
     project = copy(source, tmp_path / "project", OLD)
-    (project / "app" / "assistant" / "__init__.py").write_text('"""Our proof of concept."""\n')
+    (project / "app" / "assistant" / "answer.py").write_text('"""Our proof of concept."""\n')
+    (project / "app" / "assistant" / "turns.py").unlink()
     commit_all(project)
+    before = tree(project / "app" / "assistant")
 
     update(project)
 
-    text = (project / "app" / "assistant" / "__init__.py").read_text()
-    assert text == '"""Our proof of concept."""\n'
+    assert tree(project / "app" / "assistant") == before
     assert not refused(project)
+    assert doctor(project).returncode == 0
 
 
 @pytest.mark.usefixtures("fast_copier")

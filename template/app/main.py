@@ -30,7 +30,9 @@ def create_app() -> FastAPI:
     )
     app.include_router(health.router, dependencies=[public()])
     app.include_router(_description(app), dependencies=[public()])
-    for part in (*parts("endpoints"), *parts("pages")):
+    # Pages of yours that stay behind when the web UI is switched off have nothing to render with.
+    pages = parts("pages") if find_spec("app.web") else ()
+    for part in (*parts("endpoints"), *pages):
         app.include_router(part.router)
     refuse_unguarded(app)
     problems.install(app, _pages(app))
