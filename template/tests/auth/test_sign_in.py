@@ -1,5 +1,4 @@
 import asyncio
-import statistics
 from time import perf_counter
 
 import httpx2
@@ -57,7 +56,7 @@ async def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(clien
 
 
 async def test_the_time_does_not_tell_who_has_an_account(client, configure, new_browser):
-    configure(PASSWORD_MEMORY_KIB=19456, PASSWORD_ROUNDS=2)
+    configure(PASSWORD_MEMORY_KIB=19456, PASSWORD_ROUNDS=4)
     from app.auth import passwords
 
     passwords._context.cache_clear()
@@ -73,7 +72,9 @@ async def test_the_time_does_not_tell_who_has_an_account(client, configure, new_
                 )
             times.append(perf_counter() - start)
     passwords._context.cache_clear()
-    assert 0.6 < statistics.median(known) / statistics.median(unknown) < 1.67
+    # The quickest of each: what else the machine does only ever adds. Without a hash for unknown
+    # logins the ratio is above five.
+    assert 0.6 < min(known) / min(unknown) < 1.67
 
 
 async def test_only_the_digest_of_a_session_is_kept(client):
