@@ -1,6 +1,7 @@
 """The building blocks: they escape, they are bound to their labels, and they all draw."""
 
 import re
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from jinja2 import UndefinedError
 from starlette.requests import Request
 
-from app.core.settings import ROOT
+from app.core.settings import ROOT, answers
 from app.web.forms import Form
 from app.web.icons import icons
 from app.web.render import environment
@@ -180,7 +181,9 @@ def test_a_title_holds_the_heading_once_escaped() -> None:
         messages=list,
     )
 
-    assert re.search(r"<title>(.*?)</title>", html, re.DOTALL)[1] == "Q&amp;A &lt;b&gt; · Demo"  # type: ignore[index]
+    title = re.search(r"<title>(.*?)</title>", html, re.DOTALL)
+    assert title
+    assert title[1] == f"Q&amp;A &lt;b&gt; · {escape(answers()['project']['name'])}"
 
 
 def test_icons_are_decoration_and_safe_to_place_anywhere() -> None:
