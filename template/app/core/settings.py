@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import app
@@ -75,6 +75,8 @@ class Settings(ModuleSettings):
     """Where the embedded server keeps its files."""
     trusted_proxies: int = 0
     """How many proxies of ours stand before the app and write X-Forwarded-For."""
+    outbound_private_hosts: list[str] = Field(default_factory=list)
+    """Hosts of our own network that the app may call where an address can be chosen by others."""
     body_limit_bytes: int = 1_048_576
     """The largest request body."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

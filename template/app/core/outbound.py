@@ -1,0 +1,168 @@
+"""Requests to servers that a setting or another server named: none reaches our own network.
+
+The name is resolved once, every address is looked at, and the connection goes to one of those.
+Redirects are not followed; size and time have limits. A connection for each call: they are rare.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from socket import AddressFamily, gaierror
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from app.core.settings import get_settings
+
+SECONDS = 5.0
+BYTES = 262_144
+# They lead to an IPv4 address that stands inside them.
+TUNNELS = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
+
+
+class OutboundRefused(Exception):
+    """An address that we do not call; nothing was sent."""
+
+
+class OutboundFailed(Exception):
+    """No usable answer: not reached, too slow or too large."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Raises `OutboundFailed` when the body is not JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise OutboundFailed("not JSON") from error
+
+
+async def request(
+    method: str,
+    url: str,
+    *,
+    form: Mapping[str, str] | None = None,
+    content: Any = None,
+    headers: Mapping[str, str] | None = None,
+    seconds: float = SECONDS,
+    limit: int = BYTES,
+) -> Answer:
+    """Call a server; `form` or JSON `content` is the body. Raises `OutboundRefused` or `-Failed`.
+
+    A redirect comes back as the answer it is: status 3xx.
+    """
+    check(url)
+    connector = TCPConnector(resolver=Resolver(), force_close=True)
+    try:
+        # One clock for all of it: a server that sends a byte a second does not hold us for long.
+        async with (
+            asyncio.timeout(seconds),
+            ClientSession(
+                connector=connector,
+                cookie_jar=DummyCookieJar(),
+                timeout=ClientTimeout(total=None),
+                auto_decompress=False,  # the limit is for what arrives; nothing grows after it
+                trust_env=False,
+            ) as session,
+            session.request(
+                method,
+                URL(url),
+                data=form,
+                json=content,
+                headers={"Accept": "application/json", "Accept-Encoding": "identity"}
+                | dict(headers or {}),
+                allow_redirects=False,
+            ) as response,
+        ):
+            body = await _read(response.content, limit)
+            return Answer(response.status, dict(response.headers), body)
+    except OutboundRefused:
+        raise
+    except (ClientError, TimeoutError, OSError, ValueError) as error:
+        if isinstance(refusal := error.__cause__, OutboundRefused):
+            raise refusal from None
+        raise OutboundFailed(type(error).__name__) from error
+
+
+async def _read(stream: Any, limit: int) -> bytes:
+    parts, size = [], 0
+    async for part in stream.iter_any():
+        size += len(part)
+        if size > limit:
+            raise OutboundFailed(f"more than {limit} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def check(url: str) -> SplitResult:
+    """Raise `OutboundRefused` unless the address has a form that we call."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise OutboundRefused("no address") from error
+    if parts.scheme != "https" and (get_settings().production or parts.scheme != "http"):
+        raise OutboundRefused("not https")
+    if not host or parts.username is not None or parts.password is not None:
+        raise OutboundRefused("no plain host")
+    # The client does not ask a resolver about these.
+    _refuse_private(host, _literals(host))
+    return parts
+
+
+class Resolver(AbstractResolver):
+    """Gives the addresses of a name, or refuses it when one of them is not in the open net."""
+
+    def __init__(self) -> None:
+        self._system = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_INET
+    ) -> list[ResolveResult]:
+        try:
+            found = await self._system.resolve(host, port, family)
+        except gaierror as error:
+            raise OSError(error.errno or 0, "unknown host") from error
+        _refuse_private(host, [one["host"] for one in found])
+        return found
+
+    async def close(self) -> None:
+        await self._system.close()
+
+
+def _literals(host: str) -> list[str]:
+    try:
+        ip_address(host)
+    except ValueError:
+        return []
+    return [host]
+
+
+def _refuse_private(host: str, addresses: list[str]) -> None:
+    settings = get_settings()
+    if not settings.production or host in settings.outbound_private_hosts:
+        return
+    for address in addresses:
+        if not in_the_open(ip_address(address.partition("%")[0])):
+            raise OutboundRefused("an address of a private network")
+
+
+def in_the_open(address: IPv4Address | IPv6Address) -> bool:
+    """Whether an address belongs to the public internet."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return in_the_open(address.ipv4_mapped)
+        if any(address in tunnel for tunnel in TUNNELS):
+            return False
+    return address.is_global and not address.is_multicast

@@ -1,0 +1,180 @@
+"""Calls to servers that others name, over real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from ipaddress import ip_address
+
+import pytest
+from aiohttp import web
+
+from app.core import outbound
+from app.core.outbound import OutboundFailed, OutboundRefused, in_the_open
+
+Serve = Callable[[web.RequestHandler], Awaitable[str]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """A server of ours that answers with a handler; gives its address."""
+    runners = []
+
+    async def start(handler, host: str = "127.0.0.1") -> str:
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", handler)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        runners.append(runner)
+        site = web.TCPSite(runner, host, 0)
+        await site.start()
+        return f"http://localhost:{site._server.sockets[0].getsockname()[1]}"
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def production(configure) -> None:
+    configure(APP_ENV="production")
+
+
+async def test_an_answer_comes_back_whole(serve):
+    async def echo(request: web.Request) -> web.Response:
+        return web.json_response({"sent": dict(await request.post())})
+
+    address = await serve(echo)
+
+    answer = await outbound.request("POST", f"{address}/token", form={"code": "42 + 1"})
+
+    assert (answer.status, answer.json()) == (200, {"sent": {"code": "42 + 1"}})
+
+
+async def test_redirects_are_not_followed(serve):
+    asked = []
+
+    async def away(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=302, headers={"Location": "/inside"})
+
+    answer = await outbound.request("GET", f"{await serve(away)}/")
+
+    assert (answer.status, asked) == (302, ["/"])
+
+
+async def test_a_body_without_end_is_cut_off(serve):
+    sent = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while sent < 50_000_000:
+            await response.write(b"x" * 10_000)
+            sent += 10_000
+        return response
+
+    with pytest.raises(OutboundFailed, match="more than 100000 bytes"):
+        await outbound.request("GET", await serve(endless), limit=100_000)
+    assert sent < 50_000_000
+
+
+async def test_packed_bodies_do_not_grow(serve):
+    async def packed(request: web.Request) -> web.Response:
+        response = web.Response(body=b"0" * 10_000_000)
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    answer = await outbound.request("GET", await serve(packed), limit=100_000)
+
+    with pytest.raises(OutboundFailed, match="not JSON"):
+        answer.json()
+
+
+async def test_a_server_that_drips_does_not_hold_us(serve):
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(b"x")
+            await asyncio.sleep(0.05)
+        return response
+
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(OutboundFailed, match="TimeoutError"):
+        await outbound.request("GET", await serve(drip), seconds=0.3)
+    assert asyncio.get_running_loop().time() - started < 2
+
+
+async def test_nobody_there_is_a_failure():
+    with pytest.raises(OutboundFailed):
+        await outbound.request("GET", "http://127.0.0.1:9/")
+    with pytest.raises(OutboundFailed):
+        await outbound.request("GET", "http://nobody.invalid/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:169.254.169.254]/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://10.1.2.3/",
+        "https://[64:ff9b::a01:203]/",
+        "https://[2002:7f00:1::]/",
+        "http://example.com/",
+        "file:///etc/passwd",
+        "https://user:pass@example.com/",
+        "https:///path",
+        "https://example.com:99999/",
+    ],
+)
+def test_production_refuses_addresses_of_ours_and_odd_ones(production, url):
+    with pytest.raises(OutboundRefused):
+        outbound.check(url)
+
+
+async def test_production_refuses_a_name_that_leads_inside(production, serve):
+    """The name is looked up for real; nothing reaches the server behind it."""
+    asked = []
+
+    async def inside(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response()
+
+    port = (await serve(inside)).rpartition(":")[2]
+
+    with pytest.raises(OutboundRefused, match="private network"):
+        await outbound.request("GET", f"https://localhost:{port}/")
+    assert asked == []
+
+
+async def test_a_host_that_was_named_may_stand_inside(production, configure, serve):
+    async def inside(request: web.Request) -> web.Response:
+        return web.Response()
+
+    port = (await serve(inside)).rpartition(":")[2]
+    configure(OUTBOUND_PRIVATE_HOSTS='["localhost"]')
+
+    # It speaks no TLS, so the call fails: after it was let through.
+    with pytest.raises(OutboundFailed):
+        await outbound.request("GET", f"https://localhost:{port}/")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_open"),
+    [
+        ("93.184.216.34", True),
+        ("2606:4700::1111", True),
+        ("100.64.0.1", False),
+        ("192.168.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("fe80::1", False),
+        ("fd00::1", False),
+        ("::", False),
+        ("ff02::1", False),
+    ],
+)
+def test_what_is_in_the_open(address, is_open):
+    assert in_the_open(ip_address(address)) is is_open
