@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
+from sqlalchemy import select
 
 from app.access import service as sessions
 from app.access.forgery import SESSION_COOKIE
 from app.core import db
 from app.core.clock import now
 from app.core.crypto import keyed_digest
-from app.users.models import Membership, Organization, User
+from app.users.models import Membership, Organization, OrganizationPolicy, User
 
 PASSWORD = "correct horse battery staple 42"
 
@@ -64,7 +65,7 @@ async def make_user(
 
 
 async def sign_in(
-    client: httpx2.AsyncClient, someone: Someone, *, second_factor: bool = False
+    client: httpx2.AsyncClient, someone: Someone, *, second_factor: bool = False, **more: Any
 ) -> httpx2.AsyncClient:
     """Give the browser a session, without the sign-in page."""
     async with db.transaction(elevated=True) as session:
@@ -74,7 +75,18 @@ async def sign_in(
             organization_id=someone.organization_id,
             level="full",
             second_factor=second_factor,
+            **{"method": "password"} | more,
         )
     client.cookies.set(SESSION_COOKIE, token, domain="testserver.local", path="/")
     client.headers["X-CSRF-Token"] = keyed_digest(token, "csrf session").hex()
     return client
+
+
+async def set_policy(organization_id: UUID, **values: Any) -> None:
+    """What an organisation asks of its members, set past its page."""
+    async with db.transaction(organization_id=organization_id) as session:
+        found = await session.scalar(select(OrganizationPolicy))
+        policy = found or OrganizationPolicy(organization_id=organization_id)
+        for name, value in values.items():
+            setattr(policy, name, value)
+        session.add(policy)

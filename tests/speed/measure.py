@@ -92,6 +92,7 @@ class World:
                         user_id=one.user_id,
                         organization_id=one.organization_id,
                         level="full",
+                        method="password",
                     )
                 )[0]
                 for one in people

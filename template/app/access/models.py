@@ -20,6 +20,10 @@ class Session(Base):
     level: Mapped[str] = mapped_column(String(10))
     """`pending` after the password when a second factor is still to come, then `full`."""
     second_factor: Mapped[bool] = mapped_column(default=False)
+    method: Mapped[str] = mapped_column(String(20))
+    """How the person came in: `password`, or what a module for another way calls it."""
+    factor: Mapped[str | None] = mapped_column(String(20))
+    """Which second factor it was; a recovery code stands for all of them."""
     authenticated_at: Mapped[datetime]
     """When the person last proved who they are."""
     last_seen_at: Mapped[datetime]

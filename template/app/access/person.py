@@ -36,13 +36,15 @@ class Person:
     second_factor: bool
     authenticated_at: datetime
     created_at: datetime
+    second_factor_policy: str | None
+    """What the organisation asks for, if it asks for anything of its own."""
     permissions: frozenset[str]
 
     @property
     def lacks_second_factor(self) -> bool:
-        """The policy asks for a second factor and this session had none."""
-        policy = AccessSettings.load().second_factor
-        asked = policy == "everyone" or (policy == "admins" and self.role == "admin")
+        """Settings or organisation ask for a second factor and this session had none."""
+        policies = {AccessSettings.load().second_factor, self.second_factor_policy}
+        asked = "everyone" in policies or ("admins" in policies and self.role == "admin")
         return asked and not self.second_factor
 
     @property

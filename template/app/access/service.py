@@ -22,7 +22,9 @@ async def start(
     user_id: UUID,
     organization_id: UUID,
     level: str,
+    method: str,
     second_factor: bool = False,
+    factor: str | None = None,
     address: str = "",
     user_agent: str = "",
 ) -> tuple[str, UUID]:
@@ -38,7 +40,9 @@ async def start(
             user_id=user_id,
             organization_id=organization_id,
             level=level,
+            method=method,
             second_factor=second_factor,
+            factor=factor,
             authenticated_at=moment,
             last_seen_at=moment,
             idle_seconds=600 if pending else settings.idle_minutes * 60,
@@ -52,7 +56,12 @@ async def start(
 
 
 async def rotate(
-    db: AsyncSession, person: Person, *, proved: bool, second_factor: bool | None = None
+    db: AsyncSession,
+    person: Person,
+    *,
+    proved: bool,
+    second_factor: bool | None = None,
+    factor: str | None = None,
 ) -> tuple[str, UUID]:
     """A new token for a session that rose: the old one, perhaps seen by others, is dead.
 
@@ -73,7 +82,10 @@ async def rotate(
         user_id=person.user_id,
         organization_id=person.organization_id,
         level="full",
-        second_factor=person.second_factor if second_factor is None else second_factor,
+        method=row.method,
+        # As it was, not as the organisation counts it: another one may count it otherwise.
+        second_factor=row.second_factor if second_factor is None else second_factor,
+        factor=row.factor if second_factor is None else factor,
         address=row.address,
         user_agent=row.user_agent,
     )

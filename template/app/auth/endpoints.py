@@ -68,7 +68,11 @@ async def activate(form: Activation, request: Request, response: Response) -> Se
     """Confirm the mail address with the mailed link and the password; signs in."""
     account = await sign_up.activate(form.token, form.password.get_secret_value())
     started = await sign_in.start_session(
-        account.user_id, account.organization_id, email=account.email, **where_from(request)
+        account.user_id,
+        account.organization_id,
+        email=account.email,
+        method="password",
+        **where_from(request),
     )
     return SessionState(
         level="full", csrf_token=cookies.remember(response, started.token, started.device)

@@ -14,11 +14,14 @@ from app.auth.models import Password, TotpDevice
 from app.auth.schemas import Level, SignedIn
 from app.auth.settings import public_url
 from app.core.db import elevated, transaction
-from app.core.errors import Forbidden, Invalid
+from app.core.errors import Invalid
 from app.core.logging import log
 from app.limits import lockout
 from app.mail import service as mail
-from app.users.models import Membership, User
+from app.users import entrance
+from app.users.models import User
+
+NOBODY = UUID(int=0)
 
 
 class WrongCredentials(Invalid):
@@ -32,16 +35,11 @@ class WrongCredentials(Invalid):
         )
 
 
-class AccountSuspended(Forbidden):
-    pass
-
-
 @dataclass(frozen=True)
 class _Account:
     user_id: UUID
-    organization_id: UUID
+    entrance: entrance.Entrance
     hash: str
-    suspended: bool
     second_factor: bool
 
 
@@ -56,7 +54,7 @@ async def sign_in(
 ) -> SignedIn:
     """Check the password and start a session; the one whose token it `replaces` ends.
 
-    Raises `WrongCredentials`, `AccountSuspended`, or the lockout's `TooMany`.
+    Raises `WrongCredentials`, what `Entrance.enter` raises, or the lockout's `TooMany`.
     """
     await lockout.check(email, device)
     async with transaction(elevated=True) as db:
@@ -69,13 +67,12 @@ async def sign_in(
             await audit.record(
                 db,
                 "sign-in.failed",
-                organization_id=account.organization_id if account else None,
+                organization_id=account.entrance.organization_id if account else None,
                 user_id=account.user_id if account else None,
             )
         log.info("sign-in.failed")
         raise WrongCredentials
-    if account.suspended:
-        raise AccountSuspended("This account is suspended; ask an administrator.")
+    organization_id = account.entrance.enter()
     # The password was right; guesses at the second factor have limits of their own.
     await lockout.succeeded(email, device)
     level: Level = "pending" if account.second_factor else "full"
@@ -86,15 +83,16 @@ async def sign_in(
         token, session_id = await sessions.start(
             db,
             user_id=account.user_id,
-            organization_id=account.organization_id,
+            organization_id=organization_id,
             level=level,
+            method="password",
             address=address,
             user_agent=user_agent,
         )
         await audit.record(
             db,
             "session.started" if level == "full" else "sign-in.password_accepted",
-            organization_id=account.organization_id,
+            organization_id=organization_id,
             user_id=account.user_id,
             target=session_id,
         )
@@ -103,21 +101,30 @@ async def sign_in(
 
 async def start_session(
     user_id: UUID,
-    organization_id: UUID,
+    organization_id: UUID | None = None,
     *,
     email: str,
+    method: str,
     address: str,
     user_agent: str,
     replaces: str | None = None,
 ) -> SignedIn:
-    """A session for someone who just proved mailbox and password in another way."""
+    """A session for someone who just proved who they are by `method`.
+
+    With no organisation it begins in one that lets in this way. Raises what `Entrance.enter` does.
+    """
     async with transaction(elevated=True) as db:
+        found = await entrance.find(db, user_id, method=method, organization_id=organization_id)
+        if found is None:
+            raise WrongCredentials
+        organization_id = found.enter()
         await sessions.end_replaced(db, replaces)
         token, session_id = await sessions.start(
             db,
             user_id=user_id,
             organization_id=organization_id,
             level="full",
+            method=method,
             address=address,
             user_agent=user_agent,
         )
@@ -192,28 +199,19 @@ async def _password(db: AsyncSession, user_id: UUID) -> Password:
 async def _account(db: AsyncSession, email: str) -> _Account | None:
     row = (
         await db.execute(
-            select(
-                User.id,
-                Membership.organization_id,
-                Password.hash,
-                Membership.suspended_at,
-                TotpDevice.confirmed_at,
-            )
-            .join(Membership, Membership.user_id == User.id)
+            select(User.id, Password.hash, TotpDevice.confirmed_at)
             .join(Password, Password.user_id == User.id)
             .outerjoin(TotpDevice, TotpDevice.user_id == User.id)
             .where(func.lower(User.email) == email.lower(), User.activated_at.is_not(None))
-            # With several organisations: one that lets in, the oldest first.
-            .order_by(Membership.suspended_at.is_not(None), Membership.created_at)
-            .limit(1)
         )
     ).one_or_none()
-    if row is None:
+    # Asked for nobody, too, or the time would tell who has an account.
+    found = await entrance.find(db, row.id if row else NOBODY, method="password")
+    if row is None or found is None:
         return None
     return _Account(
         user_id=row.id,
-        organization_id=row.organization_id,
+        entrance=found,
         hash=row.hash,
-        suspended=row.suspended_at is not None,
         second_factor=row.confirmed_at is not None,
     )

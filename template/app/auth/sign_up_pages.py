@@ -109,7 +109,11 @@ async def activate(request: Request, token: str) -> Response:
     except Problem as problem:
         return await _activation(request, token, form, problem)
     started = await sign_in.start_session(
-        account.user_id, account.organization_id, email=account.email, **where_from(request)
+        account.user_id,
+        account.organization_id,
+        email=account.email,
+        method="password",
+        **where_from(request),
     )
     response = flash.redirect(HOME, "Your address is confirmed.")
     cookies.remember(response, started.token, started.device)

@@ -105,7 +105,9 @@ async def confirm(person: Person, code: str) -> tuple[list[str], str]:
         )
         codes = await _new_codes(db, person.user_id)
         await sessions.end_all(db, person.user_id, but=person.session_id)
-        token, _ = await sessions.rotate(db, person, proved=False, second_factor=True)
+        token, _ = await sessions.rotate(
+            db, person, proved=False, second_factor=True, factor="totp"
+        )
         await audit.record(db, "second_factor.enrolled", person=person)
         await _notice(db, person, "auth/second_factor_on")
     return codes, token
@@ -123,7 +125,9 @@ async def finish_sign_in(person: Person, code: str) -> SignedIn:
     await _count_try(person)
     async with transaction(elevated=True) as db:
         await _step(db, person.user_id, code)
-        token, session_id = await sessions.rotate(db, person, proved=True, second_factor=True)
+        token, session_id = await sessions.rotate(
+            db, person, proved=True, second_factor=True, factor="totp"
+        )
         await audit.record(db, "session.started", person=person, target=session_id)
     return SignedIn(token, "full", lockout.new_device(person.email))
 
@@ -144,7 +148,9 @@ async def finish_with_recovery_code(person: Person, code: str) -> SignedIn:
         )
         if used is None:
             raise WrongCode
-        token, session_id = await sessions.rotate(db, person, proved=True, second_factor=True)
+        token, session_id = await sessions.rotate(
+            db, person, proved=True, second_factor=True, factor="recovery_code"
+        )
         await audit.record(db, "recovery_code.used", person=person, target=session_id)
         await _notice(
             db, person, "auth/recovery_code_used", left=await codes_left(db, person.user_id)

@@ -2,7 +2,16 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base
@@ -19,6 +28,33 @@ class Organization(Base):
 
     name: Mapped[str] = mapped_column(String(120))
     slug: Mapped[str] = mapped_column(String(60), unique=True)
+
+
+class OrganizationPolicy(Base):
+    """What one organisation asks of its members' sessions, beyond the settings. Empty: nothing.
+
+    `open_session` reads it on every request, so it binds sessions that have begun before, too.
+    """
+
+    __tablename__ = "organization_policies"
+    __table_args__ = (
+        CheckConstraint(
+            "second_factor IN ('optional', 'admins', 'everyone')", name="second_factor"
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE"), unique=True
+    )
+    second_factor: Mapped[str] = mapped_column(String(10), default="optional")
+    sign_in_methods: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """The ways in that are open; empty for all."""
+    second_factors: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """The second factors that count; empty for all."""
+    idle_minutes: Mapped[int | None]
+    absolute_hours: Mapped[int | None]
+    mail_domains: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """Where members have their mail addresses, in lower case; empty for anywhere."""
 
 
 class User(Base):

@@ -11,25 +11,35 @@ down_revision = None
 MOMENT = sa.DateTime(timezone=True)
 
 # Looks a session up before any organisation is known, so it works as app_auth, and names the
-# person and the organisation to the rest of the caller's transaction.
+# person and the organisation to the rest of the caller's transaction. What the organisation asks
+# of sessions counts here, so that a policy holds for those that began before it.
 OPEN_SESSION = """
 CREATE FUNCTION open_session(given bytea) RETURNS TABLE (
     user_id uuid, organization_id uuid, session_id uuid, email varchar, display_name varchar,
     role varchar, level varchar, second_factor boolean, authenticated_at timestamptz,
-    user_created_at timestamptz
+    user_created_at timestamptz, second_factor_policy varchar
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE opened record; moment timestamptz := clock_timestamp();
 BEGIN
     SELECT s.id, s.user_id, s.organization_id, u.email, u.display_name, m.role, s.level,
-           s.second_factor, s.authenticated_at, s.last_seen_at, u.created_at AS user_created_at
+           s.authenticated_at, s.last_seen_at, u.created_at AS user_created_at,
+           p.second_factor AS second_factor_policy,
+           s.second_factor AND coalesce(
+               s.factor = ANY (p.second_factors) OR s.factor = 'recovery_code', true
+           ) AS second_factor
       INTO opened
       FROM sessions s
       JOIN users u ON u.id = s.user_id
       JOIN memberships m ON m.user_id = s.user_id AND m.organization_id = s.organization_id
+      LEFT JOIN organization_policies p ON p.organization_id = s.organization_id
      WHERE s.token_digest = given AND s.revoked_at IS NULL
        AND s.expires_at > moment AND s.last_seen_at + s.idle_seconds * interval '1 s' > moment
-       AND u.activated_at IS NOT NULL AND m.suspended_at IS NULL;
+       AND u.activated_at IS NOT NULL AND m.suspended_at IS NULL
+       AND coalesce(s.method = ANY (p.sign_in_methods), true)
+       AND coalesce(s.last_seen_at + p.idle_minutes * interval '1 min' > moment, true)
+       AND coalesce(s.authenticated_at + p.absolute_hours * interval '1 h' > moment, true)
+       AND coalesce(lower(substring(u.email FROM '[^@]*$')) = ANY (p.mail_domains), true);
     IF NOT FOUND THEN RETURN; END IF;
     IF opened.last_seen_at < moment - interval '1 minute' THEN
         UPDATE sessions s SET last_seen_at = moment WHERE s.id = opened.id;
@@ -38,7 +48,7 @@ BEGIN
             set_config('app.user_id', opened.user_id::text, true);
     RETURN QUERY SELECT opened.user_id, opened.organization_id, opened.id, opened.email,
         opened.display_name, opened.role, opened.level, opened.second_factor,
-        opened.authenticated_at, opened.user_created_at;
+        opened.authenticated_at, opened.user_created_at, opened.second_factor_policy;
 END $$
 """
 
@@ -53,6 +63,8 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("level", sa.String(10), nullable=False),
         sa.Column("second_factor", sa.Boolean(), nullable=False),
+        sa.Column("method", sa.String(20), nullable=False),
+        sa.Column("factor", sa.String(20)),
         sa.Column("authenticated_at", MOMENT, nullable=False),
         sa.Column("last_seen_at", MOMENT, nullable=False),
         sa.Column("idle_seconds", sa.Integer(), nullable=False),

@@ -28,6 +28,29 @@ def upgrade() -> None:
         sa.UniqueConstraint("slug", name="uq_organizations_slug"),
     )
     op.create_table(
+        "organization_policies",
+        *_row(),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("second_factor", sa.String(10), nullable=False),
+        sa.Column("sign_in_methods", sa.ARRAY(sa.Text())),
+        sa.Column("second_factors", sa.ARRAY(sa.Text())),
+        sa.Column("idle_minutes", sa.Integer()),
+        sa.Column("absolute_hours", sa.Integer()),
+        sa.Column("mail_domains", sa.ARRAY(sa.Text())),
+        sa.PrimaryKeyConstraint("id", name="pk_organization_policies"),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name="fk_organization_policies_organization_id",
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("organization_id", name="uq_organization_policies_organization_id"),
+        sa.CheckConstraint(
+            "second_factor IN ('optional', 'admins', 'everyone')",
+            name="ck_organization_policies_second_factor",
+        ),
+    )
+    op.create_table(
         "users",
         *_row(),
         sa.Column("email", sa.String(254), nullable=False),
@@ -86,6 +109,8 @@ def upgrade() -> None:
 
     protect("memberships", grant_to_app="SELECT, UPDATE, DELETE")
     open_to_auth("memberships")
+    protect("organization_policies", grant_to_app="SELECT, INSERT, UPDATE")
+    open_to_auth("organization_policies", "SELECT")
     protect("invitations")
     open_to_auth("invitations")
     _protect_organizations()
@@ -120,5 +145,6 @@ def _protect_users() -> None:
 
 
 def downgrade() -> None:
-    for table in ("invitations", "memberships", "users", "organizations"):
+    tables = ("invitations", "memberships", "users", "organization_policies", "organizations")
+    for table in tables:
         op.drop_table(table)
