@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from app.access.access import public, refuse_unguarded
+from app.access.description import describe
 from app.core import db, health, logging, problems, sse
 from app.core.middleware import BodyLimit, PlainCookies, RequestContext, SecurityHeaders
 from app.core.settings import answers, get_settings, refuse_unsafe
@@ -61,7 +62,7 @@ def _description(app: FastAPI) -> APIRouter:
 
     @router.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
-        return JSONResponse(app.openapi())
+        return JSONResponse(describe(app))
 
     return router
 

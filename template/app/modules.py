@@ -5,6 +5,7 @@ pages.py      HTML pages           commands.py     command line
 models.py     tables               permissions.py  who may do what
 settings.py   its own settings     lifespan.py     what runs beside the app
 health.py     what it depends on   migrations/     the history of its tables
+bearer.py     credentials it gives out for programs
 """
 
 from functools import cache

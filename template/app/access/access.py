@@ -13,9 +13,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import Mount
 
-from app.access import forgery
-from app.access.person import Person, identify, identify_alone
-from app.core.db import Database
+from app.access import credentials, forgery
+from app.access.person import Person, closed_to_keys, identify, identify_alone
+from app.core.db import Database, set_context
 from app.core.errors import Forbidden, Unauthorized
 
 
@@ -60,23 +60,46 @@ class Access:
         self.level = level
         self.policy = policy
 
+    @property
+    def opens_to_keys(self) -> bool:
+        """Whether a key can reach this at all, whatever its owner may do."""
+        return not self.recent and self.permission not in closed_to_keys()
+
     async def __call__(self, request: Request, db: Database) -> Person:
-        return await self.check(request, partial(identify, db))
+        person = await self.check(request, partial(identify, db))
+        if request.state.by_bearer:
+            await set_context(db, organization_id=person.organization_id, user_id=person.user_id)
+        return person
 
     async def check(
         self, request: Request, find: Callable[[str], Awaitable[Person | None]]
     ) -> Person:
-        await forgery.check(request)
-        token = request.cookies.get(forgery.SESSION_COOKIE)
-        person = await find(token) if token else None
-        request.state.csrf_token = forgery.token_for(request)
-        if person is None:
-            raise SignInFirst
+        credentials.refuse_in_address(request)
+        bearer = credentials.given(request)
+        request.state.by_bearer = bearer is not None
+        await forgery.check(request, bearer=bearer is not None)
+        if bearer is not None:
+            # The cookies that came along count for nothing, so no page of ours must vouch.
+            person = await credentials.identify(bearer)
+            request.state.csrf_token = ""
+        else:
+            token = request.cookies.get(forgery.SESSION_COOKIE)
+            found = await find(token) if token else None
+            request.state.csrf_token = forgery.token_for(request)
+            if found is None:
+                raise SignInFirst
+            person = found
         request.state.person = person
+        self._admit(person)
+        return person
+
+    def _admit(self, person: Person) -> None:
         if self.level not in {person.level, "any"}:
             if self.level == "full":
                 raise SecondFactorPending("The second factor is still to come.")
             raise NotPermitted("You are signed in already.")
+        if person.by_key and not (self.opens_to_keys and self.permission in person.permissions):
+            raise NotPermitted("This key does not allow this.")
         if self.permission not in person.permissions:
             raise NotPermitted("Your role does not allow this.")
         if self.policy and person.lacks_second_factor:
@@ -85,7 +108,6 @@ class Access:
             )
         if self.recent and not person.proved_recently:
             raise ProveItAgain("Please confirm that it is you.")
-        return person
 
 
 class DetachedAccess(Access):

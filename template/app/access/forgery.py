@@ -33,9 +33,13 @@ def token_for(request: Request) -> str:
     return keyed_digest(bound, "csrf browser").hex()
 
 
-async def check(request: Request) -> None:
-    """Raise `ForgedRequest` unless the request comes from our own page or is no browser's."""
-    if request.method in SAFE:
+async def check(request: Request, *, bearer: bool = False) -> None:
+    """Raise `ForgedRequest` unless the request comes from our own page or is no browser's.
+
+    A request by `bearer` credential needs no token of ours, because no browser adds such a
+    credential by itself. Whatever a page of another site sends with one is refused, reading too.
+    """
+    if request.method in SAFE and not bearer:
         return
     headers = request.headers
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
@@ -45,7 +49,7 @@ async def check(request: Request) -> None:
     vouched = origin == "null" and site == "same-origin"
     if origin is not None and origin not in _own(request) and not vouched:
         raise ForgedRequest("This request was started by another site.")
-    if not {SESSION_COOKIE, BROWSER_COOKIE} & request.cookies.keys():
+    if bearer or not {SESSION_COOKIE, BROWSER_COOKIE} & request.cookies.keys():
         return  # nothing of ours came along that another site could misuse
     given = headers.get("x-csrf-token")
     kind = headers.get("content-type", "")

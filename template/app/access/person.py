@@ -39,6 +39,8 @@ class Person:
     second_factor_policy: str | None
     """What the organisation asks for, if it asks for anything of its own."""
     permissions: frozenset[str]
+    by_key: bool = False
+    """A program asks with a key; `session_id` is then the key's id."""
 
     @property
     def lacks_second_factor(self) -> bool:
@@ -61,6 +63,14 @@ def granted(role: str) -> frozenset[str]:
         for part in parts("permissions")
         for name, roles in part.PERMISSIONS.items()
         if role in roles
+    )
+
+
+@cache
+def closed_to_keys() -> frozenset[str]:
+    """Permissions that no key carries: with them it could outlive or widen itself."""
+    return frozenset(
+        name for part in parts("permissions") for name in getattr(part, "CLOSED_TO_KEYS", ())
     )
 
 

@@ -5,3 +5,5 @@ PERMISSIONS = {
     "users.read": ("admin",),
     "users.manage": ("admin",),
 }
+# With these a key could outlive or widen itself, so no key carries them.
+CLOSED_TO_KEYS = ("account.manage", "users.manage")
