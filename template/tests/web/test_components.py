@@ -1,12 +1,12 @@
 """The building blocks: they escape, they are bound to their labels, and they all draw."""
 
 import re
-from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
+from markupsafe import escape
 from starlette.requests import Request
 
 from app.core.settings import ROOT, answers

@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
+from app.web.render import environment
 from tests.web.gallery import ASKED
 
 pytestmark = pytest.mark.browser
@@ -15,8 +16,12 @@ async def ask(page: Page, text: str, path: str = "/chat") -> None:
     await page.keyboard.press("Enter")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-async def test_pages_fit_and_break_no_rule_of_the_policy(page: Page, width: int) -> None:
+@pytest.mark.parametrize("width", [1280, 390, 320])
+@pytest.mark.parametrize("name", ["Demo", "Żółć & " + "Donaudampfschifffahrt" * 2])
+async def test_pages_fit_and_break_no_rule_of_the_policy(
+    page: Page, width: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(environment().globals["project"], "name", name)
     await page.set_viewport_size({"width": width, "height": 844})
     for path in PATHS:
         await page.goto(path)
