@@ -66,6 +66,7 @@ async def problem(response: httpx2.Response) -> tuple[int, str]:
     return response.status_code, told
 
 
+@pytest.mark.asvs("8.3.1")
 async def test_strangers_are_turned_away_everywhere(client, guarded):
     let_in = [
         str(call)
@@ -84,6 +85,7 @@ async def test_people_who_look_at_pages_are_led_to_sign_in(client, guarded):
         assert (answer.status_code, where.partition("?")[0]) == (303, "/sign-in"), str(call)
 
 
+@pytest.mark.asvs("8.2.1")
 @pytest.mark.parametrize("role", [role.value for role in Role])
 async def test_a_role_opens_what_it_may_and_nothing_else(client, guarded, role):
     wrong = []
@@ -98,6 +100,7 @@ async def test_a_role_opens_what_it_may_and_nothing_else(client, guarded, role):
     assert wrong == []
 
 
+@pytest.mark.asvs("2.3.1")
 async def test_half_way_through_sign_in_nothing_opens_but_its_second_step(client, guarded):
     ada = await make_user(role="admin", password=False)
     wrong = []
@@ -111,6 +114,7 @@ async def test_half_way_through_sign_in_nothing_opens_but_its_second_step(client
     assert wrong == []
 
 
+@pytest.mark.asvs("7.2.1", "7.3.1", "7.4.1")
 @pytest.mark.parametrize(
     "ended",
     [
@@ -128,6 +132,7 @@ async def test_an_ended_session_opens_nothing(client, guarded, ended):
         assert answer == (401, "/problems/sign-in-first"), str(call)
 
 
+@pytest.mark.asvs("3.5.1", "3.5.3")
 async def test_every_change_needs_the_token_against_forgery(client, app):
     ada = await make_user(await make_organization(), role="admin", password=False)
     await sign_in(client, ada)
@@ -139,6 +144,7 @@ async def test_every_change_needs_the_token_against_forgery(client, app):
         assert answer == (403, "/problems/forged-request"), str(call)
 
 
+@pytest.mark.asvs("7.5.1")
 async def test_what_is_sensitive_needs_a_fresh_proof(client, guarded):
     ada = await make_user(role="admin", password=False)
     sensitive = [call for call in guarded if any(one.recent for one in call.asks)]
@@ -150,6 +156,7 @@ async def test_what_is_sensitive_needs_a_fresh_proof(client, guarded):
         assert answer == (403, "/problems/prove-it-again"), str(call)
 
 
+@pytest.mark.asvs("6.3.3")
 async def test_where_a_second_factor_is_asked_for_only_its_set_up_opens(client, guarded, configure):
     configure(SESSION_SECOND_FACTOR="everyone")
     wrong = []
@@ -162,6 +169,7 @@ async def test_where_a_second_factor_is_asked_for_only_its_set_up_opens(client, 
     assert wrong == []
 
 
+@pytest.mark.asvs("8.2.1")
 def test_what_is_for_administrators_opens_to_nobody_else(app):
     """The walk above believes what routes say; here is what they must say."""
     offices = re.compile(r"/admin|/api/(users|invitations|audit)")
@@ -191,6 +199,7 @@ async def endpoint() -> str:
     return "open"
 
 
+@pytest.mark.asvs("8.3.1")
 def test_a_route_that_says_nothing_stops_the_start():
     app = FastAPI(openapi_url=None)
     app.add_api_route("/open", endpoint)

@@ -16,6 +16,7 @@ async def rows(query, **values):
         return (await session.execute(text(query), values)).all()
 
 
+@pytest.mark.asvs("8.4.1")
 async def test_row_security_is_on_and_forced_for_every_table():
     open_tables = await rows(
         "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p')"
@@ -90,6 +91,7 @@ async def test_the_app_may_not(statement):
             await session.execute(text(statement), used)
 
 
+@pytest.mark.asvs("8.2.3")
 async def test_the_app_changes_the_name_of_nobody_but_the_one_who_asks():
     ada = await make_user(display_name="Ada")
     colleague = await make_user(ada.organization_id, display_name="Grace")

@@ -284,6 +284,7 @@ async def test_a_question_without_words_that_can_be_kept_is_refused(browser, mod
     assert await browser.messages(conversation) == []
 
 
+@pytest.mark.asvs("2.3.2")
 async def test_too_many_questions_a_minute_are_refused_before_they_are_kept(browser, model):
     conversation = await browser.new()
     for _ in range(40):

@@ -37,6 +37,7 @@ async def test_others_do_not_find_it_in_their_list(owner, other):
     assert owner.conversation not in page.text
 
 
+@pytest.mark.asvs("8.2.2")
 async def test_others_do_not_reach_it_by_its_id(owner, other):
     path = f"/api/conversations/{owner.conversation}"
     for method, body in (("GET", None), ("PATCH", {"title": "Mine"}), ("DELETE", None)):

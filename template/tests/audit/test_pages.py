@@ -1,3 +1,5 @@
+import pytest
+
 from tests.audit.conftest import happen
 from tests.factories import make_organization, make_user, sign_in
 
@@ -56,6 +58,7 @@ async def test_the_page_is_for_administrators(client):
     assert (await client.get("/admin/audit")).status_code == 403
 
 
+@pytest.mark.asvs("1.2.1")
 async def test_what_was_typed_into_the_filter_is_shown_as_text(client, admin):
     page = (await client.get("/admin/audit", params={"action": '"><script>alert(1)</script>'})).text
 

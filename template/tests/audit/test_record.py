@@ -18,6 +18,7 @@ async def events_of(organization_id: UUID) -> list[Event]:
         return list(await db.scalars(select(Event).order_by(Event.sequence)))
 
 
+@pytest.mark.asvs("16.2.1")
 async def test_an_event_says_who_did_what(organization_id):
     someone, target = uuid7(), uuid7()
 
@@ -36,6 +37,7 @@ async def test_an_event_says_who_did_what(organization_id):
     assert (event.target, event.detail) == (str(target), {"role": "admin"})
 
 
+@pytest.mark.asvs("2.3.3")
 async def test_an_event_is_gone_when_its_transaction_rolls_back(organization_id, verified):
     async def fail() -> None:
         async with transaction(organization_id=organization_id) as db:
@@ -78,6 +80,7 @@ async def test_twenty_appends_at_once_keep_one_unbroken_chain(organization_id, v
     assert (report.events, report.findings) == (20, [])
 
 
+@pytest.mark.asvs("16.2.1")
 async def test_the_request_and_the_network_come_along(organization_id):
     tokens = request_id.set("0123456789abcdef"), client_address.set("203.0.113.77")
     async with transaction(organization_id=organization_id) as db:

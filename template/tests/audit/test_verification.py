@@ -46,6 +46,7 @@ async def test_an_untouched_chain_is_sound(five_events, verified):
     assert (report.events, report.findings, report.notes) == (5, [], [])
 
 
+@pytest.mark.asvs("16.4.2")
 @pytest.mark.parametrize(
     "change",
     [

@@ -31,6 +31,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.asvs("16.4.2")
 @pytest.mark.parametrize("elevated", [False, True], ids=["app", "app_auth"])
 @pytest.mark.parametrize("statement", CHANGES)
 async def test_the_app_cannot_change_the_log(five_events, statement, elevated):
@@ -39,6 +40,7 @@ async def test_the_app_cannot_change_the_log(five_events, statement, elevated):
             await db.execute(text(statement))
 
 
+@pytest.mark.asvs("16.4.2")
 @pytest.mark.parametrize("statement", CHANGES)
 async def test_the_owner_of_the_tables_cannot_change_the_log(five_events, statement, database):
     async with await psycopg.AsyncConnection.connect(database.owner) as connection:
@@ -79,6 +81,7 @@ async def test_app_auth_sees_one_chain_at_a_time(five_events):
     assert organizations == {five_events}
 
 
+@pytest.mark.asvs("8.4.1")
 async def test_an_organisation_cannot_write_into_the_chain_of_another(five_events):
     async with transaction(organization_id=uuid4()) as db:
         with pytest.raises(ProgrammingError, match="chain of another organisation"):

@@ -63,6 +63,7 @@ def put(client, token):
     client.cookies.set(SESSION_COOKIE, token, domain="testserver.local", path="/")
 
 
+@pytest.mark.asvs("7.2.4")
 async def test_signing_in_ends_the_session_that_the_browser_held(client):
     ada, eve = await make_user(), await make_user()
     await by_password(client, eve)
@@ -82,6 +83,7 @@ async def test_a_failed_sign_in_leaves_the_session_as_it_is(client):
     assert (await client.get("/api/me")).status_code == 200
 
 
+@pytest.mark.asvs("7.6.2")
 async def test_a_session_chosen_by_someone_else_is_not_taken_over(client):
     ada = await make_user()
     put(client, chosen := "x" * 43)
@@ -91,6 +93,7 @@ async def test_a_session_chosen_by_someone_else_is_not_taken_over(client):
     assert (await client.get("/api/me")).status_code == 401
 
 
+@pytest.mark.asvs("7.2.4")
 async def test_each_step_of_signing_in_gives_another_token_and_ends_the_one_before(client):
     ada = await make_user()
     await sign_in(client, ada)
@@ -119,6 +122,7 @@ async def test_half_way_through_one_can_turn_round_and_leave(client):
     assert (await client.get("/api/me")).json()["type"] == "/problems/sign-in-first"
 
 
+@pytest.mark.asvs("14.3.1")
 async def test_signing_out_empties_what_the_browser_kept(client):
     await sign_in(client, await make_user())
     answer = await client.post("/api/auth/sign-out")
@@ -134,6 +138,7 @@ async def test_whoever_never_confirmed_the_address_has_neither_session_nor_sign_
     assert (await by_password(client, ada)).status_code == 401
 
 
+@pytest.mark.asvs("6.5.5")
 @pytest.mark.parametrize(("seconds", "status"), [(-30, 200), (30, 200), (-90, 422), (90, 422)])
 async def test_a_code_is_good_for_its_half_minute_and_one_beside_it(client, seconds, status):
     ada = await make_user()
@@ -147,6 +152,7 @@ async def test_a_code_is_good_for_its_half_minute_and_one_beside_it(client, seco
     assert (await client.post("/api/auth/second-factor", json=code)).status_code == status
 
 
+@pytest.mark.asvs("11.3.3")
 async def test_a_secret_put_into_the_row_of_another_opens_nothing(client, new_browser):
     ada, eve = await make_user(), await make_user()
     await sign_in(client, ada)
@@ -182,6 +188,7 @@ async def test_the_password_alone_is_no_fresh_proof_where_there_is_a_second_fact
     assert (refused.status_code, refused.json()["type"]) == (403, "/problems/prove-it-again")
 
 
+@pytest.mark.asvs("7.3.2")
 @pytest.mark.parametrize("act", ["enrol", "remove", "password"])
 async def test_a_stolen_session_cannot_make_itself_last_longer(client, act):
     ada = await make_user()
@@ -211,6 +218,7 @@ async def test_a_stolen_session_cannot_make_itself_last_longer(client, act):
     )
 
 
+@pytest.mark.asvs("7.4.3")
 async def test_enrolling_and_removing_a_second_factor_end_other_sessions(client, new_browser):
     ada = await make_user()
     await sign_in(client, ada)
@@ -235,6 +243,7 @@ async def test_a_reset_link_dies_when_the_password_is_changed(client, mails_to, 
     assert late.status_code == 410
 
 
+@pytest.mark.asvs("6.4.3")
 async def test_only_the_newest_reset_link_works(client, mails_to, link_in):
     ada = await make_user()
     for _ in range(2):
@@ -271,6 +280,7 @@ async def test_guessing_the_password_of_a_stolen_session_is_slowed_down(client):
     assert statuses == [422] * 6 + [429]
 
 
+@pytest.mark.asvs("6.6.3")
 async def test_codes_guessed_in_many_sessions_share_one_budget(client, new_browser):
     ada = await make_user()
     await sign_in(client, ada)

@@ -64,6 +64,7 @@ async def test_a_form_without_its_token_is_refused(browser, path):
     assert refused.status == 403
 
 
+@pytest.mark.asvs("3.5.1")
 async def test_the_token_of_another_browser_is_refused(browser, new_browser):
     await browser.open("/sign-in")
     async with new_browser() as other:
@@ -83,6 +84,7 @@ async def test_a_token_from_before_signing_in_is_worthless_after_it(browser):
     assert (await page.send("/account", display_name="Eve", csrf_token=before)).status == 403
 
 
+@pytest.mark.asvs("3.5.1")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -115,6 +117,7 @@ async def test_an_opaque_origin_without_the_browsers_word_is_refused(browser):
     assert refused.status == 403
 
 
+@pytest.mark.asvs("3.7.2")
 @pytest.mark.parametrize(
     "wish",
     [
@@ -204,6 +207,7 @@ async def test_a_wrong_sign_in_keeps_the_address_and_counts(browser):
     assert "Too many failed attempts" in page.text
 
 
+@pytest.mark.asvs("6.3.4")
 async def test_pages_and_endpoints_share_one_budget(client, browser):
     for _ in range(20):
         await client.post("/api/auth/password-reset", json={"email": "nobody@example.com"})
@@ -247,6 +251,7 @@ async def test_a_new_password_by_mail_works_once_and_ends_sessions(
     assert "/forgot-password" in used.links
 
 
+@pytest.mark.asvs("3.4.5", "14.2.1")
 async def test_pages_with_a_token_in_their_address_tell_it_to_nobody(
     browser, new_address, mails_to, link_in
 ):
@@ -304,6 +309,7 @@ async def test_only_the_domains_that_are_let_in_are_shown_and_let_in(browser, co
     assert "own organisation" in page.errors["email"]
 
 
+@pytest.mark.asvs("3.3.1", "3.3.2", "3.3.3", "3.3.4")
 async def test_cookies_are_for_this_host_and_hidden_from_scripts(browser):
     ada = await make_user()
     page = await browser.open("/sign-in")

@@ -5,6 +5,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pyotp
+import pytest
 from sqlalchemy import text
 
 from app.core import db
@@ -15,6 +16,7 @@ from tests.pages import Browser
 NEW_PASSWORD = "another horse, another battery 7"
 
 
+@pytest.mark.asvs("7.4.3")
 async def test_changing_the_password_ends_other_sessions_and_keeps_this_one(browser, new_browser):
     ada = await make_user()
     async with new_browser() as other:
@@ -32,6 +34,7 @@ async def test_changing_the_password_ends_other_sessions_and_keeps_this_one(brow
         assert (await elsewhere.open("/account")).path == "/sign-in"
 
 
+@pytest.mark.asvs("7.5.2")
 async def test_sessions_are_listed_and_ended(browser, new_browser):
     ada = await make_user()
     await browser.sign_in(ada)
@@ -73,6 +76,7 @@ async def test_nobody_ends_the_session_of_another(browser, new_browser):
         assert (await elsewhere.open("/account")).path == "/account"
 
 
+@pytest.mark.asvs("7.5.1")
 async def test_sensitive_pages_ask_for_a_fresh_proof_and_come_back(browser):
     ada = await make_user()
     await browser.sign_in(ada)

@@ -37,6 +37,7 @@ async def forget_step(someone):
         )
 
 
+@pytest.mark.asvs("6.3.4")
 async def test_after_enrolling_the_password_alone_is_not_enough(client):
     ada = await make_user()
     await sign_in(client, ada)
@@ -52,6 +53,7 @@ async def test_after_enrolling_the_password_alone_is_not_enough(client):
     assert (await client.get("/api/me")).json()["second_factor"] is True
 
 
+@pytest.mark.asvs("6.5.1")
 async def test_a_code_counts_once(client):
     ada = await make_user()
     await sign_in(client, ada)
@@ -62,6 +64,7 @@ async def test_a_code_counts_once(client):
     assert replay.status_code == 422
 
 
+@pytest.mark.asvs("6.5.1")
 async def test_of_ten_uses_of_a_code_at_once_one_succeeds(client, new_browser):
     ada = await make_user()
     await sign_in(client, ada)
@@ -82,6 +85,7 @@ async def test_of_ten_uses_of_a_code_at_once_one_succeeds(client, new_browser):
         await browser.aclose()
 
 
+@pytest.mark.asvs("6.6.3")
 async def test_guessing_codes_is_stopped(client):
     ada = await make_user()
     await sign_in(client, ada)
@@ -94,6 +98,7 @@ async def test_guessing_codes_is_stopped(client):
     assert 429 in statuses
 
 
+@pytest.mark.asvs("6.5.1")
 async def test_a_recovery_code_stands_in_for_the_phone_once(client, mails_to):
     ada = await make_user()
     await sign_in(client, ada)
@@ -118,6 +123,7 @@ async def test_the_secret_is_not_readable_in_the_table(client):
     assert secret.encode() not in stored
 
 
+@pytest.mark.asvs("2.3.1")
 async def test_an_enrolment_that_was_not_confirmed_counts_for_nothing(client):
     ada = await make_user()
     await sign_in(client, ada)
@@ -150,6 +156,7 @@ async def test_removing_the_factor_needs_a_fresh_proof(client):
     assert (await client.delete("/api/auth/totp")).status_code == 200
 
 
+@pytest.mark.asvs("6.3.3")
 async def test_where_the_policy_asks_for_a_second_factor_nothing_else_opens_first(
     client, configure
 ):
@@ -163,6 +170,7 @@ async def test_where_the_policy_asks_for_a_second_factor_nothing_else_opens_firs
     assert (await client.get("/api/users")).status_code == 200
 
 
+@pytest.mark.asvs("8.2.3")
 async def test_the_app_role_cannot_read_credentials():
     for table in ("passwords", "totp_devices", "recovery_codes", "one_time_links", "sessions"):
         async with db.new_session()() as session:

@@ -16,6 +16,7 @@ async def post(client, someone, password=PASSWORD):
     )
 
 
+@pytest.mark.asvs("3.3.4", "7.2.2")
 async def test_the_right_password_starts_a_session(client):
     ada = await make_user()
     response = await post(client, ada)
@@ -77,6 +78,7 @@ async def test_the_time_does_not_tell_who_has_an_account(client, configure, new_
     assert 0.6 < min(known) / min(unknown) < 1.67
 
 
+@pytest.mark.asvs("7.2.1")
 async def test_only_the_digest_of_a_session_is_kept(client):
     await post(client, await make_user())
     token = client.cookies["__Host-session"]
@@ -85,6 +87,7 @@ async def test_only_the_digest_of_a_session_is_kept(client):
     assert token not in dump
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_the_session_ends_on_the_server_when_someone_signs_out(client):
     ada = await sign_in(client, await make_user())
     token = ada.cookies["__Host-session"]
@@ -94,6 +97,7 @@ async def test_the_session_ends_on_the_server_when_someone_signs_out(client):
     assert (await ada.get("/api/me")).status_code == 401
 
 
+@pytest.mark.asvs("7.3.1", "7.3.2")
 @pytest.mark.parametrize(
     "change",
     ["last_seen_at = now() - interval '31 minutes'", "expires_at = now() - interval '1 second'"],
@@ -108,6 +112,7 @@ async def test_a_session_ends_when_idle_or_old(client, change):
     assert (await client.get("/api/me")).status_code == 401
 
 
+@pytest.mark.asvs("6.3.1")
 async def test_strangers_guessing_wait_longer_and_do_not_lock_the_owner_out(client, new_browser):
     ada = await make_user()
     await post(client, ada)  # this browser is known from now on
@@ -121,6 +126,7 @@ async def test_strangers_guessing_wait_longer_and_do_not_lock_the_owner_out(clie
     assert (await post(client, ada)).status_code == 200
 
 
+@pytest.mark.asvs("6.3.1")
 async def test_capitals_in_the_address_do_not_get_round_the_wait(client, new_browser):
     ada = await make_user()
     async with new_browser() as stranger:
@@ -130,6 +136,7 @@ async def test_capitals_in_the_address_do_not_get_round_the_wait(client, new_bro
         assert (await post(stranger, ada)).status_code == 429
 
 
+@pytest.mark.asvs("6.2.2")
 async def test_changing_the_password_ends_other_sessions_and_tells_by_mail(
     client, new_browser, mails_to
 ):
@@ -148,6 +155,7 @@ async def test_changing_the_password_ends_other_sessions_and_tells_by_mail(
     assert "changed" in (await mails_to(ada.email))[0].subject
 
 
+@pytest.mark.asvs("6.2.3")
 async def test_changing_the_password_needs_the_old_one(client):
     await sign_in(client, await make_user())
     response = await client.put(
@@ -156,6 +164,7 @@ async def test_changing_the_password_needs_the_old_one(client):
     assert response.status_code == 422
 
 
+@pytest.mark.asvs("6.4.3")
 async def test_a_reset_link_sets_a_password_once_and_ends_all_sessions(
     client, new_browser, mails_to, link_in
 ):
@@ -174,6 +183,7 @@ async def test_a_reset_link_sets_a_password_once_and_ends_all_sessions(
     assert (await post(client, ada, new["password"])).status_code == 200
 
 
+@pytest.mark.asvs("7.4.2")
 async def test_someone_suspended_is_out_at_once(client, new_browser):
     admin = await make_user(role="admin")
     ada = await make_user(admin.organization_id)
@@ -186,6 +196,7 @@ async def test_someone_suspended_is_out_at_once(client, new_browser):
     assert (await post(client, ada)).status_code == 403
 
 
+@pytest.mark.asvs("11.2.2")
 async def test_old_hash_parameters_are_renewed_at_sign_in(client, configure):
     from app.auth import passwords
 
@@ -201,6 +212,7 @@ async def test_old_hash_parameters_are_renewed_at_sign_in(client, configure):
     assert "m=16,t=2" in found
 
 
+@pytest.mark.asvs("7.5.2")
 async def test_a_list_of_sessions_and_ending_one_of_them(client, new_browser):
     ada = await make_user()
     async with new_browser() as other:
@@ -223,6 +235,7 @@ async def test_nobody_ends_the_session_of_another(client, new_browser):
         assert (await other.get("/api/me")).status_code == 200
 
 
+@pytest.mark.asvs("15.2.2")
 async def test_a_flood_of_sign_ins_is_told_to_come_back(client, configure, new_browser):
     from app.auth import passwords
 

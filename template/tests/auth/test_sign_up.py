@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from app.auth import links
 from app.core import db
 from app.users import service as users
@@ -69,6 +71,7 @@ async def test_a_link_does_not_activate_with_the_password_of_another_sign_up(
     assert (wrong.status_code, right.status_code) == (422, 200)
 
 
+@pytest.mark.asvs("2.3.4", "6.4.1")
 async def test_of_twenty_uses_of_a_link_at_once_one_succeeds(
     client, new_address, mails_to, link_in, new_browser
 ):
@@ -86,6 +89,7 @@ async def test_of_twenty_uses_of_a_link_at_once_one_succeeds(
     assert sorted(found) == [200] + [410] * 19
 
 
+@pytest.mark.asvs("6.4.1")
 async def test_a_link_that_is_too_old_says_so(client, new_address, mails_to, link_in, monkeypatch):
     monkeypatch.setitem(links.LIFETIME, "activate", -links.LIFETIME["activate"])
     await client.post("/api/auth/sign-up", json=form(new_address))
@@ -95,6 +99,7 @@ async def test_a_link_that_is_too_old_says_so(client, new_address, mails_to, lin
     assert response.json()["type"] == "/problems/link-expired"
 
 
+@pytest.mark.asvs("6.2.1", "6.2.4", "6.2.11", "6.2.12")
 async def test_weak_passwords_are_refused_with_a_sentence(client, new_address):
     for password, sentence in {
         "short": "at least 12",

@@ -14,6 +14,7 @@ def keys(configure):
     crypto._keyring.cache_clear()
 
 
+@pytest.mark.asvs("11.3.2")
 def test_a_text_comes_back_only_in_its_own_place():
     blob = crypto.encrypt("JBSWY3DP", "totp.secret:1")
     assert b"JBSWY3DP" not in blob
@@ -22,6 +23,7 @@ def test_a_text_comes_back_only_in_its_own_place():
         crypto.decrypt(blob, "totp.secret:2")
 
 
+@pytest.mark.asvs("11.3.1", "11.3.3")
 @pytest.mark.parametrize("place", [0, 1, 10, 20, -1])
 def test_a_changed_ciphertext_is_refused(place):
     blob = bytearray(crypto.encrypt("text", "here"))
@@ -30,6 +32,7 @@ def test_a_changed_ciphertext_is_refused(place):
         crypto.decrypt(bytes(blob), "here")
 
 
+@pytest.mark.asvs("11.2.2")
 def test_old_keys_decrypt_and_the_first_one_encrypts(keys):
     old, new = crypto.new_key(), crypto.new_key()
     keys(old)

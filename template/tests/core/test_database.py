@@ -1,8 +1,10 @@
+import pytest
 from sqlalchemy import text
 
 from app.core import db, migrate
 
 
+@pytest.mark.asvs("13.2.2")
 async def test_the_app_logs_in_as_a_role_that_owns_nothing():
     async with db.transaction() as session:
         row = (

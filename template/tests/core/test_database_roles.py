@@ -43,6 +43,7 @@ def app(urls: embedded.Urls) -> Iterator[psycopg.Connection]:
         yield connection
 
 
+@pytest.mark.asvs("13.2.2")
 @pytest.mark.parametrize(
     "statement",
     [

@@ -37,6 +37,7 @@ STRANGE = [
 ]
 
 
+@pytest.mark.asvs("1.2.4", "1.4.2", "2.2.1")
 async def test_no_parameter_of_any_route_makes_it_fail(app, client):
     await sign_in(client, await make_user(role="admin"))
     found = []
@@ -56,6 +57,7 @@ async def test_no_parameter_of_any_route_makes_it_fail(app, client):
     assert found == []
 
 
+@pytest.mark.asvs("1.1.1")
 @pytest.mark.parametrize("encoding", ["unicode_escape", "undefined"])
 async def test_a_form_in_a_strange_encoding_is_refused_and_never_a_500(client, encoding):
     await client.get("/api/auth/session")  # from now on the token is looked for in the form
@@ -65,6 +67,7 @@ async def test_a_form_in_a_strange_encoding_is_refused_and_never_a_500(client, e
     assert response.status_code in {400, 403, 422}, response.text
 
 
+@pytest.mark.asvs("1.4.2")
 async def test_a_length_of_thousands_of_digits_is_refused(client):
     response = await client.post(
         "/api/auth/sign-in", content=b"x", headers={"content-length": "9" * 5000}

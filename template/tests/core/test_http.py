@@ -10,6 +10,7 @@ from app.core.middleware import BodyLimit, RequestContext, SecurityHeaders
 from app.core.settings import get_settings
 
 
+@pytest.mark.asvs("3.2.1", "3.4.1", "3.4.3", "3.4.4", "3.4.5", "3.4.6", "4.1.1", "14.2.2", "14.3.2")
 async def test_every_answer_carries_the_headers_that_protect_it(client):
     headers = (await client.get("/api/me")).headers
     assert headers["x-content-type-options"] == "nosniff"
@@ -38,6 +39,7 @@ async def test_an_unknown_path_and_a_wrong_method_are_problems_too(client):
     assert (wrong.status_code, wrong.json()["status"]) == (405, 405)
 
 
+@pytest.mark.asvs("16.5.1")
 async def test_what_was_refused_is_not_echoed(client):
     form = {"email": "nobody", "password": "hunter2-hunter2", "display_name": "x"}
     response = await client.post("/api/auth/sign-up", json=form)
@@ -46,6 +48,7 @@ async def test_what_was_refused_is_not_echoed(client):
     assert "hunter2" not in response.text
 
 
+@pytest.mark.asvs("2.2.1", "2.2.2", "15.3.5")
 @pytest.mark.parametrize(
     "body",
     [b"\xff\xfe", b"{", b"[" * 5000, b'{"email": "\\ud800@example.com"}', b'{"email": "a\\u0000"}'],
@@ -57,11 +60,13 @@ async def test_junk_gets_a_clear_refusal_and_never_a_500(client, body):
     assert response.status_code in {400, 401, 422}, response.text
 
 
+@pytest.mark.asvs("1.3.3")
 async def test_characters_that_cannot_be_stored_are_refused(client):
     form = {"email": "a@example.com", "password": "x" * 20, "display_name": "Ada \x00 Lovelace"}
     assert (await client.post("/api/auth/sign-up", json=form)).status_code == 422
 
 
+@pytest.mark.asvs("15.2.2")
 async def test_a_body_over_the_limit_is_refused_whether_or_not_it_tells_its_length(client):
     large = b"x" * (get_settings().body_limit_bytes + 1)
     told = await client.post("/api/auth/sign-in", content=large)
@@ -74,6 +79,7 @@ async def test_a_body_over_the_limit_is_refused_whether_or_not_it_tells_its_leng
     assert (told.status_code, untold.status_code) == (413, 413)
 
 
+@pytest.mark.asvs("16.5.1")
 async def test_an_unexpected_error_leaves_nothing_but_a_request_id():
     app = FastAPI()
     router = APIRouter()
@@ -107,6 +113,7 @@ def test_a_route_that_does_not_say_who_may_call_it_stops_the_start():
         refuse_unguarded(app)
 
 
+@pytest.mark.asvs("4.1.3", "15.3.4")
 @pytest.mark.parametrize(
     ("proxies", "header", "seen"),
     [
@@ -134,6 +141,7 @@ async def test_only_counted_proxies_are_believed_about_the_address(
     assert found["address"] == seen
 
 
+@pytest.mark.asvs("4.1.3")
 async def test_a_stranger_does_not_choose_the_request_id(client):
     response = await client.get("/health/live", headers={"x-request-id": "chosen-by-a-stranger"})
     assert response.headers["x-request-id"] != "chosen-by-a-stranger"
@@ -162,6 +170,7 @@ async def test_without_its_mail_server_the_app_is_degraded_and_stays_in_service(
     assert answer.json()["checks"]["mail"] == "failed"
 
 
+@pytest.mark.asvs("16.5.2")
 async def test_without_its_model_the_app_is_degraded_and_stays_in_service(
     client, monkeypatch, configure
 ):

@@ -22,6 +22,7 @@ def lines():
     handler.stream = before
 
 
+@pytest.mark.asvs("16.2.5")
 @pytest.mark.parametrize(
     ("told", "hidden"),
     [
@@ -60,6 +61,7 @@ def test_a_long_text_of_a_stranger_does_not_hold_the_log_up(text):
     assert perf_counter() - began < 5  # without bounds it takes minutes
 
 
+@pytest.mark.asvs("16.2.5")
 async def test_an_error_of_the_database_does_not_tell_what_was_to_be_stored(lines):
     private = secrets.token_hex()
     insert = text("INSERT INTO organizations (id, name, slug) VALUES (:i, :n, 'twice')")
@@ -76,6 +78,7 @@ async def test_an_error_of_the_database_does_not_tell_what_was_to_be_stored(line
     assert private not in lines.getvalue()
 
 
+@pytest.mark.asvs("16.2.1")
 async def test_a_request_leaves_one_line_with_its_id_and_without_its_address(client, lines):
     response = await client.get("/health/live?token=very-secret-thing")
     assert response.headers["x-request-id"] in lines.getvalue()

@@ -32,6 +32,7 @@ def test_production_takes_safe_settings(configure):
     refuse_unsafe()
 
 
+@pytest.mark.asvs("13.2.3", "13.4.2")
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
@@ -50,6 +51,7 @@ def test_production_refuses_what_only_suits_a_laptop(configure, name, value, tol
         refuse_unsafe()
 
 
+@pytest.mark.asvs("15.2.3")
 def test_production_refuses_the_stand_ins_of_modules(configure):
     safe_production(configure)
     configure(MAIL_BACKEND="inbox", PASSWORD_MEMORY_KIB="8", SIGN_UP_FIRST_IS_ADMIN="true")
@@ -59,6 +61,7 @@ def test_production_refuses_the_stand_ins_of_modules(configure):
         assert name in str(refusal.value)
 
 
+@pytest.mark.asvs("11.4.2", "11.4.4")
 def test_production_refuses_hashes_that_take_little_memory_however_many_rounds(configure):
     safe_production(configure)
     configure(PASSWORD_MEMORY_KIB="64", PASSWORD_ROUNDS="1000")

@@ -68,6 +68,7 @@ async def test_who_thinks_again_replaces_what_they_said(client, asker):
     assert await kept(asker, call) == {call: "up"}
 
 
+@pytest.mark.asvs("8.2.2")
 @pytest.mark.parametrize("colleagues", [True, False])
 async def test_nobody_rates_the_calls_of_others(client, colleagues):
     owner = await make_user(await make_organization(), password=False)

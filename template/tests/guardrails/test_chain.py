@@ -34,6 +34,7 @@ async def test_a_refusal_names_the_guard():
     assert not caught.value.failed
 
 
+@pytest.mark.asvs("16.5.3")
 async def test_a_guard_that_fails_blocks(monkeypatch):
     async def broken(_: Question) -> Verdict:
         raise ZeroDivisionError

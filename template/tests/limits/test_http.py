@@ -69,6 +69,7 @@ async def browser(small_app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
         yield made
 
 
+@pytest.mark.asvs("2.4.1")
 async def test_every_route_answers_429_to_an_address_that_asks_too_often(browser):
     assert await statuses(browser, "/open", 7) == [200] * 5 + [429] * 2
 
@@ -102,6 +103,7 @@ async def test_another_address_is_not_refused(browser, small_app):
         assert await statuses(other, "/open", 1) == [200]
 
 
+@pytest.mark.asvs("15.3.4")
 async def test_behind_our_proxy_the_client_is_limited_and_not_the_proxy(browser):
     site = f"2001:db8:{token_hex(2)}"
     proxied = [{"X-Forwarded-For": f"{site}:{n}::1"} for n in (7, 8)]

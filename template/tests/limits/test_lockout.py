@@ -68,6 +68,7 @@ async def test_twenty_failures_at_once_count_twenty(login):
     assert row.attempts == 20
 
 
+@pytest.mark.asvs("6.3.1")
 async def test_a_hundred_attempts_at_once_are_not_a_hundred_guesses(login):
     """Nobody has failed yet when they all begin; only as many pass as are free."""
     waits = await asyncio.gather(*(wait_of(login) for _ in range(100)))

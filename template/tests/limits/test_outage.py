@@ -50,6 +50,7 @@ async def test_a_refusal_in_an_outage_says_when_to_come_back(no_database):
     assert 59 <= refusal.value.retry_after <= 61
 
 
+@pytest.mark.asvs("16.5.2")
 async def test_the_database_is_used_again_when_it_is_back(no_database, configure, monkeypatch):
     key = token_hex()
     await take(key, EXHAUSTED)
@@ -63,6 +64,7 @@ async def test_the_database_is_used_again_when_it_is_back(no_database, configure
     assert await how_many(key, EXHAUSTED, 10) == 0
 
 
+@pytest.mark.asvs("16.5.3")
 async def test_without_the_database_no_sign_in_is_attempted(no_database):
     with pytest.raises(Unavailable) as refusal:
         await lockout.check("ada@example.com")

@@ -1,10 +1,13 @@
 """Whatever a stranger may change is limited by address, not only as one request among all."""
 
+import pytest
+
 from app.access.access import Public, markers, routes
 
 MOST = 31  # One more than the widest of these limits.
 
 
+@pytest.mark.asvs("2.4.1")
 async def test_a_stranger_cannot_go_on_trying_at_any_route(app, new_browser):
     open_routes = [
         (method, route.path)

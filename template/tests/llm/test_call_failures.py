@@ -146,6 +146,7 @@ async def test_calls_at_once_are_all_settled(caller, wire_server):
     assert await caller.reserved() == 0
 
 
+@pytest.mark.asvs("16.5.3")
 async def test_without_the_database_nothing_is_sent(caller, wire_server, monkeypatch):
     async def gone(*_: object) -> None:
         raise psycopg.OperationalError

@@ -258,6 +258,7 @@ async def test_every_refusal_becomes_a_problem_of_its_kind(wire_server, status, 
     assert not errors.billed(problem)
 
 
+@pytest.mark.asvs("15.3.2")
 async def test_a_redirect_is_not_followed(wire_server):
     wire_server.choose = lambda _: Behaviour(
         status=302, headers={"Location": f"{wire_server.url}/elsewhere"}, error=b""

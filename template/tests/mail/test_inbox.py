@@ -27,6 +27,7 @@ async def test_a_filter_is_text_not_a_pattern(client, written):
     assert answer.json() == []
 
 
+@pytest.mark.asvs("15.2.3")
 @pytest.mark.parametrize("settings", [{"APP_ENV": "production"}, {"MAIL_BACKEND": "smtp"}])
 async def test_there_is_no_inbox_in_production_or_beside_a_mail_server(
     client, written, configure, settings
@@ -52,6 +53,7 @@ async def test_a_name_made_to_lead_to_this_machine_opens_no_inbox(client, writte
         assert (await client.get(path, headers={"Host": host})).status_code == 200
 
 
+@pytest.mark.asvs("1.2.2")
 @pytest.mark.parametrize(
     ("body", "html"),
     [

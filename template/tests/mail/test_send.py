@@ -32,6 +32,7 @@ async def test_a_mail_is_rendered_and_read_in_the_inbox(mails):
     assert letter.body == "Your link:\nhttps://testserver/x?a=1&b=2\n"
 
 
+@pytest.mark.asvs("2.3.3")
 async def test_a_rollback_takes_mail_and_job_with_it(mails):
     mails(hello=HELLO)
     to = address()
@@ -107,6 +108,7 @@ async def test_a_mail_belongs_to_the_organisation_it_was_written_for(mails):
         assert (await db.get_one(MailMessage, nobodys)).organization_id is None
 
 
+@pytest.mark.asvs("1.3.11")
 @pytest.mark.parametrize(
     "to",
     [
@@ -127,6 +129,7 @@ async def test_an_address_that_is_more_or_less_than_one_is_refused(mails, to):
             await service.send(db, to, "sample/hello", name="Ada", link="x")
 
 
+@pytest.mark.asvs("1.3.11")
 @pytest.mark.parametrize("name", ["Ada\r\nBcc: eve@example.com", "Ada\nx", "Ada\x00", "Ada\u2028x"])
 async def test_a_subject_cannot_write_headers(mails, name):
     mails(hello=HELLO)

@@ -82,6 +82,7 @@ async def test_mail_goes_out_encrypted_and_is_then_forgotten(mails, pem, use_smt
     assert kept.sent_at is not None
 
 
+@pytest.mark.asvs("12.3.2")
 async def test_nothing_is_sent_when_the_certificate_is_not_trusted(mails, pem, use_smtp, tmp_path):
     stranger = certificate(tmp_path, "stranger")
     with mail_server(pem) as (postbox, port):
@@ -220,6 +221,7 @@ async def test_a_server_that_says_nothing_does_not_hold_us(mails, use_smtp):
     assert (await row(message_id)).status == "queued"
 
 
+@pytest.mark.asvs("1.3.11")
 def test_no_header_takes_a_line_break():
     letter = service.Letter(uuid4(), "ada@example.com", "One\r\nBcc: eve@x.com", "", "", now())
     with pytest.raises(ValueError, match="linefeed"):

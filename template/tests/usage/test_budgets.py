@@ -52,6 +52,7 @@ async def test_more_than_was_reserved_is_booked_in_full(till):
     assert await till.sums() == (1, 900, 9000, 0, 0)
 
 
+@pytest.mark.asvs("2.3.2")
 @pytest.mark.parametrize("whose", ["person", "organization"])
 @pytest.mark.parametrize(
     ("name", "tokens", "problem", "longest_wait"),
@@ -125,6 +126,7 @@ async def test_another_organisation_is_not_touched(till):
     await stranger.reserve()
 
 
+@pytest.mark.asvs("2.3.4")
 async def test_twenty_at_once_cannot_overspend(till):
     await limit(till.person, tokens_per_hour=1000)
     results = await asyncio.gather(*(till.reserve(100) for _ in range(20)), return_exceptions=True)

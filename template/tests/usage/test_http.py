@@ -74,6 +74,7 @@ async def test_other_days_are_asked_for_by_time(client, admin):
     assert answer.json()["features"] == []
 
 
+@pytest.mark.asvs("2.2.3")
 async def test_the_end_does_not_come_before_the_beginning(client, admin):
     tomorrow = (now() + timedelta(days=1)).isoformat()
 

@@ -53,6 +53,7 @@ async def state_of(someone):
         return row.one()
 
 
+@pytest.mark.asvs("8.4.1")
 async def test_lists_and_search_show_only_ones_own(client, ours, theirs):
     _, admin, member = theirs
     for path in (
@@ -70,6 +71,7 @@ async def test_lists_and_search_show_only_ones_own(client, ours, theirs):
     assert [one["id"] for one in everyone] == [str(ours.user_id)]
 
 
+@pytest.mark.asvs("8.2.2")
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

@@ -48,6 +48,7 @@ async def test_a_name_that_cannot_be_is_refused_at_its_field(browser, name):
     assert saved["display_name"] == "Ada Lovelace"
 
 
+@pytest.mark.asvs("1.1.2", "1.2.1")
 async def test_names_are_text_wherever_they_stand(browser):
     organization = await make_organization(name=HOSTILE)
     admin = await make_user(organization, role="admin", display_name=HOSTILE)
@@ -75,6 +76,7 @@ async def test_people_without_the_permission_see_neither_link_nor_page(browser, 
         assert other.email not in page.html
 
 
+@pytest.mark.asvs("1.2.4")
 async def test_searching_finds_by_name_and_address_and_takes_no_wildcards(browser):
     organization = await make_organization()
     admin = await make_user(organization, role="admin", display_name="Charles Babbage")
@@ -126,6 +128,7 @@ async def test_a_new_role_counts_at_once_and_signs_out(browser, new_browser):
     assert "Choose one of the roles." in page.text
 
 
+@pytest.mark.asvs("7.4.2")
 async def test_suspending_keeps_out_until_reactivated(browser, new_browser):
     organization = await make_organization()
     admin, grace = await make_user(organization, role="admin"), await make_user(organization)

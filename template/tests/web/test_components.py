@@ -88,6 +88,7 @@ CALLS = {
 }
 
 
+@pytest.mark.asvs("1.2.1", "3.2.2")
 @pytest.mark.parametrize("name", CALLS)
 def test_what_people_typed_stays_text(name: str) -> None:
     form: Form[Any] = Form(None, {"name": EVIL, "": EVIL}, {"name": EVIL})
@@ -154,6 +155,7 @@ def test_a_form_on_a_page_without_a_token_fails_when_drawn_not_when_sent() -> No
         environment().from_string("{% call ui.form('/x') %}{% endcall %}").render(ui=ui)
 
 
+@pytest.mark.asvs("14.2.1")
 def test_a_form_sent_by_get_leaks_no_token_into_addresses() -> None:
     assert TOKEN not in draw("{% call ui.form('/x', method='get') %}{% endcall %}")
 

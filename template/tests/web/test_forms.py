@@ -148,6 +148,7 @@ async def test_passwords_and_codes_are_never_filled_in_again() -> None:
     assert "spaces" not in repr(form)
 
 
+@pytest.mark.asvs("6.2.8")
 async def test_a_password_is_taken_as_it_was_typed() -> None:
     pairs = [("current", "old"), ("recovery_code", "1"), ("name", "Ada"), ("seats", "1")]
     form = await sent(Secrets, ("password", " spaces stay "), *pairs)

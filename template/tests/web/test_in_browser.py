@@ -16,6 +16,7 @@ async def ask(page: Page, text: str, path: str = "/chat") -> None:
     await page.keyboard.press("Enter")
 
 
+@pytest.mark.asvs("3.4.3")
 @pytest.mark.parametrize("width", [1280, 390, 320])
 @pytest.mark.parametrize("name", ["Demo", "Żółć & " + "Donaudampfschifffahrt" * 2])
 async def test_pages_fit_and_break_no_rule_of_the_policy(
@@ -29,6 +30,7 @@ async def test_pages_fit_and_break_no_rule_of_the_policy(
         assert await page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), path
 
 
+@pytest.mark.asvs("1.3.5", "3.2.2")
 async def test_an_answer_is_drawn_as_it_arrives_and_its_markup_stays_text(page: Page) -> None:
     await ask(page, "How do I end a session?")
 
@@ -183,6 +185,7 @@ MARKDOWN = {
 }
 
 
+@pytest.mark.asvs("1.3.5")
 async def test_markdown_becomes_elements_and_nothing_else_does(page: Page) -> None:
     await page.goto("/chat")
 
@@ -295,6 +298,7 @@ async def test_a_form_is_sent_once_however_often_it_is_clicked(page: Page) -> No
     assert len(sent) == 1
 
 
+@pytest.mark.asvs("6.2.6")
 async def test_a_password_can_be_shown_while_typing(page: Page) -> None:
     await page.goto("/enquiry")
     field = page.get_by_label("Password", exact=True)

@@ -112,6 +112,7 @@ def test_a_path_of_this_site_is_followed(path: str) -> None:
     assert local_path(path) == path
 
 
+@pytest.mark.asvs("1.2.2", "3.7.2")
 @pytest.mark.parametrize(
     "given",
     [
@@ -217,6 +218,7 @@ async def test_a_page_keeps_the_headers_of_its_problem(troubled: httpx2.AsyncCli
     assert response.headers["retry-after"] == "20"
 
 
+@pytest.mark.asvs("16.5.1")
 async def test_nothing_of_a_bug_reaches_the_page(troubled: httpx2.AsyncClient) -> None:
     response = await troubled.get("/bug")
 
@@ -319,6 +321,18 @@ async def test_scripts_carry_the_nonce_of_the_answer(pages: httpx2.AsyncClient) 
             response.text.count(f'<script nonce="{nonce}"') == response.text.count("<script") >= 2
         )
     assert first.headers["content-security-policy"] != second.headers["content-security-policy"]
+
+
+@pytest.mark.asvs("3.4.3", "3.4.6")
+async def test_a_page_may_not_be_framed_nor_send_its_forms_elsewhere(
+    pages: httpx2.AsyncClient,
+) -> None:
+    policy = (await pages.get("/enquiry")).headers["content-security-policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+
+    assert rules["frame-ancestors"] == rules["base-uri"] == rules["default-src"] == "'none'"
+    assert rules["form-action"] == "'self'"
+    assert "unsafe" not in policy
 
 
 async def test_the_icon_in_the_tab_has_the_colour_of_the_brand(pages: httpx2.AsyncClient) -> None:

@@ -64,6 +64,7 @@ async def test_head_tells_the_size_and_sends_nothing(pages: httpx2.AsyncClient) 
     assert int(response.headers["content-length"]) == (WEB / "static" / "app.css").stat().st_size
 
 
+@pytest.mark.asvs("13.4.3")
 @pytest.mark.parametrize(
     "path",
     [

@@ -38,6 +38,7 @@ def test_there_are_templates() -> None:
     assert len(PAGES) > 5
 
 
+@pytest.mark.asvs("1.2.3")
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_no_style_and_no_script_stand_inside_a_page(path: Path) -> None:
     for tag, name, value in markup(path).found:
@@ -63,6 +64,7 @@ def test_nothing_comes_from_another_site(path: Path) -> None:
             assert not re.match(r"\s*(https?:)?//", value), f"<{tag} {name}={value!r}>"
 
 
+@pytest.mark.asvs("1.1.2")
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_nothing_is_marked_safe_by_hand(path: Path) -> None:
     written = re.findall(r"(\S+)\s*\|\s*safe\b", path.read_text("utf-8"))
