@@ -6,13 +6,23 @@ from fastapi import APIRouter, Query
 
 from app.access.person import Person
 from app.core.db import Database
-from app.users import service
-from app.users.dependencies import InviteLimit, Manager, Reader, Self
-from app.users.models import Invitation
+from app.users import policies, service
+from app.users.dependencies import (
+    InviteLimit,
+    Manager,
+    Organizer,
+    ProvenOrganizer,
+    Reader,
+    Self,
+)
+from app.users.models import Invitation, Organization, OrganizationPolicy
 from app.users.schemas import (
     InvitationIn,
     InvitationOut,
     Me,
+    OrganizationChange,
+    OrganizationOut,
+    Policy,
     ProfileChange,
     RoleChange,
     UserOut,
@@ -117,3 +127,32 @@ async def send_invitation(
 async def revoke_invitation(invitation_id: UUID, db: Database, person: Manager) -> None:
     """Withdraw an invitation."""
     await service.revoke_invitation(db, person, invitation_id)
+
+
+@router.get("/organization", response_model=OrganizationOut)
+async def read_organization(db: Database, person: Self) -> Organization:
+    """The organisation that this session belongs to."""
+    return await service.organization(db, person)
+
+
+@router.patch("/organization", response_model=OrganizationOut)
+async def rename_organization(
+    change: OrganizationChange, db: Database, person: Organizer
+) -> Organization:
+    """Give the organisation another name."""
+    return await service.rename_organization(db, person, change.name)
+
+
+@router.get("/organization/policy", response_model=Policy)
+async def read_policy(db: Database, person: Organizer) -> OrganizationPolicy:
+    """What the organisation asks of its members beyond the settings."""
+    return await policies.read(db)
+
+
+@router.put("/organization/policy", response_model=Policy)
+async def change_policy(
+    wanted: Policy, db: Database, person: ProvenOrganizer
+) -> OrganizationPolicy:
+    """Set it anew; sessions that break it end at once."""
+    await policies.change(db, person, OrganizationPolicy(**wanted.model_dump()))
+    return await policies.read(db)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.person import Person
 from app.core.db import Database
 from app.core.errors import Conflict, NotFound
-from app.users import service
+from app.users import organization_pages, service
 from app.users.dependencies import InviteLimit, Manager, Reader, Self
 from app.users.schemas import InvitationIn, ProfileChange, RoleChange
 from app.web import flash, render
@@ -30,10 +30,19 @@ ROLES = [
 
 NAVIGATION = [
     Link("Profile", "/account", "account.manage", ACCOUNT, "person", 10),
+    Link(
+        "Organisation",
+        organization_pages.PAGE,
+        "organization.manage",
+        "Administration",
+        "building",
+        55,
+    ),
     Link("People", PEOPLE, "users.read", "Administration", "people", 60),
 ]
 
 router = APIRouter(include_in_schema=False)
+router.include_router(organization_pages.router)
 
 
 @router.get("/account")

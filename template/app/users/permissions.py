@@ -4,6 +4,7 @@ PERMISSIONS = {
     "account.manage": EVERYONE,
     "users.read": ("admin",),
     "users.manage": ("admin",),
+    "organization.manage": ("admin",),
 }
 # With these a key could outlive or widen itself, so no key carries them.
 CLOSED_TO_KEYS = ("account.manage", "users.manage")

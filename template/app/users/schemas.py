@@ -21,6 +21,37 @@ DisplayName = Annotated[
 Email = Annotated[EmailStr, Field(max_length=254)]
 
 
+# As on the envelope: in lower case, and names with other letters in their ASCII form.
+DOMAIN = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,10}[a-z][a-z0-9-]{0,61}[a-z0-9]$"
+Domain = Annotated[str, StringConstraints(max_length=253, pattern=DOMAIN)]
+
+
+class OrganizationChange(BaseModel):
+    name: DisplayName
+
+
+class OrganizationOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    slug: str
+    created_at: datetime
+
+
+class Policy(BaseModel):
+    """What an organisation asks of its members; null asks for nothing beyond the settings."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    second_factor: Literal["optional", "admins", "everyone"] = "optional"
+    sign_in_methods: Annotated[list[str], Field(max_length=20)] | None = None
+    second_factors: Annotated[list[str], Field(max_length=20)] | None = None
+    idle_minutes: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    absolute_hours: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    mail_domains: Annotated[list[Domain], Field(max_length=50)] | None = None
+
+
 class Me(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 

@@ -17,6 +17,7 @@ from app.core.db import elevated
 from app.core.errors import Conflict, NotFound, Problem
 from app.core.settings import answers, get_settings
 from app.mail import service as mail
+from app.users import policies
 from app.users.models import Invitation, Membership, Organization, Role, User
 
 INVITATION_LIFETIME = timedelta(days=7)
@@ -61,6 +62,13 @@ async def rename(db: AsyncSession, person: Person, display_name: str) -> None:
         update(User).where(User.id == person.user_id).values(display_name=display_name)
     )
     await audit.record(db, "profile.changed", person=person)
+
+
+async def rename_organization(db: AsyncSession, person: Person, name: str) -> Organization:
+    found = await organization(db, person)
+    found.name = name
+    await audit.record(db, "organization.renamed", person=person)
+    return found
 
 
 async def members(
@@ -182,6 +190,7 @@ async def _end_sessions(
 
 async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Invitation:
     """Mail an invitation; an earlier open one to the same address is withdrawn."""
+    await policies.refuse_address(db, person.organization_id, email)
     taken = await db.scalar(
         select(Membership.id)
         .join(User, User.id == Membership.user_id)

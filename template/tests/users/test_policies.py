@@ -151,3 +151,106 @@ async def test_whoever_belongs_to_two_enters_the_one_that_lets_in(client):
     assert await entered() == str(other.id)
     await set_policy(ada.organization_id, sign_in_methods=None)
     assert await entered() == str(other.id), "the one that was used last"
+
+
+async def admin_of(client, **values):
+    """The client becomes an administrator of an organisation of its own."""
+    ada = await make_user(role="admin", **values)
+    return await sign_in(client, ada), ada
+
+
+def asking(**values):
+    return {"second_factor": "optional"} | values
+
+
+async def test_an_administrator_sets_it_and_a_member_may_not(client, new_browser):
+    _, ada = await admin_of(client)
+    unset = asking(
+        sign_in_methods=None,
+        second_factors=None,
+        idle_minutes=None,
+        absolute_hours=None,
+        mail_domains=None,
+    )
+    assert (await client.get("/api/organization/policy")).json() == unset
+    wanted = asking(idle_minutes=10, absolute_hours=2, mail_domains=["example.com"])
+    answer = await client.put("/api/organization/policy", json=wanted)
+    assert (answer.status_code, answer.json()) == (200, unset | wanted)
+    assert (await client.get("/api/organization/policy")).json() == unset | wanted
+    async with new_browser() as other:
+        await sign_in(other, await make_user(ada.organization_id))
+        for method in ("GET", "PUT"):
+            answer = await other.request(method, "/api/organization/policy", json=wanted)
+            assert answer.status_code == 403
+    [event] = [
+        one
+        for one in (await client.get("/api/audit")).json()["events"]
+        if one["action"] == "organization.policy_changed"
+    ]
+    assert event["detail"] == {"fields": ["idle_minutes", "absolute_hours", "mail_domains"]}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({"second_factor": "optional"}, "second_factor"),
+        ({"idle_minutes": 31}, "idle_minutes"),
+        ({"absolute_hours": 13}, "absolute_hours"),
+        ({"sign_in_methods": ["telepathy"]}, "sign_in_methods"),
+        ({"sign_in_methods": []}, "sign_in_methods"),
+        ({"second_factors": ["telepathy"]}, "second_factors"),
+    ],
+)
+async def test_what_is_weaker_or_unknown_is_refused(client, configure, wanted, field):
+    configure(SESSION_SECOND_FACTOR="admins")
+    ada = await make_user(role="admin")
+    await sign_in(client, ada, second_factor=True, factor="totp")
+    wanted = {"second_factor": "admins"} | wanted
+    answer = await client.put("/api/organization/policy", json=wanted)
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
+    assert (await client.get("/api/organization/policy")).json()["second_factor"] == "optional"
+
+
+async def test_nobody_locks_themselves_out(client):
+    client, ada = await admin_of(client)
+    for wanted in ({"mail_domains": ["example.org"]}, {"mail_domains": ["ample.com"]}):
+        answer = await client.put("/api/organization/policy", json=asking(**wanted))
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/locks-you-out")
+    await sign_in(client, ada, method="a-way-that-is-gone")
+    wanted = {"sign_in_methods": ["password"], "mail_domains": ["example.com"]}
+    answer = await client.put("/api/organization/policy", json=asking(**wanted))
+    assert (answer.status_code, list(answer.json()["errors"])) == (409, ["sign_in_methods"])
+    assert (await client.get("/api/me")).status_code == 200
+
+
+async def test_a_stricter_domain_signs_out_and_taking_it_back_revives_nothing(client, new_browser):
+    client, ada = await admin_of(client)
+    guest = await make_user(ada.organization_id, email=f"guest.{ada.user_id.hex}@elsewhere.example")
+    async with new_browser() as other:
+        await sign_in(other, guest)
+        assert (await other.get("/api/me")).status_code == 200
+        for wanted in (asking(mail_domains=["example.com"]), asking()):
+            assert (await client.put("/api/organization/policy", json=wanted)).status_code == 200
+            assert (await other.get("/api/me")).status_code == 401
+
+
+async def test_invitations_go_to_allowed_domains_only(client):
+    client, _ = await admin_of(client)
+    outside, inside = "grace@elsewhere.example", "grace@example.com"
+    for address in (outside, inside):
+        assert (await client.post("/api/invitations", json={"email": address})).status_code == 201
+    await client.put("/api/organization/policy", json=asking(mail_domains=["example.com"]))
+    assert [one["email"] for one in (await client.get("/api/invitations")).json()] == [inside]
+    answer = await client.post("/api/invitations", json={"email": outside})
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["email"])
+
+
+async def test_the_organisation_gets_another_name(client, new_browser):
+    client, ada = await admin_of(client)
+    answer = await client.patch("/api/organization", json={"name": " Analytical Engines "})
+    assert answer.json()["name"] == "Analytical Engines"
+    async with new_browser() as other:
+        await sign_in(other, await make_user(ada.organization_id))
+        assert (await other.get("/api/organization")).json()["name"] == "Analytical Engines"
+        answer = await other.patch("/api/organization", json={"name": "Ours"})
+        assert answer.status_code == 403
