@@ -6,6 +6,7 @@ models.py     tables               permissions.py  who may do what
 settings.py   its own settings     lifespan.py     what runs beside the app
 health.py     what it depends on   migrations/     the history of its tables
 bearer.py     credentials it gives out for programs
+factor.py     a second factor      *_card.py       what it puts on pages of auth
 """
 
 from functools import cache

@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypedDict
 
-from fastapi import Cookie, Request
+from fastapi import Request
 
 from app.access.access import allow, allow_detached
 from app.access.forgery import SESSION_COOKIE
@@ -13,7 +13,6 @@ from app.limits.dependencies import limited
 from app.limits.lockout import DEVICE_COOKIE
 from app.limits.service import Rate
 
-Device = Annotated[str | None, Cookie(alias=DEVICE_COOKIE, include_in_schema=False)]
 Self = Annotated[Person, allow("account.manage", policy=False)]
 # Hashing and mail take their time: no transaction is held meanwhile.
 SelfDetached = Annotated[Person, allow_detached("account.manage", policy=False)]
@@ -33,6 +32,7 @@ class From(TypedDict):
 
     address: str
     user_agent: str
+    device: str | None
     replaces: str | None
 
 
@@ -40,6 +40,7 @@ def where_from(request: Request) -> From:
     return From(
         address=client_address(request.scope),
         user_agent=request.headers.get("user-agent", ""),
+        device=request.cookies.get(DEVICE_COOKIE),
         replaces=request.cookies.get(SESSION_COOKIE),
     )
 

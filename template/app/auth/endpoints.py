@@ -4,13 +4,12 @@ from fastapi import APIRouter, Request, Response
 
 from app.access.access import public
 from app.access.forgery import token_for
-from app.auth import cookies, reset, security, sign_in, sign_up, totp
+from app.auth import cookies, reset, second_factors, security, sign_in, sign_up, totp
 from app.auth.dependencies import (
     LINKS,
     RESETS,
     SIGN_INS,
     SIGN_UPS,
-    Device,
     Leaving,
     Pending,
     ProvenSelf,
@@ -80,21 +79,22 @@ async def activate(form: Activation, request: Request, response: Response) -> Se
 
 
 @router.post("/sign-in", dependencies=[public(), SIGN_INS])
-async def start_session(
-    form: SignIn, request: Request, response: Response, device: Device = None
-) -> SessionState:
+async def start_session(form: SignIn, request: Request, response: Response) -> SessionState:
     """First step: the password. With a second factor the session is "pending" after it."""
     started = await sign_in.sign_in(
-        form.email, form.password.get_secret_value(), device=device, **where_from(request)
+        form.email, form.password.get_secret_value(), **where_from(request)
     )
     csrf = cookies.remember(response, started.token, started.device)
-    return SessionState(level=started.level, csrf_token=csrf)
+    return SessionState(
+        level=started.level, csrf_token=csrf, second_factors=list(started.second_factors)
+    )
 
 
 @router.post("/second-factor")
 async def finish_sign_in(form: SecondFactor, response: Response, person: Pending) -> SessionState:
     """Second step: a code of the authenticator app, or a recovery code."""
-    finish = totp.finish_sign_in if form.method == "totp" else totp.finish_with_recovery_code
+    by_app = form.method == "totp"
+    finish = totp.finish_sign_in if by_app else second_factors.finish_with_recovery_code
     started = await finish(person, form.code)
     csrf = cookies.remember(response, started.token, started.device)
     return SessionState(level="full", csrf_token=csrf)
@@ -144,7 +144,9 @@ async def read_security(person: SelfDetached) -> SecurityOut:
     """How this account is protected."""
     found = await security.read(person)
     return SecurityOut(
-        second_factor=found.second_factor, recovery_codes_left=found.recovery_codes_left
+        second_factor=bool(found.second_factors),
+        second_factors=found.second_factors,
+        recovery_codes_left=found.recovery_codes_left,
     )
 
 
@@ -157,7 +159,10 @@ async def begin_totp(person: ProvenSelf) -> Enrolment:
 
 @router.post("/totp/confirm")
 async def confirm_totp(form: CodeIn, response: Response, person: ProvenSelf) -> RecoveryCodes:
-    """Finish with a first code; gives the recovery codes and ends every other session."""
+    """Finish with a first code; ends every other session.
+
+    Gives recovery codes when it is the first of the second factors.
+    """
     codes, token = await totp.confirm(person, form.code)
     return RecoveryCodes(codes=codes, csrf_token=cookies.remember(response, token))
 
@@ -172,7 +177,7 @@ async def remove_totp(response: Response, person: ProvenSelf) -> SessionState:
 @router.post("/recovery-codes")
 async def renew_codes(person: ProvenSelf) -> RecoveryCodes:
     """Ten new recovery codes in place of the old ones."""
-    return RecoveryCodes(codes=await totp.renew_codes(person))
+    return RecoveryCodes(codes=await second_factors.renew_codes(person))
 
 
 @router.get("/sessions")

@@ -20,4 +20,5 @@ def next_path(given: str, otherwise: str = HOME) -> str:
 def keeping(path: str, given: str) -> str:
     """`path` with the wish carried along."""
     wish = local_path(given, "")
-    return f"{path}?{urlencode({'next': wish})}" if wish else path
+    sign = "&" if "?" in path else "?"
+    return f"{path}{sign}{urlencode({'next': wish})}" if wish else path

@@ -1,6 +1,6 @@
 """A new password for someone who lost the old one."""
 
-from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 
 from app.access import service as sessions
 from app.audit import service as audit
@@ -50,8 +50,12 @@ async def finish(token: str, password: str) -> None:
     hashed = await passwords.hash_password(password)
     async with transaction(elevated=True) as db:
         link = await links.use(db, token, "reset")
-        found = (await db.scalars(select(Password).where(Password.user_id == link.user_id))).one()
-        found.hash = hashed
+        # Who came by another way of signing in has none so far.
+        await db.execute(
+            insert(Password)
+            .values(user_id=link.user_id, hash=hashed)
+            .on_conflict_do_update(index_elements=[Password.user_id], set_={"hash": hashed})
+        )
         await sessions.end_all(db, link.user_id)
         await audit.record(
             db,

@@ -66,6 +66,9 @@ class SessionState(BaseModel):
 
     level: Level
     csrf_token: str = Field(description="Send it as X-CSRF-Token with every change.")
+    second_factors: list[str] = Field(
+        default_factory=list, description="While it is pending: what can finish it."
+    )
 
 
 class Told(BaseModel):
@@ -101,6 +104,7 @@ class SessionOut(BaseModel):
 
 class SecurityOut(BaseModel):
     second_factor: bool
+    second_factors: list[str] = Field(description="The kinds that are set up.")
     recovery_codes_left: int
 
 
@@ -111,3 +115,5 @@ class SignedIn:
     token: str = field(repr=False)
     level: Level
     device: str | None = field(repr=False)
+    second_factors: tuple[str, ...] = ()
+    """While it is pending: the kinds that can finish it."""

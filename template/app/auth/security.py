@@ -10,13 +10,13 @@ from app.access import service as sessions
 from app.access.models import Session
 from app.access.person import Person
 from app.audit import service as audit
-from app.auth import totp
+from app.auth import recovery_codes, second_factors
 from app.core.db import elevated, transaction
 
 
 @dataclass(frozen=True)
 class Protection:
-    second_factor: bool
+    second_factors: list[str]
     recovery_codes_left: int
     sessions: Sequence[Session]
 
@@ -24,8 +24,8 @@ class Protection:
 async def read(person: Person) -> Protection:
     async with transaction(elevated=True) as db:
         return Protection(
-            second_factor=await totp.confirmed(db, person.user_id),
-            recovery_codes_left=await totp.codes_left(db, person.user_id),
+            second_factors=await second_factors.kinds(db, person.user_id),
+            recovery_codes_left=await recovery_codes.left(db, person.user_id),
             sessions=await sessions.of_person(db, person.user_id),
         )
 

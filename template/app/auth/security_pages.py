@@ -9,20 +9,20 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 
 from app.access.person import Person
-from app.auth import cookies, passwords, security, sign_in, totp
+from app.auth import cookies, passwords, second_factors, security, sign_in, totp
+from app.auth.cards import cards
 from app.auth.dependencies import ProvenSelf, Self, SelfDetached
 from app.auth.devices import device_name
+from app.auth.factor_pages import SECURITY as PAGE
+from app.auth.factor_pages import enrolled, show_codes
 from app.auth.next_pages import Next, next_path
 from app.auth.schemas import CodeIn, PasswordChange
 from app.auth.settings import PasswordSettings
 from app.core.db import Database
 from app.core.errors import NotFound, Problem
-from app.core.settings import answers
-from app.web import flash, render
+from app.web import flash
 from app.web.form_pages import render_form
 from app.web.forms import Form, blank, read
-
-PAGE = "/account/security"
 
 router = APIRouter(prefix=PAGE)
 
@@ -67,6 +67,9 @@ async def _security(
         problem,
         person=person,
         protection=await security.read(person),
+        factors=second_factors.known(),
+        has_password=await sign_in.has_password(person.user_id),
+        cards=await cards("account_card", person),
         device_name=device_name,
         minimum=PasswordSettings.load().minimum_length,
         wish=next_path(wish, ""),
@@ -78,10 +81,10 @@ async def show_enrolment(request: Request, person: ProvenSelf, wish: Next = "") 
     """Begins an enrolment when none is under way; nothing counts until a code is confirmed."""
     try:
         secret, uri = await totp.pending_secret(person)
-    except totp.NotEnrolled:
+    except second_factors.NotEnrolled:
         try:
             secret, uri = await totp.begin(person)
-        except totp.AlreadyEnrolled:
+        except second_factors.AlreadyEnrolled:
             return RedirectResponse(PAGE, 303)
     return _enrolment(request, person, secret, uri, blank(), wish=wish)
 
@@ -92,9 +95,9 @@ async def confirm_enrolment(request: Request, person: ProvenSelf, wish: Next = "
     try:
         if form.data is not None:
             codes, token = await totp.confirm(person, form.data.code)
-            return _codes(request, person, codes, token=token, wish=wish)
+            return enrolled(request, person, totp.KIND, codes, token, wish)
         secret, uri = await totp.pending_secret(person)
-    except (totp.AlreadyEnrolled, totp.NotEnrolled) as problem:
+    except (second_factors.AlreadyEnrolled, second_factors.NotEnrolled) as problem:
         return flash.redirect(PAGE, problem.detail, "warning")
     except Problem as problem:
         secret, uri = await totp.pending_secret(person)
@@ -131,7 +134,7 @@ def _enrolment(
 async def remove_authenticator(person: ProvenSelf) -> Response:
     try:
         token = await totp.remove(person)
-    except totp.NotEnrolled as problem:
+    except second_factors.NotEnrolled as problem:
         return flash.redirect(PAGE, problem.detail, "warning")
     response = flash.redirect(PAGE, "The authenticator app is removed.", "warning")
     cookies.remember(response, token)
@@ -147,36 +150,10 @@ async def show_no_codes(_: SelfDetached) -> Response:
 @router.post("/recovery-codes")
 async def renew_codes(request: Request, person: ProvenSelf) -> Response:
     try:
-        codes = await totp.renew_codes(person)
-    except totp.NotEnrolled as problem:
+        codes = await second_factors.renew_codes(person)
+    except second_factors.NotEnrolled as problem:
         return flash.redirect(PAGE, problem.detail, "warning")
-    return _codes(request, person, codes)
-
-
-def _codes(
-    request: Request,
-    person: Person,
-    codes: list[str],
-    *,
-    token: str | None = None,
-    wish: str = "",
-) -> HTMLResponse:
-    """Shown once: the answer to the form itself, for nothing of it may be kept to show again."""
-    if token:
-        request.state.csrf_token = cookies.csrf_token(token)  # of the session this answer sets
-    heading = f"Recovery codes for {answers()['project']['name']}, {person.email}"
-    response = render(
-        request,
-        "auth/recovery_codes.html",
-        person=person,
-        codes=codes,
-        text="\n".join([heading, "Each code works once.", "", *codes, ""]),
-        onward=next_path(wish, PAGE),
-        enrolled_now=token is not None,
-    )
-    if token:
-        cookies.remember(response, token)
-    return response
+    return show_codes(request, person, codes)
 
 
 @router.post("/sessions/end-others")

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, String, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access import service as sessions
 from app.access.person import Person
 from app.audit import service as audit
-from app.auth import links, passwords, totp
-from app.auth.models import Password, TotpDevice
+from app.auth import links, passwords, second_factors, totp
+from app.auth.models import Password, SecondFactor
 from app.auth.schemas import Level, SignedIn
 from app.auth.settings import public_url
 from app.core.db import elevated, transaction
@@ -40,7 +40,11 @@ class _Account:
     user_id: UUID
     entrance: entrance.Entrance
     hash: str
-    second_factor: bool
+    second_factors: tuple[str, ...]
+
+
+class ProveOtherwise(Invalid):
+    pass
 
 
 async def sign_in(
@@ -75,7 +79,7 @@ async def sign_in(
     organization_id = account.entrance.enter()
     # The password was right; guesses at the second factor have limits of their own.
     await lockout.succeeded(email, device)
-    level: Level = "pending" if account.second_factor else "full"
+    level: Level = "pending" if account.second_factors else "full"
     async with transaction(elevated=True) as db:
         if newer:
             (await _password(db, account.user_id)).hash = newer
@@ -96,7 +100,8 @@ async def sign_in(
             user_id=account.user_id,
             target=session_id,
         )
-    return SignedIn(token, level, lockout.new_device(email) if level == "full" else None)
+    known = lockout.new_device(email) if level == "full" else None
+    return SignedIn(token, level, known, account.second_factors)
 
 
 async def start_session(
@@ -107,35 +112,49 @@ async def start_session(
     method: str,
     address: str,
     user_agent: str,
+    device: str | None = None,
     replaces: str | None = None,
+    level: Level | None = None,
+    second_factor: bool = False,
+    factor: str | None = None,
 ) -> SignedIn:
     """A session for someone who just proved who they are by `method`.
 
-    With no organisation it begins in one that lets in this way. Raises what `Entrance.enter` does.
+    With no organisation it begins in one that lets in this way. `second_factor` says that the
+    proof was worth two, and `factor` which the second was; without it whoever has enrolled one is
+    asked for it, unless `level` says "full". Raises what `Entrance.enter` does.
     """
+    del device
     async with transaction(elevated=True) as db:
         found = await entrance.find(db, user_id, method=method, organization_id=organization_id)
         if found is None:
             raise WrongCredentials
         organization_id = found.enter()
+        kinds = await second_factors.kinds(db, user_id)
+        if level is None:
+            level = "pending" if kinds and not second_factor else "full"
         await sessions.end_replaced(db, replaces)
         token, session_id = await sessions.start(
             db,
             user_id=user_id,
             organization_id=organization_id,
-            level="full",
+            level=level,
             method=method,
+            second_factor=second_factor,
+            factor=factor,
             address=address,
             user_agent=user_agent,
         )
         await audit.record(
             db,
-            "session.started",
+            "session.started" if level == "full" else "sign-in.first_factor_accepted",
             organization_id=organization_id,
             user_id=user_id,
             target=session_id,
+            detail={"method": method},
         )
-    return SignedIn(token, "full", lockout.new_device(email))
+    known = lockout.new_device(email) if level == "full" else None
+    return SignedIn(token, level, known, tuple(kinds))
 
 
 async def sign_out(db: AsyncSession, person: Person) -> None:
@@ -145,12 +164,17 @@ async def sign_out(db: AsyncSession, person: Person) -> None:
 
 
 async def prove_again(person: Person, password: str, code: str | None) -> str:
-    """Password, and the second factor when there is one; the session gets a new token."""
-    await _check_password(person, password)
+    """Password, and the code of the app when there is a second factor; gives the new token.
+
+    Who has other factors only proves it by their pages; see `second_factors.proved`.
+    """
+    await check_password(person, password)
     async with transaction(elevated=True) as db:
-        confirmed = await totp.confirmed(db, person.user_id)
-    if confirmed:
+        kinds = await second_factors.kinds(db, person.user_id)
+    if totp.KIND in kinds:
         await totp.accept(person, code or "")
+    elif kinds:
+        raise ProveOtherwise("Use your second factor to confirm that it is you.")
     async with transaction(elevated=True) as db:
         token, _ = await sessions.rotate(db, person, proved=True)
         await audit.record(db, "identity.proved", person=person)
@@ -160,7 +184,7 @@ async def prove_again(person: Person, password: str, code: str | None) -> str:
 async def change_password(person: Person, old: str, new: str) -> str:
     """Set a new password, end every other session and reset link; this one gets a new token."""
     passwords.check(new, email=person.email, name=person.display_name)
-    await _check_password(person, old)
+    await check_password(person, old)
     hashed = await passwords.hash_password(new)
     async with transaction(elevated=True) as db:
         (await _password(db, person.user_id)).hash = hashed
@@ -179,12 +203,20 @@ async def change_password(person: Person, old: str, new: str) -> str:
     return token
 
 
-async def _check_password(person: Person, password: str) -> None:
+async def has_password(user_id: UUID) -> bool:
+    """Who came by another way of signing in may have none."""
+    async with transaction(elevated=True) as db:
+        found = await db.scalar(select(Password.id).where(Password.user_id == user_id))
+    return found is not None
+
+
+async def check_password(person: Person, password: str) -> None:
+    """Raises `passwords.WrongPassword`, also for someone who has none."""
     # Counted like a sign-in: a stolen session must not become a way to guess the password.
     key = f"again:{person.user_id}"
     await lockout.check(key, None)
     async with transaction(elevated=True) as db:
-        hashed = (await _password(db, person.user_id)).hash
+        hashed = await db.scalar(select(Password.hash).where(Password.user_id == person.user_id))
     good, _ = await passwords.verify(password, hashed)
     if not good:
         await lockout.failed(key, None)
@@ -197,11 +229,12 @@ async def _password(db: AsyncSession, user_id: UUID) -> Password:
 
 
 async def _account(db: AsyncSession, email: str) -> _Account | None:
+    enrolled = select(SecondFactor.kind).where(SecondFactor.user_id == User.id)
+    kinds = func.array(enrolled.scalar_subquery(), type_=ARRAY(String)).label("kinds")
     row = (
         await db.execute(
-            select(User.id, Password.hash, TotpDevice.confirmed_at)
+            select(User.id, Password.hash, kinds)
             .join(Password, Password.user_id == User.id)
-            .outerjoin(TotpDevice, TotpDevice.user_id == User.id)
             .where(func.lower(User.email) == email.lower(), User.activated_at.is_not(None))
         )
     ).one_or_none()
@@ -213,5 +246,5 @@ async def _account(db: AsyncSession, email: str) -> _Account | None:
         user_id=row.id,
         entrance=found,
         hash=row.hash,
-        second_factor=row.confirmed_at is not None,
+        second_factors=tuple(sorted(row.kinds)),
     )

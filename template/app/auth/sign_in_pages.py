@@ -7,18 +7,19 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.access.access import public
 from app.access.person import Person
-from app.auth import cookies, links, reset, sign_in, sign_up, totp
+from app.auth import cookies, links, reset, second_factors, sign_in, sign_up, totp
+from app.auth.cards import cards
 from app.auth.dependencies import (
     LINKS,
     RESETS,
     SIGN_INS,
-    Device,
     Leaving,
     Pending,
     SelfDetached,
     visitor,
     where_from,
 )
+from app.auth.factor_pages import other_ways
 from app.auth.next_pages import Next, keeping, next_path
 from app.auth.schemas import ChosenPassword, Proof, ResetRequest, SecondFactor, SignIn
 from app.auth.settings import PasswordSettings
@@ -41,16 +42,13 @@ async def show_sign_in(request: Request, wish: Next = "") -> Response:
 
 
 @router.post("/sign-in", dependencies=[public(), SIGN_INS])
-async def start_session(request: Request, wish: Next = "", device: Device = None) -> Response:
+async def start_session(request: Request, wish: Next = "") -> Response:
     form = await read(request, SignIn)
     if form.data is None:
         return await _sign_in(request, wish, form)
     try:
         started = await sign_in.sign_in(
-            form.data.email,
-            form.data.password.get_secret_value(),
-            device=device,
-            **where_from(request),
+            form.data.email, form.data.password.get_secret_value(), **where_from(request)
         )
     except Problem as problem:
         return await _sign_in(request, wish, form, problem)
@@ -71,41 +69,53 @@ async def _sign_in(
         problem,
         action=keeping("/sign-in", wish),
         can_sign_up=await sign_up.open_to_strangers(),
+        cards=await cards("sign_in_card", wish),
     )
 
 
-Method = Annotated[str, Query(pattern="^(totp|recovery_code)$")]
+Method = Annotated[str, Query(pattern="^(|totp|recovery_code)$")]
 
 
 @router.get("/sign-in/second-factor")
 async def show_second_factor(
-    request: Request, person: Pending, wish: Next = "", method: Method = "totp"
-) -> HTMLResponse:
-    return _second_factor(request, person, wish, blank(method=method))
+    request: Request, person: Pending, wish: Next = "", method: Method = ""
+) -> Response:
+    """The factor to ask for first; its page leads to the others."""
+    ways = await second_factors.enrolled(person.user_id)
+    if not method and ways and ways[0].kind != totp.KIND:
+        return RedirectResponse(keeping(ways[0].sign_in_path, wish), 303)
+    method = method or (totp.KIND if ways else "recovery_code")
+    return await _second_factor(request, person, wish, blank(method=method))
 
 
 @router.post("/sign-in/second-factor")
 async def finish_sign_in(request: Request, person: Pending, wish: Next = "") -> Response:
     form = await read(request, SecondFactor)
     if form.data is None:
-        return _second_factor(request, person, wish, form)
-    by_app = form.data.method == "totp"
-    finish = totp.finish_sign_in if by_app else totp.finish_with_recovery_code
+        return await _second_factor(request, person, wish, form)
+    by_app = form.data.method == totp.KIND
+    finish = totp.finish_sign_in if by_app else second_factors.finish_with_recovery_code
     try:
         started = await finish(person, form.data.code)
     except Problem as problem:
-        return _second_factor(request, person, wish, form, problem)
+        return await _second_factor(request, person, wish, form, problem)
     response = RedirectResponse(next_path(wish), 303)
     cookies.remember(response, started.token, started.device)
     return response
 
 
-def _second_factor(
+async def _second_factor(
     request: Request, person: Person, wish: str, form: Form[Any], problem: Problem | None = None
 ) -> HTMLResponse:
-    path = keeping("/sign-in/second-factor", wish)
+    now = form.values.get("method", totp.KIND)
     return render_form(
-        request, "auth/second_factor.html", form, problem, person=person, action=path, wish=wish
+        request,
+        "auth/second_factor.html",
+        form,
+        problem,
+        person=person,
+        action=keeping("/sign-in/second-factor", wish),
+        other_ways=await other_ways(person, now, wish),
     )
 
 
@@ -192,6 +202,9 @@ async def prove_again(request: Request, person: SelfDetached, wish: Next = "") -
 async def _confirm(
     request: Request, person: Person, wish: str, form: Form[Any], problem: Problem | None = None
 ) -> HTMLResponse:
+    kinds = {one.kind for one in await second_factors.enrolled(person.user_id)}
+    # The password alone is no proof for someone with a second factor, and some have no password.
+    by_password = await sign_in.has_password(person.user_id) and (not kinds or totp.KIND in kinds)
     return render_form(
         request,
         "auth/confirm.html",
@@ -200,5 +213,7 @@ async def _confirm(
         person=person,
         action=keeping("/confirm", wish),
         back=next_path(wish, "/account/security"),
-        with_code=await totp.enrolled(person.user_id),
+        by_password=by_password,
+        with_code=totp.KIND in kinds,
+        cards=await cards("confirm_card", person, wish),
     )

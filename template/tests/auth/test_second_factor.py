@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from app.auth import totp
+from app.auth import second_factors
 from app.core import db
 from tests.factories import PASSWORD, make_user, sign_in
 
@@ -181,7 +181,7 @@ async def test_the_app_role_cannot_read_credentials():
 async def test_signing_in_with_two_factors_day_after_day_never_makes_anyone_wait(
     client, monkeypatch
 ):
-    monkeypatch.setattr(totp, "TRIES", ())  # eight days in one second
+    monkeypatch.setattr(second_factors, "TRIES", ())  # eight days in one second
     ada = await make_user()
     await sign_in(client, ada)
     _, codes = await enrol(client)

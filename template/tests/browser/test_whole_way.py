@@ -71,7 +71,7 @@ async def test_from_sign_up_to_the_audit_log(dev_server: str, open_page: OpenPag
 
     await account.click()
     await follow(page, "Security")
-    await follow(page, "Set up")
+    await follow(page, "Set up: Authenticator app")
     await page.get_by_text("Scanning does not work").click()
     key = await page.locator("details code").inner_text()
     codes = pyotp.TOTP(key.replace(" ", ""))

@@ -1,5 +1,7 @@
 """Passwords, second factors and mailed links: only app_auth sees them."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,7 +13,7 @@ down_revision = None
 MOMENT = sa.DateTime(timezone=True)
 
 
-def _table(name: str, *columns: sa.Column[object], one_per_person: bool = False) -> None:
+def _table(name: str, *columns: sa.Column[object], unique: Sequence[str] = ()) -> None:
     op.create_table(
         name,
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -23,21 +25,26 @@ def _table(name: str, *columns: sa.Column[object], one_per_person: bool = False)
             ["user_id"], ["users.id"], name=f"fk_{name}_user_id", ondelete="CASCADE"
         ),
     )
-    if one_per_person:
-        op.create_unique_constraint(f"uq_{name}_user_id", name, ["user_id"])
+    if unique:
+        op.create_unique_constraint(f"uq_{name}_{'_'.join(unique)}", name, [*unique])
     else:
         op.create_index(f"ix_{name}_user_id", name, ["user_id"])
     protect_auth(name)
 
 
 def upgrade() -> None:
-    _table("passwords", sa.Column("hash", sa.String(255), nullable=False), one_per_person=True)
+    _table("passwords", sa.Column("hash", sa.String(255), nullable=False), unique=["user_id"])
+    _table(
+        "second_factors",
+        sa.Column("kind", sa.String(20), nullable=False),
+        unique=["user_id", "kind"],
+    )
     _table(
         "totp_devices",
         sa.Column("secret", sa.LargeBinary(), nullable=False),
         sa.Column("confirmed_at", MOMENT),
         sa.Column("last_step", sa.BigInteger()),
-        one_per_person=True,
+        unique=["user_id"],
     )
     _table(
         "recovery_codes",
@@ -59,5 +66,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("one_time_links", "recovery_codes", "totp_devices", "passwords"):
+    for table in (
+        "one_time_links",
+        "recovery_codes",
+        "totp_devices",
+        "second_factors",
+        "passwords",
+    ):
         op.drop_table(table)
