@@ -27,6 +27,7 @@ def person_of(someone: Someone) -> Person:
         second_factor=False,
         authenticated_at=now(),
         created_at=now(),
+        second_factor_policy=None,
         permissions=granted(someone.role),
     )
 
