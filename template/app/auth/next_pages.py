@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from fastapi import Query
 
-from app.web.redirects import local_path
+from app.core.local_path import local_path
 
 HOME = "/chat"
 

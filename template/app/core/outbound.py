@@ -6,6 +6,7 @@ Redirects are not followed; size and time have limits. A connection for each cal
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -103,6 +104,11 @@ async def _read(stream: Any, limit: int) -> bytes:
             raise OutboundFailed(f"more than {limit} bytes")
         parts.append(part)
     return b"".join(parts)
+
+
+def basic(name: str, secret: str) -> str:
+    """The Authorization header for a name and its secret."""
+    return f"Basic {b64encode(f'{name}:{secret}'.encode()).decode()}"
 
 
 def check(url: str) -> SplitResult:

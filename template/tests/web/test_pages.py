@@ -16,7 +16,7 @@ from app.core import problems
 from app.core.errors import Conflict, NotFound, TooMany
 from app.web import charts, flash, formats, problem_pages
 from app.web.navigation import ACCOUNT, Link, around
-from app.web.redirects import local_path, with_next
+from app.web.redirects import with_next
 from app.web.render import BROWSER_COOKIE as COOKIE_OF_PAGES
 from app.web.render import FAVICON, render
 from app.web.static_files import files
@@ -105,32 +105,6 @@ def test_a_toast_travels_in_a_header_whatever_its_letters() -> None:
 
 
 # ── The way on ────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("path", ["/", "/chat", "/a?b=c&d=//e", "/a/../b"])
-def test_a_path_of_this_site_is_followed(path: str) -> None:
-    assert local_path(path) == path
-
-
-@pytest.mark.asvs("1.2.2", "3.7.2")
-@pytest.mark.parametrize(
-    "given",
-    [
-        None,
-        "",
-        "chat",
-        "https://evil.example",
-        "//evil.example",
-        "/\\evil.example",
-        "\\\\evil.example",
-        "/\t/evil.example",
-        "/\n/evil.example",
-        "javascript:alert(1)",
-        " //evil.example",
-    ],
-)
-def test_no_address_leads_to_another_site(given: str | None) -> None:
-    assert local_path(given, "/home") == "/home"
 
 
 @pytest.mark.parametrize(

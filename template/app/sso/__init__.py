@@ -1,0 +1,1 @@
+"""Sign in with an account elsewhere: OpenID Connect, and GitHub's OAuth."""

@@ -1,0 +1,3 @@
+PERMISSIONS = {
+    "sso.read": ("admin",),
+}

@@ -1,0 +1,60 @@
+import re
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from app.core.settings import ModuleSettings
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
+KNOWN = {"google", "microsoft", "github"}
+
+
+def words(text: str) -> frozenset[str]:
+    """What stands in a setting between commas or spaces."""
+    return frozenset(text.replace(",", " ").split())
+
+
+class ProviderSettings(BaseModel):
+    """One provider, set as `SSO_PROVIDERS__<NAME>__<FIELD>`; lists with commas."""
+
+    client_id: str
+    client_secret: SecretStr
+    label: str = ""
+    """What people read on the button."""
+    issuer: str = ""
+    """Where discovery starts; google, microsoft and github know theirs."""
+    tenant: str = "organizations"
+    """Microsoft: the id of the tenant whose people sign in, or `organizations` for all tenants."""
+    tenants: str = ""
+    """Microsoft with `organizations`: only these tenants' ids."""
+    domains: str = ""
+    """Mail domains that this provider decides about: its word links and makes accounts there."""
+    second_factors: str = ""
+    """Values of `amr` or `acr` that count as the second factor, such as `mfa`."""
+    api_url: str = "https://api.github.com"
+    """GitHub: where its API is; an Enterprise server has its own."""
+
+
+class SsoSettings(ModuleSettings):
+    model_config = SettingsConfigDict(env_prefix="SSO_", env_nested_delimiter="__")
+
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    """Who may vouch for people: `SSO_PROVIDERS__GOOGLE__CLIENT_ID` and so on, see docs/sso.md."""
+    seconds: float = Field(default=5, gt=0, le=30)
+    """How long one answer of a provider may take."""
+    pause_seconds: float = 15
+    """After three calls in a row without an answer a provider is left alone for so long."""
+
+    def production_problems(self) -> list[str]:
+        problems = []
+        for name, provider in self.providers.items():
+            where = f"SSO_PROVIDERS__{name.upper()}__"
+            if not NAME.fullmatch(name):
+                problems.append(f"{where}: a name has up to 30 of a-z, 0-9 and _, a letter first.")
+            if not provider.client_id or not provider.client_secret.get_secret_value():
+                problems.append(f"{where}CLIENT_ID and CLIENT_SECRET must be set.")
+            if name not in KNOWN and not provider.issuer:
+                problems.append(f"{where}ISSUER must be set.")
+            if provider.issuer and not provider.issuer.startswith("https://"):
+                problems.append(f"{where}ISSUER must start with https://.")
+        return problems
