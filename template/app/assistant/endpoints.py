@@ -20,11 +20,13 @@ from app.assistant.schemas import (
     MessageOut,
     Question,
 )
-from app.core.db import Database, transaction
+from app.core.db import Database
+from app.core.direct import direct
 from app.core.sse import Event, EventStream
 from app.limits.dependencies import limited
 from app.limits.service import Rate
-from app.llm.streaming import Outcome, ending, streamed
+from app.llm.draft import Draft
+from app.llm.streaming import ending, streamed
 
 router = APIRouter(prefix="/api/conversations", tags=["assistant"])
 
@@ -101,20 +103,17 @@ async def _turn(
     person: Person, conversation_id: UUID, text: str, key: str | None
 ) -> AsyncGenerator[Event, None]:
     """Store the question, answer it while no transaction is open, store the answer."""
-    own = partial(transaction, organization_id=person.organization_id, user_id=person.user_id)
-    async with own() as db:
+    own = {"organization_id": person.organization_id, "user_id": person.user_id}
+    async with direct(**own) as db:
         turn = await turns.begin(db, person, conversation_id, text, key)
     if turn.answer is not None and turn.is_answered:
         yield "delta", {"text": turn.answer.text}
         for event in ending(turn.answer.details, turn.answer.call_id):
             yield event
         return
-
-    async def keep(outcome: Outcome) -> None:
-        async with own() as db:
-            await turns.keep(db, person, turn, outcome)
-
-    events = streamed(answer(person, turn.history, turn.question), keep)
-    async with aclosing(events):
+    draft = Draft(person, partial(turns.keep, person, turn))
+    async with aclosing(
+        streamed(answer(person, turn.history, turn.question, draft), draft)
+    ) as events:
         async for event in events:
             yield event

@@ -3,26 +3,34 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, Update, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from psycopg.types.json import Jsonb
 
 from app.access.person import Person
-from app.assistant import service
-from app.assistant.models import Conversation, Message
+from app.assistant.service import NoSuchConversation
+from app.assistant.statements import (
+    ANSWER,
+    ASKED_BEFORE,
+    FORGET,
+    HISTORY,
+    IS_THERE,
+    QUESTION,
+    RELEASE,
+    SAID,
+    TAKE,
+)
 from app.core.clock import now
+from app.core.direct import Direct
 from app.core.errors import Conflict, Invalid
 from app.core.ids import uuid7
-from app.llm import port
+from app.llm.draft import Outcome
+from app.llm.port import Message
 from app.llm.settings import LLMSettings
-from app.llm.streaming import Outcome
 
 MESSAGES_TO_REMEMBER = 400
 TITLE_CHARACTERS = 60
-# Twice for each question: the table's own statement costs half of what the mapper's does.
-ADD = insert(cast("Table", Message.__table__))
 
 
 class StillAnswering(Conflict):
@@ -34,15 +42,24 @@ class KeyUsedBefore(Invalid):
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What there is of an answer from before, when the same question was sent again."""
+
+    text: str
+    state: str
+    call_id: UUID | None
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Turn:
     """A question on its way to an answer."""
 
     id: UUID
     conversation_id: UUID
     question: str
-    history: Sequence[port.Message]
-    answer: Message | None
-    """What there is of an answer from before, when the same question was sent again."""
+    history: Sequence[Message]
+    answer: Earlier | None
 
     @property
     def is_answered(self) -> bool:
@@ -50,79 +67,62 @@ class Turn:
 
 
 async def begin(
-    db: AsyncSession, person: Person, conversation_id: UUID, text: str, key: str | None = None
+    db: Direct, person: Person, conversation_id: UUID, text: str, key: str | None = None
 ) -> Turn:
     """Store a question. Sent again with the same `key` it stays one question."""
-    title = await _take(db, conversation_id)
-    question, answer = await _asked_before(db, conversation_id, key) if key else (None, None)
-    if question is not None and question.text != text:
+    moment = now()
+    # Who dies while answering blocks it no longer than a call may last.
+    longest = timedelta(seconds=LLMSettings.load().deadline_seconds + 30)
+    place = {"conversation_id": conversation_id}
+    taken, asked, said = await db.fetch_all(
+        (TAKE, place | {"moment": moment, "until": moment + longest}),
+        (ASKED_BEFORE, place | {"key": key}),
+        (HISTORY, place | {"limit": MESSAGES_TO_REMEMBER}),
+    )
+    if not taken:
+        if not await db.fetch(IS_THERE, place):
+            raise NoSuchConversation
+        raise StillAnswering("An answer is still being written here. Please wait for it.")
+    before = {role: (turn_id, *rest) for role, turn_id, *rest in asked}
+    turn_id, question, *_ = before.get("user", (uuid7(), None))
+    if question not in {None, text}:
         raise KeyUsedBefore("This Idempotency-Key was used for another question.")
-    turn_id = question.turn_id if question else uuid7()
-    # A conversation gets its title with its first answer: without one there is no history.
-    history = await _history(db, conversation_id, turn_id) if title else ()
-    turn = Turn(turn_id, conversation_id, text, history, answer)
+    answer = Earlier(*before["assistant"][1:]) if "assistant" in before else None
+    turn = Turn(turn_id, conversation_id, text, _history(said, turn_id), answer)
     if question is None:
-        await _add(db, person, turn, id=turn_id, role="user", text=text, idempotency_key=key)
+        db.write(QUESTION, _place(person, turn) | {"id": turn_id, "text": text, "key": key})
     if turn.is_answered:
-        await db.execute(_released(turn))
+        db.write(RELEASE, place)
     return turn
 
 
-async def keep(db: AsyncSession, person: Person, turn: Turn, outcome: Outcome) -> None:
+async def keep(person: Person, turn: Turn, db: Direct, outcome: Outcome) -> None:
     """Store what became of the answer; a retry takes the place of one that broke off."""
-    release = _released(turn)
-    if outcome.state != "refused":
-        title = func.coalesce(func.nullif(Conversation.title, ""), title_of(turn.question))
-        release = release.values(updated_at=now(), title=title)
-    if await db.scalar(release.returning(Conversation.id)) is None:
-        return  # Deleted meanwhile.
-    if outcome.state == "refused" and turn.answer is None:
-        # What may not be asked is not kept either.
-        await db.execute(delete(Message).where(Message.turn_id == turn.id))
-    if not outcome.text:  # No word is no answer: the question stays open for a retry.
+    place = _place(person, turn)
+    if outcome.state == "refused":
+        db.write(RELEASE, place)
+        if turn.answer is None:  # What may not be asked is not kept either.
+            db.write(FORGET, place)
         return
-    if turn.answer is not None:
-        await db.execute(delete(Message).where(Message.id == turn.answer.id))
-    await _add(
-        db,
-        person,
-        turn,
-        role="assistant",
-        text=outcome.text,
-        state=outcome.state,
-        call_id=outcome.done and outcome.done.call_id,
-        metadata=outcome.details,
-    )
+    db.write(SAID, place | {"moment": now(), "title": title_of(turn.question)})
+    if outcome.text:  # No word is no answer: the question stays open for a retry.
+        kept = {
+            "id": uuid7(),
+            "text": outcome.text,
+            "state": outcome.state,
+            "call_id": outcome.call_id,
+            "details": Jsonb(outcome.details),
+        }
+        db.write(ANSWER, place | kept)
 
 
-async def _take(db: AsyncSession, conversation_id: UUID) -> str:
-    """Reserve the conversation for one answer, and tell its title."""
-    # Who dies while answering blocks it no longer than a call may last.
-    longest = timedelta(seconds=LLMSettings.load().deadline_seconds + 30)
-    moment = now()
-    query = (
-        update(Conversation)
-        .where(Conversation.id == conversation_id)
-        .where(or_(Conversation.answering_until.is_(None), Conversation.answering_until <= moment))
-        .values(answering_until=moment + longest)
-        .returning(Conversation.title)
-    )
-    title = await db.scalar(query)
-    if title is None:
-        await service.conversation(db, conversation_id)
-        raise StillAnswering("An answer is still being written here. Please wait for it.")
-    return title
-
-
-def _released(turn: Turn) -> Update:
-    query = update(Conversation).where(Conversation.id == turn.conversation_id)
-    return query.values(answering_until=None)
-
-
-async def _add(db: AsyncSession, person: Person, turn: Turn, **values: object) -> None:
-    whose = {"organization_id": person.organization_id, "user_id": person.user_id}
-    place = {"conversation_id": turn.conversation_id, "turn_id": turn.id}
-    await db.execute(ADD, whose | place | values)
+def _place(person: Person, turn: Turn) -> dict[str, Any]:
+    return {
+        "organization_id": person.organization_id,
+        "user_id": person.user_id,
+        "conversation_id": turn.conversation_id,
+        "turn_id": turn.id,
+    }
 
 
 def title_of(question: str) -> str:
@@ -134,31 +134,13 @@ def title_of(question: str) -> str:
     return (cut.rpartition(" ")[0] or cut) + " …"
 
 
-async def _asked_before(
-    db: AsyncSession, conversation_id: UUID, key: str
-) -> tuple[Message | None, Message | None]:
-    """The question with this key, and its answer, as far as they are there."""
-    turn = select(Message.turn_id).where(
-        Message.conversation_id == conversation_id, Message.idempotency_key == key
-    )
-    said = await db.scalars(select(Message).where(Message.turn_id.in_(turn)))
-    by_role = {one.role: one for one in said}
-    return by_role.get("user"), by_role.get("assistant")
-
-
-async def _history(
-    db: AsyncSession, conversation_id: UUID, turn_id: UUID
-) -> Sequence[port.Message]:
+def _history(rows: Sequence[Sequence[Any]], turn_id: UUID) -> Sequence[Message]:
     """What was said before this turn, oldest first, without what had no answer.
 
     A question that a guard refused would have every later one refused as well.
     """
-    query = (
-        select(Message.turn_id, Message.role, Message.text, Message.state)
-        .where(Message.conversation_id == conversation_id, Message.turn_id < turn_id)
-        .order_by(Message.turn_id.desc(), Message.role)
-        .limit(MESSAGES_TO_REMEMBER)
-    )
-    rows = (await db.execute(query)).all()[::-1]
-    answered = {one.turn_id for one in rows if one.role == "assistant" and one.state != "withheld"}
-    return [port.Message(one.role, one.text) for one in rows if one.turn_id in answered]
+    answered = {
+        turn for turn, role, _, state in rows if role == "assistant" and state != "withheld"
+    }
+    earlier = (row for row in reversed(rows) if row[0] in answered and row[0] < turn_id)
+    return [Message(role, text) for _, role, text, _ in earlier]

@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
-from sqlalchemy import Select, column, select, table, text
+from sqlalchemy import Select, column, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.audit.chain import canonical
 from app.audit.models import Event
+from app.core.direct import Direct, write
 from app.core.ids import uuid7
 from app.core.logging import client_address, request_id
 
@@ -22,9 +23,9 @@ PERSON = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 DETAIL_BYTES = 2048
 TARGET_CHARACTERS = 200
 
-APPEND = text(
-    "SELECT audit_append(:id, :organization_id, :user_id, :session_id, :action, :target,"
-    " CAST(:detail AS jsonb), :request_id, :network)"
+APPEND: LiteralString = (
+    "SELECT audit_append(%(id)s, %(organization_id)s, %(user_id)s, %(session_id)s, %(action)s,"
+    " %(target)s, CAST(%(detail)s AS jsonb), %(request_id)s, %(network)s)"
 )
 # The table belongs to users, which stands above; row security shows the colleagues in it.
 PEOPLE = table("users", column("id"), column("display_name"))
@@ -49,7 +50,7 @@ class Page:
 
 
 async def record(
-    db: AsyncSession,
+    db: AsyncSession | Direct,
     action: str,
     *,
     person: Person | None = None,
@@ -85,7 +86,7 @@ async def record(
         "request_id": request_id.get(),
         "network": network_of(client_address.get()),
     }
-    await db.execute(APPEND, values)
+    await write(db, APPEND, values)
 
 
 def network_of(address: str | None) -> str | None:

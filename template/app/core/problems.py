@@ -81,6 +81,10 @@ def as_problem(error: Exception) -> Problem:
             log.warning("database.pool_exhausted")
             return Unavailable("Too many people at once; please try again.", retry_after=2)
         # Statements outside SQLAlchemy raise the driver's own errors.
+        case psycopg.Error() if error.sqlstate in WAITED_TOO_LONG:
+            return _waited_too_long(error)
+        case psycopg.DataError():
+            return _bad_text()
         case psycopg.OperationalError() | TimeoutError():
             log.error("database.unreachable", error=type(error).__name__)
             return Unavailable("The database cannot be reached; please try again.")
@@ -88,13 +92,12 @@ def as_problem(error: Exception) -> Problem:
             log.error("database.unreachable", error=type(error).__name__)
             return Unavailable("The database cannot be reached; please try again.")
         case DBAPIError() if getattr(error.orig, "sqlstate", "") in WAITED_TOO_LONG:
-            log.warning("database.waited_too_long", error=type(error.orig).__name__)
-            return Unavailable("This took too long; please try again.", retry_after=2)
-        case DBAPIError() if _bad_text(error):
-            return Invalid("The text holds characters that cannot be stored.")
+            return _waited_too_long(error.orig)
+        case DBAPIError() if type(error.orig).__name__ in {"DataError", "UntranslatableCharacter"}:
+            return _bad_text()
         case UnicodeError():  # A form may name an encoding that makes what UTF-8 cannot say.
             log.warning("text.undecodable", error=type(error).__name__)
-            return Invalid("The text holds characters that cannot be stored.")
+            return _bad_text()
         case _:
             log.error("error.unexpected", exc_info=error)
             return InternalError()
@@ -105,8 +108,13 @@ def _lost_connection(error: DBAPIError) -> bool:
     return error.connection_invalidated or state is None or str(state).startswith(("08", "57P"))
 
 
-def _bad_text(error: DBAPIError) -> bool:
-    return type(error.orig).__name__ in {"DataError", "UntranslatableCharacter"}
+def _waited_too_long(error: BaseException | None) -> Problem:
+    log.warning("database.waited_too_long", error=type(error).__name__)
+    return Unavailable("This took too long; please try again.", retry_after=2)
+
+
+def _bad_text() -> Problem:
+    return Invalid("The text holds characters that cannot be stored.")
 
 
 def _sentences(error: RequestValidationError) -> dict[str, str]:

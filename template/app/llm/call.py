@@ -11,6 +11,7 @@ from app.access.person import Person
 from app.core.errors import Problem
 from app.core.ids import uuid7
 from app.core.logging import log
+from app.llm.draft import Draft
 from app.llm.errors import AnswerWithheld
 from app.llm.port import Ask, Delta, Done, Finish, Provider, Usage, estimated_input_tokens
 from app.usage.service import Reservation, Used
@@ -26,6 +27,8 @@ class Call:
 
     person: Person
     ask: Ask
+    draft: Draft | None = None
+    """Kept together with what is settled."""
     id: UUID = field(default_factory=uuid7)
     provider: Provider | None = None
     hidden: dict[int, str] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.guardrails import chain
-from app.llm import gateway
+from app.llm import gateway, settling
 from app.llm.steps import routing
 
 
@@ -16,7 +16,7 @@ async def lifespan() -> AsyncIterator[None]:
     chain.versions()
     routing.provider()
     yield
-    await gateway.drain()
+    await settling.drain()
     # The client is only imported for providers that are reached over HTTP.
     if "app.llm.http" in sys.modules:
         from app.llm import http

@@ -1,80 +1,43 @@
-"""An answer as events for a browser, and what became of it for those who store it."""
+"""An answer as events for a browser."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from app.core.errors import Problem
 from app.core.sse import Event
+from app.llm.draft import Draft
 from app.llm.errors import AnswerWithheld
 from app.llm.port import Delta, Done
 
-State = Literal["complete", "interrupted", "withheld", "refused"]
-ABOUT_THE_QUESTION = {413, 422}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an answer.
-
-    `complete`; `interrupted`, perhaps before its first word; `withheld` by a guard, with a sentence
-    instead; or `refused`, when the question itself could not be accepted.
-    """
-
-    state: State
-    text: str
-    done: Done | None = None
-
-    @property
-    def details(self) -> dict[str, Any]:
-        """What to store beside the text: the model, whether it was the stand-in, the sources."""
-        if self.done is None:
-            return {}
-        return {
-            "model": self.done.model,
-            "stand_in": self.done.stand_in,
-            "finish_reason": self.done.finish_reason,
-            "sources": [
-                {"title": one.title, "path": one.path, "quote": one.quote}
-                for one in self.done.sources
-            ],
-        }
-
 
 async def streamed(
-    answer: AsyncGenerator[Delta | Done, None], keep: Callable[[Outcome], Awaitable[None]]
+    answer: AsyncGenerator[Delta | Done, None], draft: Draft
 ) -> AsyncGenerator[Event, None]:
-    """The answer's events. `keep` is awaited once, however the answer ends.
+    """The answer's events. The draft is kept once, however the answer ends.
 
     `delta` adds text, `replace` takes the place of all text before, `sources` and `done` end an
     answer that was stored. When the reader leaves or the provider fails, what came so far is kept.
     """
-    texts: list[str] = []
-    state: State = "interrupted"
     done: Done | None = None
+    problem: BaseException | None = None
     try:
-        try:
-            async with aclosing(answer):
-                async for event in answer:
-                    if isinstance(event, Delta):
-                        texts.append(event.text)
-                        yield "delta", {"text": event.text}
-                    else:
-                        done = event
-            if done is not None:
-                state = "complete"
-        except AnswerWithheld as refusal:
-            state, texts = "withheld", [refusal.detail]
-            yield "replace", {"text": refusal.detail}
-        except Problem as problem:
-            if not texts and problem.status in ABOUT_THE_QUESTION:
-                state = "refused"
+        async with aclosing(answer):
+            async for event in answer:
+                if isinstance(event, Delta):
+                    draft.texts.append(event.text)
+                    yield "delta", {"text": event.text}
+                else:
+                    done = event
+    except BaseException as error:
+        problem = error
+        if not isinstance(error, AnswerWithheld):
             raise
     finally:
-        outcome = Outcome(state, "".join(texts), done)
-        await keep(outcome)
-    for name, data in ending(outcome.details, done and done.call_id):
+        await draft.finish(problem, done)
+    outcome = draft.outcome(problem, done)
+    if outcome.state == "withheld":
+        yield "replace", {"text": outcome.text}
+    for name, data in ending(outcome.details, outcome.call_id):
         yield name, data
 
 

@@ -1,6 +1,7 @@
 """Give back what killed processes had reserved, and forget old sums."""
 
 from app.core.db import transaction
+from app.core.direct import direct
 from app.core.logging import log
 from app.jobs.queue import every, task
 from app.usage import service
@@ -13,7 +14,7 @@ async def sweep() -> None:
     async with transaction(elevated=True) as db:
         left_behind = await service.orphans(db)
     for record in left_behind:
-        async with transaction(organization_id=record.organization_id) as db:
+        async with direct(organization_id=record.organization_id) as db:
             if await service.release(db, record):
                 log.warning("usage.orphan_released", call_id=str(record.id))
 

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg import Error as PsycopgError
-from sqlalchemy import column, delete, func, select, table, text
+from sqlalchemy import column, delete, func, select, table
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.audit import service as audit
 from app.core.clock import now
+from app.core.direct import Direct, write
 from app.core.errors import NotFound, TooMany, Unavailable
 from app.limits.connections import fetch
 from app.usage.models import UsageCounter, UsageLimit, UsageRecord
@@ -20,15 +22,16 @@ from app.usage.settings import UsageSettings, microdollars
 # The table belongs to users, which stands above; row security shows the colleagues in it.
 PEOPLE = table("users", column("id"), column("display_name"))
 
-RESERVE = (
+RESERVE: LiteralString = (
     "SELECT * FROM usage_reserve(%(call_id)s, %(organization_id)s, %(user_id)s, %(feature)s,"
     " %(provider)s, %(model)s, %(tokens)s, %(microdollars)s, %(price_known)s, %(seconds)s,"
     " %(person_hour)s, %(person_day)s, %(person_month)s, %(organization_hour)s,"
     " %(organization_day)s, %(organization_month)s)"
 )
-SETTLE = text(
-    "SELECT usage_settle(:call_id, :organization_id, :state, :outcome, :model, :input_tokens,"
-    " :cached_input_tokens, :output_tokens, :microdollars, :estimated, :price_known)"
+SETTLE: LiteralString = (
+    "SELECT usage_settle(%(call_id)s, %(organization_id)s, %(state)s, %(outcome)s, %(model)s,"
+    " %(input_tokens)s, %(cached_input_tokens)s, %(output_tokens)s, %(microdollars)s,"
+    " %(estimated)s, %(price_known)s)"
 )
 
 
@@ -104,23 +107,18 @@ async def reserve(
         raise _refusal(refused_by, again_at)
 
 
-async def settle(db: AsyncSession, reservation: Reservation, used: Used, outcome: str) -> bool:
-    """Book what a call used and give the rest back. False when that was done before."""
+async def settle(db: Direct, reservation: Reservation, used: Used, outcome: str) -> None:
+    """Book what a call used and give the rest back, with the commit; once, however often asked."""
     spent = used.input_tokens + used.output_tokens > 0
-    return await _settle(
-        db,
-        reservation.call_id,
-        reservation.organization_id,
-        "settled" if spent else "released",
-        used,
-        outcome,
-    )
+    state = "settled" if spent else "released"
+    entry = (reservation.call_id, reservation.organization_id)
+    await write(db, SETTLE, _settling(*entry, state, used, outcome))
 
 
-async def _settle(
-    db: AsyncSession, call_id: UUID, organization_id: UUID, state: str, used: Used, outcome: str
-) -> bool:
-    values = {
+def _settling(
+    call_id: UUID, organization_id: UUID, state: str, used: Used, outcome: str
+) -> dict[str, object]:
+    return {
         "call_id": call_id,
         "organization_id": organization_id,
         "state": state,
@@ -133,7 +131,6 @@ async def _settle(
         "estimated": used.estimated,
         "price_known": used.price_known,
     }
-    return bool((await db.execute(SETTLE, values)).scalar_one())
 
 
 def _settings_limits() -> dict[str, int | None]:
@@ -225,10 +222,14 @@ async def orphans(db: AsyncSession, *, most: int = 500) -> list[UsageRecord]:
     return list(rows)
 
 
-async def release(db: AsyncSession, record: UsageRecord) -> bool:
-    """Give back what a dead process had reserved. Should its end be told later, it is booked."""
-    used = Used(record.model)
-    return await _settle(db, record.id, record.organization_id, "released", used, "orphaned")
+async def release(db: Direct, record: UsageRecord) -> bool:
+    """Give back what a dead process had reserved. Should its end be told later, it is booked.
+
+    False when it was told meanwhile.
+    """
+    given = _settling(record.id, record.organization_id, "released", Used(record.model), "orphaned")
+    ((released,),) = await db.fetch(SETTLE, given)
+    return bool(released)
 
 
 async def forget_old_counters(db: AsyncSession) -> None:

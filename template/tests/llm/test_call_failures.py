@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from app.llm import errors, gateway
+from app.llm import errors, gateway, settling
 from app.llm.port import Ask, Message
 from app.llm.steps import audit
 from app.usage import service
@@ -116,7 +116,7 @@ async def test_a_cancelled_call_is_settled_wherever_it_was(caller, wire_server, 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await gateway.drain()
+    await settling.drain()
 
     assert not await caller.reserved()
     assert all(one.outcome == "left" for one in await caller.entries())
@@ -131,7 +131,7 @@ async def test_a_call_cancelled_again_while_it_is_settled_is_settled(caller, wir
         await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
         await task
-    await gateway.drain()
+    await settling.drain()
 
     assert (await caller.entry()).state == "settled"
     assert await caller.reserved() == 0
@@ -168,7 +168,7 @@ async def test_a_database_that_is_away_for_a_moment_settles_later(caller, monkey
         return await settle(*given)
 
     monkeypatch.setattr(service, "settle", at_the_third_time)
-    monkeypatch.setattr(gateway, "SECONDS_BETWEEN_TRIES", 0.01)
+    monkeypatch.setattr(settling, "SECONDS_BETWEEN_TRIES", 0.01)
     _, done = await caller.ask()
 
     assert len(times) == 3

@@ -3,11 +3,15 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from app.core.direct import Direct
 from app.core.errors import Problem
 from app.core.ids import uuid7
+from app.llm.draft import Draft, Keep, Outcome
 from app.llm.errors import AnswerCut, AnswerWithheld, QuestionRefused
 from app.llm.port import Delta, Done, Source, Usage
-from app.llm.streaming import Outcome, streamed
+from app.llm.streaming import streamed
+from tests.factories import Someone
+from tests.usage.conftest import person_of
 
 DONE = Done(
     call_id=uuid7(),
@@ -19,6 +23,11 @@ DONE = Done(
     cost_microdollars=5,
     price_known=True,
 )
+
+
+def draft(keep: Keep) -> Draft:
+    """Shown to somebody, and not given to a gateway."""
+    return Draft(person_of(Someone(uuid7(), uuid7(), "ada@example.com", "member")), keep)
 
 
 async def answer(*steps: object) -> AsyncGenerator[Delta | Done, None]:
@@ -38,12 +47,12 @@ async def read(*steps: object) -> tuple[list[tuple[str, object]], list[Outcome],
     kept: list[Outcome] = []
     events: list[tuple[str, object]] = []
 
-    async def keep(outcome: Outcome) -> None:
+    async def keep(_: Direct, outcome: Outcome) -> None:
         assert ("done" not in dict(events)) or not kept
         kept.append(outcome)
 
     try:
-        async for event in streamed(answer(*steps), keep):
+        async for event in streamed(answer(*steps), draft(keep)):
             events.append(event)  # noqa: PERF401 kept when a problem comes
     except Problem as problem:
         return events, kept, problem
@@ -61,16 +70,16 @@ async def test_words_come_one_by_one_and_are_kept_together():
         "stand_in": False,
         "finish_reason": "stop",
     }
-    assert kept == [Outcome("complete", "Good morning.", DONE)]
+    assert kept == [Outcome("complete", "Good morning.", DONE.call_id, DONE)]
 
 
 async def test_it_is_done_only_when_it_is_kept():
     order = []
 
-    async def keep(_: Outcome) -> None:
+    async def keep(*_: object) -> None:
         order.append("kept")
 
-    async for name, _ in streamed(answer("Yes.", DONE), keep):
+    async for name, _ in streamed(answer("Yes.", DONE), draft(keep)):
         order.append(name)
     assert order == ["delta", "kept", "done"]
 
@@ -115,11 +124,11 @@ async def test_a_withheld_answer_is_replaced_by_a_sentence():
 async def test_what_nobody_expected_is_kept_and_raised():
     kept = []
 
-    async def keep(outcome: Outcome) -> None:
+    async def keep(_: Direct, outcome: Outcome) -> None:
         kept.append(outcome)
 
     with pytest.raises(ZeroDivisionError):
-        async for _ in streamed(answer("One ", ZeroDivisionError()), keep):
+        async for _ in streamed(answer("One ", ZeroDivisionError()), draft(keep)):
             pass
     assert kept == [Outcome("interrupted", "One ")]
 
@@ -134,11 +143,11 @@ async def test_whoever_leaves_closes_the_call_and_keeps_what_came():
         finally:
             closed.append(True)
 
-    async def keep(outcome: Outcome) -> None:
+    async def keep(_: Direct, outcome: Outcome) -> None:
         await asyncio.sleep(0)
         kept.append((outcome.state, outcome.text, bool(closed)))
 
-    events = streamed(endless(), keep)
+    events = streamed(endless(), draft(keep))
     await anext(events)
     await anext(events)
     await events.aclose()

@@ -1,15 +1,18 @@
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.access.person import Person, granted
 from app.core import db
 from app.core.clock import now
+from app.core.direct import direct
 from app.core.ids import uuid7
 from app.usage import service
+from app.usage.models import UsageRecord
 from app.usage.service import Reservation, Used
 from tests.factories import Someone, make_user
 
@@ -57,9 +60,17 @@ class Till:
     async def settle(
         self, reservation: Reservation, tokens: int = 50, microdollars: int = 500, **more
     ) -> bool:
+        """Whether it was booked by this."""
         used = Used("m", input_tokens=tokens, microdollars=microdollars, **more)
-        async with db.transaction() as session:
-            return await service.settle(session, reservation, used, "answered")
+        before = await self.finished_at(reservation)
+        async with direct() as transaction:
+            await service.settle(transaction, reservation, used, "answered")
+        return await self.finished_at(reservation) != before
+
+    async def finished_at(self, reservation: Reservation) -> datetime | None:
+        query = select(UsageRecord.finished_at).where(UsageRecord.id == reservation.call_id)
+        async with db.transaction(organization_id=self.person.organization_id) as session:
+            return await session.scalar(query)
 
     async def sums(self, period: str = "month", *, everyone: bool = False) -> tuple[int, ...]:
         """Calls, tokens, microdollars, and both as they are reserved."""

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.audit import service as audit
+from app.core.direct import Direct
 from app.core.errors import Problem
 from app.core.logging import log
 from app.guardrails import chain
@@ -15,7 +14,7 @@ from app.llm.errors import ContextTooLong, QuestionEmpty, QuestionTooLong
 NOT_RECORDED = (QuestionEmpty, QuestionTooLong, ContextTooLong)
 
 
-async def after(call: Call, db: AsyncSession) -> None:
+async def after(call: Call, db: Direct) -> None:
     if isinstance(call.problem, NOT_RECORDED) and not call.sent:
         return
     told = _told(call)

@@ -1,7 +1,6 @@
 """Tokens and money are set aside before the call; after it, what was used is booked."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from app.core.direct import Direct
 from app.core.errors import Problem
 from app.core.logging import log
 from app.llm.call import Call
@@ -43,7 +42,7 @@ async def before(call: Call) -> None:
     )
 
 
-async def after(call: Call, db: AsyncSession) -> None:
+async def after(call: Call, db: Direct) -> None:
     call.used = _used(call)
     if call.reservation is not None:
         await service.settle(db, call.reservation, call.used, call.outcome)

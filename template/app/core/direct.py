@@ -1,0 +1,109 @@
+"""Short transactions straight on the driver, for the few statements of a hot path.
+
+A session with its mapper costs several times what the driver does, and each round trip wakes two
+processes. Here BEGIN and the tenant travel with the first statement, and what is only written
+travels with the commit.
+
+    async with direct(organization_id=one, user_id=another) as db:
+        taken, said = await db.fetch_all((TAKE, {...}), (HISTORY, {...}))   one round trip
+        db.write(ADD, {...})
+        db.write_last(COUNT, {...})                                         one more, with COMMIT
+
+The connection is one of the session's pool. Statements are fixed texts with `%(name)s` for values.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.db import engine
+
+Statement = tuple[LiteralString, Mapping[str, Any]]
+
+CONTEXT: LiteralString = (
+    "SELECT set_config('app.organization_id', %(organization_id)s, true),"
+    " set_config('app.user_id', %(user_id)s, true)"
+)
+
+
+class Direct:
+    """A transaction in which statements are sent together as far as possible."""
+
+    def __init__(self, connection: AsyncConnection[TupleRow], context: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._waiting: list[Statement] = [(CONTEXT, context)]
+        self._last: list[Statement] = []
+        self._begun = False
+
+    def write(self, statement: LiteralString, values: Mapping[str, Any]) -> None:
+        """Run it with what is sent next, at the latest with the commit. Its rows are lost."""
+        self._waiting.append((statement, values))
+
+    def write_last(self, statement: LiteralString, values: Mapping[str, Any]) -> None:
+        """Run it right before the commit: for rows that others wait for while they are locked."""
+        self._last.append((statement, values))
+
+    async def fetch_all(self, *statements: Statement) -> list[list[TupleRow]]:
+        """Run all that waits and then these, in one round trip; the rows of each of these."""
+        sent, self._waiting = [*self._waiting, *statements], []
+        self._begun = True
+        async with self._connection.pipeline():
+            cursors = [await self._connection.execute(*one) for one in sent]
+        return [await one.fetchall() for one in cursors[-len(statements) :]]
+
+    async def fetch(self, statement: LiteralString, values: Mapping[str, Any]) -> list[TupleRow]:
+        return (await self.fetch_all((statement, values)))[0]
+
+    async def commit(self) -> None:
+        sent = [*self._waiting, *self._last]
+        if not self._begun and len(sent) == 1:
+            return  # Nothing but the context: nothing has happened.
+        self._waiting, self._last = [], []
+        async with self._connection.pipeline():
+            for one in sent:
+                await self._connection.execute(*one)
+            await self._connection.commit()
+
+
+@asynccontextmanager
+async def direct(
+    *, organization_id: UUID | None = None, user_id: UUID | None = None
+) -> AsyncIterator[Direct]:
+    """Commits at the end, or rolls back. Raises the driver's own errors, `psycopg.Error`."""
+    context = {"organization_id": _said(organization_id), "user_id": _said(user_id)}
+    async with engine().connect() as pooled:
+        connection = (await pooled.get_raw_connection()).driver_connection
+        if not isinstance(connection, AsyncConnection):
+            raise TypeError("This works on psycopg.")
+        db = Direct(connection, context)
+        yield db
+        await db.commit()
+        # Without a commit the pool rolls back when it gets the connection.
+
+
+async def write(
+    db: AsyncSession | Direct, statement: LiteralString, values: Mapping[str, Any]
+) -> None:
+    """Run a statement whose rows nobody needs, whichever way the transaction works."""
+    if isinstance(db, Direct):
+        db.write_last(statement, values)
+    else:
+        await db.execute(_for_sessions(statement), values)
+
+
+@cache
+def _for_sessions(statement: LiteralString) -> TextClause:
+    import re
+
+    return text(re.sub(r"%\((\w+)\)s", r":\1", statement))
+
+
+def _said(value: UUID | None) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,86 @@
+"""An answer while it is shown, and how it is kept when it has ended."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from app.access.person import Person
+from app.core.direct import Direct, direct
+from app.core.errors import Problem
+from app.llm.errors import AnswerWithheld
+from app.llm.port import Done
+
+State = Literal["complete", "interrupted", "withheld", "refused"]
+ABOUT_THE_QUESTION = {413, 422}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an answer.
+
+    `complete`; `interrupted`, perhaps before its first word; `withheld` by a guard, with a sentence
+    instead; or `refused`, when the question itself could not be accepted.
+    """
+
+    state: State
+    text: str
+    call_id: UUID | None = None
+    """The model call, also of an answer that broke off; None when no model was asked."""
+    done: Done | None = None
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What to store beside the text: the model, whether it was the stand-in, the sources."""
+        if self.done is None:
+            return {}
+        return {
+            "model": self.done.model,
+            "stand_in": self.done.stand_in,
+            "finish_reason": self.done.finish_reason,
+            "sources": [
+                {"title": one.title, "path": one.path, "quote": one.quote}
+                for one in self.done.sources
+            ],
+        }
+
+
+Keep = Callable[[Direct, Outcome], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Draft:
+    """What is shown so far. `keep` stores what became of it, in one transaction, once.
+
+    A call that is given the draft settles its tokens and keeps the answer together. Otherwise, or
+    when that failed, whoever shows the answer keeps it.
+    """
+
+    person: Person
+    keep: Keep
+    texts: list[str] = field(default_factory=list)
+    call_id: UUID | None = None
+    is_taken: bool = False
+    """The gateway keeps it, or has."""
+
+    def outcome(self, problem: BaseException | None, done: Done | None) -> Outcome:
+        text = "".join(self.texts)
+        if isinstance(problem, AnswerWithheld):
+            return Outcome("withheld", problem.detail, self.call_id)
+        if problem is None and done is not None:
+            return Outcome("complete", text, done.call_id, done)
+        if isinstance(problem, Problem) and not text and problem.status in ABOUT_THE_QUESTION:
+            return Outcome("refused", "", self.call_id)
+        return Outcome("interrupted", text, self.call_id)
+
+    async def finish(self, problem: BaseException | None, done: Done | None) -> None:
+        """Keep it in a transaction of its own, unless the call does."""
+        if self.is_taken:
+            return
+        self.is_taken = True
+        whose = {
+            "organization_id": self.person.organization_id,
+            "user_id": self.person.user_id,
+        }
+        async with direct(**whose) as db:
+            await self.keep(db, self.outcome(problem, done))

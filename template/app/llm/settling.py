@@ -1,0 +1,100 @@
+"""What is written down when a call has ended, in one transaction, whatever happens meanwhile."""
+
+import asyncio
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.direct import Direct, direct
+from app.core.logging import log
+from app.llm.call import Call
+from app.llm.draft import Draft
+from app.llm.life import Life
+
+TRIES = 4
+SECONDS_BETWEEN_TRIES = 0.5
+MAY_PASS = (SQLAlchemyError, psycopg.OperationalError, OSError, TimeoutError)
+
+_settling: set[asyncio.Task[None]] = set()
+
+
+class NotKept(Exception):
+    """Whoever keeps the answer cannot."""
+
+
+async def drain() -> None:
+    """Wait until every call that has ended is settled."""
+    while _settling:
+        await asyncio.wait(_settling)
+
+
+async def settled(call: Call, way: Life) -> None:
+    """Run what comes after a call. Raises when an answered one cannot be written down."""
+    # A task of its own: whoever left has been cancelled, and what is booked must be booked.
+    task = asyncio.create_task(_conclude(call, way))
+    _settling.add(task)
+    task.add_done_callback(_settling.discard)
+    if call.draft is not None:
+        call.draft.is_taken = True
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        # Who comes next finds the answer stored, and its conversation free.
+        await asyncio.wait({task})
+        raise
+
+
+async def _conclude(call: Call, way: Life) -> None:
+    await call.close()  # Once more: who is cancelled may not have come to the end of it.
+    failed = await _try_until_done(call, way)
+    if failed and call.outcome == "answered":
+        raise failed
+
+
+async def _try_until_done(call: Call, way: Life) -> Exception | None:
+    """The error of a step, or of the last try."""
+    for left in reversed(range(TRIES)):
+        try:
+            return await _run_after(call, way)
+        except (SQLAlchemyError, psycopg.Error, NotKept, OSError, TimeoutError) as error:
+            log.error(
+                "llm.not_settled", call_id=str(call.id), left=left, error=type(error).__name__
+            )
+            if call.draft is not None and (not left or not isinstance(error, MAY_PASS)):
+                # What is used must be booked, also when the answer cannot be kept: its caller may.
+                call.draft.is_taken = False
+                call.draft = None
+            elif left:
+                await asyncio.sleep(SECONDS_BETWEEN_TRIES)
+            failed: Exception = error
+    return failed
+
+
+async def _run_after(call: Call, way: Life) -> Exception | None:
+    """One transaction for all. A step that fails keeps no other one from its work."""
+    failed: Exception | None = None
+    async with direct(
+        organization_id=call.person.organization_id, user_id=call.person.user_id
+    ) as db:
+        for step in way.steps:
+            try:
+                if step.has("after"):
+                    await step.after(call, db)
+            except (SQLAlchemyError, psycopg.Error):
+                raise
+            except Exception as error:  # noqa: BLE001 what is used must be booked, whatever failed
+                log.exception("llm.step_failed", step=step.name, call_id=str(call.id))
+                failed = error
+        if call.draft is not None:
+            await _keep(call, call.draft, db, failed)
+    return failed
+
+
+async def _keep(call: Call, draft: Draft, db: Direct, failed: Exception | None) -> None:
+    problem = call.problem or failed
+    try:
+        await draft.keep(db, draft.outcome(problem, None if problem else call.done()))
+    except (SQLAlchemyError, psycopg.Error):
+        raise
+    except Exception as error:
+        raise NotKept from error
