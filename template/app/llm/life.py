@@ -4,7 +4,7 @@ A step is a file in app/llm/steps, or `call_step.py` in another module. It has a
 
     async def before(call)             runs before the model is asked; raises to refuse
     def around(call, proceed)          an async generator around the answer's events
-    async def after(call, db)          runs however the call ends, all in one transaction (core/direct.py)
+    async def after(call, db)          runs however the call ends, all in one `direct` transaction
 
 The gateway's list says in which order. A step that is not in the list names one that is, in
 `AFTER`, and comes right after it.
