@@ -1,0 +1,1 @@
+"""Passkeys (WebAuthn): a second factor, and a way to sign in without a password."""

@@ -1,0 +1,52 @@
+"""What an authenticator is asked to sign: each counts once, for one browser and one purpose."""
+
+import secrets
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.clock import now
+from app.core.crypto import digest
+from app.core.errors import Invalid
+from app.passkeys.models import PasskeyChallenge
+
+LIFETIME = timedelta(minutes=5)
+
+Purpose = Literal["add", "sign-in", "second-factor", "confirm"]
+
+
+class ChallengeExpired(Invalid):
+    def __init__(self) -> None:
+        super().__init__("That took too long, or was sent already. Please try again.")
+
+
+async def new(db: AsyncSession, purpose: Purpose, browser: str) -> bytes:
+    """A challenge for the browser whose session has this token against request forgery."""
+    challenge = secrets.token_bytes(32)
+    db.add(
+        PasskeyChallenge(
+            digest=digest(challenge.hex()),
+            purpose=purpose,
+            browser=digest(browser),
+            expires_at=now() + LIFETIME,
+        )
+    )
+    return challenge
+
+
+async def use(db: AsyncSession, challenge: bytes, purpose: Purpose, browser: str) -> None:
+    """Use it up. Raises `ChallengeExpired` for all but the first.
+
+    Let the transaction end well, whatever comes of the answer: or the challenge would come back.
+    """
+    used = await db.scalar(
+        delete(PasskeyChallenge)
+        .where(PasskeyChallenge.digest == digest(challenge.hex()))
+        .where(PasskeyChallenge.purpose == purpose, PasskeyChallenge.browser == digest(browser))
+        .where(PasskeyChallenge.expires_at > now())
+        .returning(PasskeyChallenge.id)
+    )
+    if used is None:
+        raise ChallengeExpired
