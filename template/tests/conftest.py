@@ -40,6 +40,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import database_roles, db, embedded, migrate
 from app.core.settings import ModuleSettings
+from tests.described import Described, undescribed
 
 ROOT = Path(__file__).parent.parent
 
@@ -118,6 +119,15 @@ async def app(database: embedded.Urls) -> AsyncIterator[FastAPI]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def answers_as_described() -> Iterator[None]:
+    """Every status that the API answers with stands in its description: `responses=may(...)`."""
+    yield
+    found = sorted({*undescribed})
+    undescribed.clear()
+    assert found == []
+
+
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     """A browser of its own, at an address of its own, so that nobody shares its limits."""
@@ -134,7 +144,9 @@ def new_browser(app: FastAPI) -> Callable[[], httpx2.AsyncClient]:
 def new_client(app: FastAPI) -> httpx2.AsyncClient:
     address = ".".join(["10", *(str(secrets.randbelow(254) + 1) for _ in range(3))])
     return httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=app, client=(address, 1), raise_app_exceptions=False),
+        transport=httpx2.ASGITransport(
+            app=Described(app), client=(address, 1), raise_app_exceptions=False
+        ),
         base_url="https://testserver",
         headers={"Sec-Fetch-Site": "same-origin"},
     )

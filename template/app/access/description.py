@@ -1,11 +1,12 @@
-"""What /api/openapi.json says about who may call a route, and with which credential."""
+"""What /api/openapi.json says of a route beside its shapes: who may call it, and how it refuses."""
 
 from typing import Any
 
 from fastapi import FastAPI
 
 from app.access.access import Access, markers, routes
-from app.access.forgery import SESSION_COOKIE
+from app.access.forgery import SAFE, SESSION_COOKIE
+from app.core.problems import PROBLEM, SCHEMA
 from app.modules import parts
 
 SESSION = {
@@ -13,6 +14,14 @@ SESSION = {
     "in": "cookie",
     "name": SESSION_COOKIE,
     "description": "A browser's session. Changes need the header X-CSRF-Token beside it.",
+}
+
+
+EVENT = {
+    "type": "object",
+    "description": "One server-sent event; `data` is JSON.",
+    "required": ["event", "data"],
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
 }
 
 
@@ -26,6 +35,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
         name: {"type": "http", "scheme": "bearer", "description": _first_line(part)}
         for name, part in bearers.items()
     }
+    described["components"].setdefault("schemas", {})["Problem"] = SCHEMA
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            _refusals(path, method.upper(), operation)
     for route in routes(app):
         asks = [one for one in markers(route) if isinstance(one, Access)]
         operations = described["paths"].get(route.path, {})
@@ -34,7 +47,26 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 permissions = sorted({one.permission for one in asks})
                 ways = ["session", *(n for n, part in bearers.items() if _opens(part, asks))]
                 operation["security"] = [{way: permissions} for way in ways]
+                operation["responses"] |= {"401": PROBLEM, "403": PROBLEM}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        described["components"]["schemas"].pop(unused, None)
     return described
+
+
+def _refusals(path: str, method: str, operation: dict[str, Any]) -> None:
+    """What any route of this kind may answer. What only one route does, it says by `may(...)`."""
+    told = operation["responses"]
+    if stream := told.get("200", {}).get("content", {}).get("text/event-stream"):
+        stream["schema"] = EVENT
+    if path.startswith("/health/"):
+        return
+    told |= {"429": PROBLEM, "503": PROBLEM}
+    if "422" in told:
+        told |= {"400": PROBLEM, "422": PROBLEM}
+    if method not in SAFE:
+        told |= {"400": PROBLEM, "403": PROBLEM, "413": PROBLEM, "422": PROBLEM}
+    if "{" in path:
+        told["404"] = PROBLEM
 
 
 def _opens(bearer: Any, asks: list[Access]) -> bool:

@@ -22,6 +22,7 @@ from app.assistant.schemas import (
 )
 from app.core.db import Database
 from app.core.direct import direct
+from app.core.problems import may
 from app.core.sse import Event, EventStream
 from app.limits.dependencies import limited
 from app.limits.service import Rate
@@ -83,7 +84,11 @@ async def delete_conversation(conversation_id: UUID, db: Database, person: User)
     await service.remove(db, conversation_id)
 
 
-@router.post("/{conversation_id}/messages", response_class=EventStream)
+@router.post(
+    "/{conversation_id}/messages",
+    response_class=EventStream,
+    responses=may(turns.StillAnswering),
+)
 async def ask(
     conversation_id: UUID,
     question: Question,

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.access.access import public
 from app.access.forgery import token_for
-from app.auth import cookies, reset, second_factors, security, sign_in, sign_up, totp
+from app.auth import cookies, links, reset, second_factors, security, sign_in, sign_up, totp
 from app.auth.dependencies import (
     LINKS,
     RESETS,
@@ -36,6 +36,8 @@ from app.auth.schemas import (
     Told,
 )
 from app.core.db import Database
+from app.core.problems import may
+from app.users.service import InvitationExpired
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
@@ -50,7 +52,12 @@ async def read_session(request: Request, response: Response) -> Told:
     return Told(message="Send X-CSRF-Token with every change.")
 
 
-@router.post("/sign-up", status_code=202, dependencies=[public(), SIGN_UPS])
+@router.post(
+    "/sign-up",
+    status_code=202,
+    dependencies=[public(), SIGN_UPS],
+    responses=may(InvitationExpired),
+)
 async def register(form: SignUp) -> Told:
     """Ask for an account. The answer never tells whether one exists; the mail does."""
     await sign_up.register(
@@ -62,7 +69,7 @@ async def register(form: SignUp) -> Told:
     return WRITTEN
 
 
-@router.post("/activate", dependencies=[public(), LINKS])
+@router.post("/activate", dependencies=[public(), LINKS], responses=may(links.LinkExpired))
 async def activate(form: Activation, request: Request, response: Response) -> SessionState:
     """Confirm the mail address with the mailed link and the password; signs in."""
     account = await sign_up.activate(form.token, form.password.get_secret_value())
@@ -78,7 +85,7 @@ async def activate(form: Activation, request: Request, response: Response) -> Se
     )
 
 
-@router.post("/sign-in", dependencies=[public(), SIGN_INS])
+@router.post("/sign-in", dependencies=[public(), SIGN_INS], responses=may(sign_in.WrongCredentials))
 async def start_session(form: SignIn, request: Request, response: Response) -> SessionState:
     """First step: the password. With a second factor the session is "pending" after it."""
     started = await sign_in.sign_in(
@@ -90,7 +97,7 @@ async def start_session(form: SignIn, request: Request, response: Response) -> S
     )
 
 
-@router.post("/second-factor")
+@router.post("/second-factor", responses=may(second_factors.NotEnrolled))
 async def finish_sign_in(form: SecondFactor, response: Response, person: Pending) -> SessionState:
     """Second step: a code of the authenticator app, or a recovery code."""
     by_app = form.method == "totp"
@@ -121,7 +128,9 @@ async def request_reset(form: ResetRequest) -> Told:
     return WRITTEN
 
 
-@router.post("/password-reset/finish", dependencies=[public(), LINKS])
+@router.post(
+    "/password-reset/finish", dependencies=[public(), LINKS], responses=may(links.LinkExpired)
+)
 async def finish_reset(form: Reset) -> Told:
     """Set a new password with the mailed link; ends every session."""
     await reset.finish(form.token, form.password.get_secret_value())
@@ -150,14 +159,14 @@ async def read_security(person: SelfDetached) -> SecurityOut:
     )
 
 
-@router.post("/totp", status_code=201)
+@router.post("/totp", status_code=201, responses=may(second_factors.AlreadyEnrolled))
 async def begin_totp(person: ProvenSelf) -> Enrolment:
     """Begin to set up an authenticator app; nothing counts until the first code is confirmed."""
     secret, uri = await totp.begin(person)
     return Enrolment(secret=secret, uri=uri)
 
 
-@router.post("/totp/confirm")
+@router.post("/totp/confirm", responses=may(second_factors.NotEnrolled))
 async def confirm_totp(form: CodeIn, response: Response, person: ProvenSelf) -> RecoveryCodes:
     """Finish with a first code; ends every other session.
 
@@ -167,14 +176,14 @@ async def confirm_totp(form: CodeIn, response: Response, person: ProvenSelf) -> 
     return RecoveryCodes(codes=codes, csrf_token=cookies.remember(response, token))
 
 
-@router.delete("/totp")
+@router.delete("/totp", responses=may(second_factors.NotEnrolled))
 async def remove_totp(response: Response, person: ProvenSelf) -> SessionState:
     """Remove the authenticator app; ends every other session."""
     token = await totp.remove(person)
     return SessionState(level="full", csrf_token=cookies.remember(response, token))
 
 
-@router.post("/recovery-codes")
+@router.post("/recovery-codes", responses=may(second_factors.NotEnrolled))
 async def renew_codes(person: ProvenSelf) -> RecoveryCodes:
     """Ten new recovery codes in place of the old ones."""
     return RecoveryCodes(codes=await second_factors.renew_codes(person))

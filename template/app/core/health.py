@@ -26,7 +26,7 @@ async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/ready")
+@router.get("/ready", responses={503: {"description": "Not ready: the same shape"}})
 async def ready(response: Response) -> dict[str, object]:
     """503 when the app cannot work without what failed; "degraded" when it still can.
 

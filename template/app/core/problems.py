@@ -22,6 +22,25 @@ from app.core.logging import log, request_id
 # Lock timeout, statement timeout, serialization failure, deadlock.
 WAITED_TOO_LONG = {"55P03", "57014", "40001", "40P01"}
 
+SCHEMA = {
+    "title": "Problem",
+    "description": "RFC 9457. `type` names the problem, `detail` says it to a person.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {"type": "object", "additionalProperties": {"type": "string"}},
+        "request_id": {"type": ["string", "null"]},
+    },
+}
+PROBLEM: dict[str, Any] = {
+    "description": "A problem",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -50,6 +69,11 @@ class InternalError(Problem):
         super().__init__(
             "Something went wrong on our side. Please give the request id when asking."
         )
+
+
+def may(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """The problems of one route, for its description: `responses=may(AlreadyMember)`."""
+    return {kind.status: PROBLEM for kind in kinds}
 
 
 def status_of(problem: Problem) -> int:

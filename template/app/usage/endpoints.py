@@ -8,7 +8,8 @@ from app.access.access import allow
 from app.access.person import Person
 from app.core.clock import now
 from app.core.db import Database
-from app.core.errors import Invalid
+from app.core.errors import Invalid, NotFound
+from app.core.problems import may
 from app.usage import reports, service
 from app.usage.schemas import (
     AllowanceOut,
@@ -61,7 +62,7 @@ async def organization_usage(db: Database, span: Span) -> OrganizationUsage:
     )
 
 
-@router.put("/limits", status_code=204)
+@router.put("/limits", status_code=204, responses=may(NotFound))
 async def set_limits(
     db: Database, person: Annotated[Person, allow("usage.limit", recent=True)], wanted: Limits
 ) -> None:

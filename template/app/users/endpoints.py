@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from app.access.person import Person
 from app.core.db import Database
+from app.core.problems import may
 from app.users import policies, service
 from app.users.dependencies import (
     InviteLimit,
@@ -80,7 +81,7 @@ async def read_user(user_id: UUID, db: Database, person: Reader) -> service.Memb
     return await service.member(db, user_id)
 
 
-@router.put("/users/{user_id}/role", response_model=UserOut)
+@router.put("/users/{user_id}/role", response_model=UserOut, responses=may(service.LastAdmin))
 async def change_role(
     user_id: UUID, change: RoleChange, db: Database, person: Manager
 ) -> service.Member:
@@ -88,7 +89,7 @@ async def change_role(
     return await service.change_role(db, person, user_id, change.role)
 
 
-@router.post("/users/{user_id}/suspend", response_model=UserOut)
+@router.post("/users/{user_id}/suspend", response_model=UserOut, responses=may(service.LastAdmin))
 async def suspend_user(user_id: UUID, db: Database, person: Manager) -> service.Member:
     """Keep someone out; their sessions end at once."""
     return await service.suspend(db, person, user_id)
@@ -100,7 +101,7 @@ async def reactivate_user(user_id: UUID, db: Database, person: Manager) -> servi
     return await service.reactivate(db, person, user_id)
 
 
-@router.delete("/users/{user_id}", status_code=204)
+@router.delete("/users/{user_id}", status_code=204, responses=may(service.LastAdmin))
 async def remove_user(user_id: UUID, db: Database, person: Manager) -> None:
     """Delete someone's account and all that belongs to it."""
     await service.remove(db, person, user_id)
@@ -112,7 +113,12 @@ async def list_invitations(db: Database, person: Reader) -> Sequence[Invitation]
     return await service.open_invitations(db)
 
 
-@router.post("/invitations", status_code=201, response_model=InvitationOut)
+@router.post(
+    "/invitations",
+    status_code=201,
+    response_model=InvitationOut,
+    responses=may(service.AlreadyMember),
+)
 async def send_invitation(
     invitation: InvitationIn,
     db: Database,
@@ -149,7 +155,7 @@ async def read_policy(db: Database, person: Organizer) -> OrganizationPolicy:
     return await policies.read(db)
 
 
-@router.put("/organization/policy", response_model=Policy)
+@router.put("/organization/policy", response_model=Policy, responses=may(policies.LocksYouOut))
 async def change_policy(
     wanted: Policy, db: Database, person: ProvenOrganizer
 ) -> OrganizationPolicy:

@@ -45,7 +45,7 @@ def project(tmp_path: Path, files: dict[str, str]) -> Path:
     leave_out = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "app", tmp_path / "app", ignore=leave_out)
     (tmp_path / "tests").mkdir()
-    for name in ("conftest.py", "factories.py"):
+    for name in ("conftest.py", "described.py", "factories.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
