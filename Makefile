@@ -44,7 +44,7 @@ app: ## The app where it stands: template/'s own checks and tests
 	@$(MAKE) --no-print-directory -C template check test contract
 
 test-apps: $(READY) ## Render each of tests/answers and run its own checks and tests
-	$(BIN)/pytest -n 2 -m slow
+	$(BIN)/pytest -n 2 --maxschedchunk 1 -m slow
 
 lint: $(READY) ## Style and types of the generator
 	$(BIN)/ruff check

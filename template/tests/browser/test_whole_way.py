@@ -182,7 +182,7 @@ async def test_signing_in_and_asking_need_no_mouse(laptop: str, open_page: OpenP
 
 async def be(page: Page, someone: Someone) -> None:
     """Sign in without the page for it."""
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(verify=False) as client:
         value = (await sign_in(client, someone)).cookies[SESSION_COOKIE]
     place = {"domain": "localhost", "path": "/", "secure": True}
     await page.context.add_cookies([{"name": SESSION_COOKIE, "value": value, **place}])

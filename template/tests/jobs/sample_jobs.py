@@ -31,6 +31,15 @@ async def slow(path: str, seconds: float) -> None:
     note(path, "finished")
 
 
+@task("sample.held", queue_name=QUEUE)
+async def held(path: str, until: str) -> None:
+    """Runs until a file is there."""
+    note(path, "started")
+    while not Path(until).exists():
+        await asyncio.sleep(0.02)
+    note(path, "finished")
+
+
 @task("sample.dies", queue_name=QUEUE, retries=0)
 async def dies(path: str) -> None:
     note(path, "died")

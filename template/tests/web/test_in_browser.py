@@ -17,20 +17,20 @@ async def ask(page: Page, text: str, path: str = "/chat") -> None:
 
 
 @pytest.mark.asvs("3.4.3")
-@pytest.mark.parametrize("width", [1280, 390, 320])
-@pytest.mark.parametrize("name", ["Demo", "Żółć & " + "Donaudampfschifffahrt" * 2])
 async def test_pages_fit_and_break_no_rule_of_the_policy(
-    page: Page, width: int, name: str, monkeypatch: pytest.MonkeyPatch
+    page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    name = "Żółć & " + "Donaudampfschifffahrt" * 2
     monkeypatch.setitem(environment().globals["project"], "name", name)
-    await page.set_viewport_size({"width": width, "height": 844})
+    root = "document.documentElement"
     for path in PATHS:
         await page.goto(path)
-        root = "document.documentElement"
-        assert await page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), path
+        for width in (1280, 390, 320):
+            await page.set_viewport_size({"width": width, "height": 844})
+            fits = await page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+            assert fits, f"{path} at {width} px"
 
 
-@pytest.mark.asvs("1.3.5", "3.2.2")
 async def test_an_answer_is_drawn_as_it_arrives_and_its_markup_stays_text(page: Page) -> None:
     await ask(page, "How do I end a session?")
 
