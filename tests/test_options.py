@@ -126,7 +126,7 @@ def test_every_distinct_project_passes_the_linter_it_comes_with(
 ) -> None:
     projects = {}
     for row in ROWS:
-        left_out = (row["web_ui"], row["sign_in_methods"])
+        left_out = (row["web_ui"], row["sign_in_methods"], row["tenancy"])
         if left_out not in projects:
             projects[left_out] = render(**completed(row))
 

@@ -148,7 +148,7 @@ def test_a_program_that_renders_gets_the_sentence_in_the_error(
         ({"monthly_budget": 0}, "whole number"),
         ({"retention_days": 0}, "whole number"),
         ({"documents": True}, "arrives with the documents room"),
-        ({"tenancy": "many"}, "arrives with the organisations room"),
+        ({"hosting": "aws"}, "arrives with the operations room"),
         ({"region": "moon"}, 'region is "local"'),
     ],
     ids=identity,

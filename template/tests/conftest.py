@@ -19,6 +19,7 @@ os.environ["LLM_PROVIDER"] = "stand_in"
 os.environ |= {
     "SIGN_UP_MODE": "open",
     "SIGN_UP_DOMAINS": "[]",
+    "SIGN_UP_ORGANIZATION": "shared",
     "SESSION_SECOND_FACTOR": "optional",
     "SESSION_IDLE_MINUTES": "30",
     "SESSION_ABSOLUTE_HOURS": "12",

@@ -64,6 +64,21 @@ async def make_user(
     return Someone(user.id, organization_id, user.email, role, password or "")
 
 
+async def make_membership(
+    someone: Someone, organization: Organization, *, role: str = "member", suspended: bool = False
+) -> None:
+    """Let a person belong to a further organisation."""
+    async with db.transaction(elevated=True) as session:
+        session.add(
+            Membership(
+                organization_id=organization.id,
+                user_id=someone.user_id,
+                role=role,
+                suspended_at=now() if suspended else None,
+            )
+        )
+
+
 async def sign_in(
     client: httpx2.AsyncClient, someone: Someone, *, second_factor: bool = False, **more: Any
 ) -> httpx2.AsyncClient:

@@ -6,6 +6,7 @@ page = await page.send("/sign-in", email="ada@example.com", password="...")
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
@@ -21,7 +22,8 @@ VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "path
 class Form:
     action: str
     method: str
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+    """What it holds; several ticked boxes of one name are a list."""
 
 
 class Reader(HTMLParser):
@@ -52,7 +54,11 @@ class Reader(HTMLParser):
                 self.links.append(given.get("href", ""))
             case "input" if self._form and name:
                 chosen = given.get("type") not in {"radio", "checkbox"} or "checked" in given
-                if chosen:
+                if chosen and given.get("type") == "checkbox" and name in self._form.fields:
+                    before = self._form.fields[name]
+                    ticked = before if isinstance(before, list) else [before]
+                    self._form.fields[name] = [*ticked, given.get("value", "")]
+                elif chosen:
                     self._form.fields[name] = given.get("value", "")
             case "select":
                 self._select = name

@@ -38,6 +38,7 @@ class Person:
     created_at: datetime
     second_factor_policy: str | None
     """What the organisation asks for, if it asks for anything of its own."""
+    organization_name: str
     permissions: frozenset[str]
     by_key: bool = False
     """A program asks with a key; `session_id` is then the key's id."""

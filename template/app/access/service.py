@@ -62,6 +62,7 @@ async def rotate(
     proved: bool,
     second_factor: bool | None = None,
     factor: str | None = None,
+    organization_id: UUID | None = None,
 ) -> tuple[str, UUID]:
     """A new token for a session that rose: the old one, perhaps seen by others, is dead.
 
@@ -80,7 +81,7 @@ async def rotate(
     token, new_id = await start(
         db,
         user_id=person.user_id,
-        organization_id=person.organization_id,
+        organization_id=organization_id or person.organization_id,
         level="full",
         method=row.method,
         # As it was, not as the organisation counts it: another one may count it otherwise.

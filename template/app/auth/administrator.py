@@ -3,6 +3,7 @@
 from app.audit import service as audit
 from app.auth import passwords
 from app.auth.models import Password
+from app.auth.settings import SignUpSettings
 from app.core.clock import now
 from app.core.db import transaction
 from app.users import service as users
@@ -21,8 +22,7 @@ async def promote(email: str) -> None:
         user = await users.by_email(db, email)
         if user is None:
             raise LookupError(email)
-        membership = await users.membership(db, user.id, organization.id)
-        membership.role = Role.ADMIN
+        await users.make_admin(db, user.id, organization.id)
         await audit.record(
             db, "administrator.promoted", organization_id=organization.id, user_id=user.id
         )
@@ -42,6 +42,8 @@ async def create(email: str, name: str, password: str) -> None:
             role=Role.ADMIN,
         )
         user.activated_at = now()
+        if SignUpSettings.load().organization == "own" and organization.owner_id is None:
+            organization.owner_id = user.id
         db.add(Password(user_id=user.id, hash=hashed))
         await audit.record(
             db, "administrator.created", organization_id=organization.id, user_id=user.id

@@ -14,6 +14,8 @@ class SignUpSettings(ModuleSettings):
     """Who may make an account: open, invitation or domain."""
     domains: list[str] = USERS.get("sign_up_domains", [])
     """For the mode `domain`: whose mail addresses may sign up."""
+    organization: Literal["own", "shared"] = "own" if USERS.get("tenancy") == "many" else "shared"
+    """Whoever was not invited gets an organisation of their own, or joins the shared one."""
     first_is_admin: bool = False
     """The first person of an empty database may sign up, and administers it; `app dev` sets it."""
 

@@ -22,6 +22,7 @@ from app.core.errors import Forbidden
 from app.limits.service import Rate, RateLimited, take
 from app.mail import service as mail
 from app.users import service as users
+from app.users.founding import found_for
 from app.users.models import Membership, Organization, Role, User
 
 PER_ADDRESS = Rate(6, 6 * 3600, strict=True)
@@ -116,7 +117,7 @@ async def register(
                 organization_id=organization_id,
                 role=role,
             )
-        elif invitation is not None:
+        elif organization_id is not None and invitation is not None:
             # Signed up before and never confirmed: the invitation says where they belong.
             await users.place(db, user.id, organization_id=organization_id, role=role)
         token = await links.make(
@@ -151,21 +152,28 @@ async def forget_unconfirmed(db: AsyncSession, email: str | None = None) -> None
     await db.execute(unconfirmed)
 
 
-async def _place(db: AsyncSession, email: str, invitation: str | None) -> tuple[UUID, str]:
-    """The organisation and role a new account gets."""
+async def _place(db: AsyncSession, email: str, invitation: str | None) -> tuple[UUID | None, str]:
+    """The organisation and role a new account gets; one of its own comes with activation."""
     if invitation is not None:
         invited = await users.open_invitation(db, invitation)
         if invited.email.lower() != email.lower():
             raise SignUpClosed("This invitation is for another mail address.")
         return invited.organization_id, invited.role
-    organization = await users.the_organization(db)
+    organization_id = await shared_organization(db)
     role = Role.MEMBER
-    if SignUpSettings.load().first_is_admin:
+    if organization_id and SignUpSettings.load().first_is_admin:
         # One at a time, or two people at once would both be the first.
         await db.execute(text("SELECT pg_advisory_xact_lock(8080, 1)"))
         if not await db.scalar(select(func.count()).select_from(User)):
             role = Role.ADMIN
-    return organization.id, role
+    return organization_id, role
+
+
+async def shared_organization(db: AsyncSession) -> UUID | None:
+    """Where strangers join; None where `settle` gives each an organisation of their own."""
+    if SignUpSettings.load().organization == "own":
+        return None
+    return (await users.the_organization(db)).id
 
 
 async def activate(token: str, password: str) -> Activated:
@@ -194,13 +202,20 @@ async def activate(token: str, password: str) -> Activated:
         user.activated_at = now()
         user.display_name = link.display_name or user.display_name
         db.add(Password(user_id=user.id, hash=hashed))
-        await users.accept_invitations(db, user.email)
-        organization_id = await db.scalar(
-            select(Membership.organization_id).where(Membership.user_id == user.id)
-        )
-        if organization_id is None:
-            raise links.LinkExpired
+        organization_id = await settle(db, user)
         await audit.record(
             db, "account.activated", organization_id=organization_id, user_id=user.id
         )
     return Activated(link.user_id, organization_id, user.email)
+
+
+async def settle(db: AsyncSession, user: User) -> UUID:
+    """The organisation of someone whose address is confirmed now: a place, or one of their own."""
+    organization_id: UUID | None = await db.scalar(
+        select(Membership.organization_id).where(Membership.user_id == user.id)
+    )
+    if organization_id is None:
+        # Whoever was invited had a place, and without it no account, see `users.service`.
+        organization_id = (await found_for(db, user)).id
+    await users.accept_invitations(db, user.email, organization_id)
+    return organization_id

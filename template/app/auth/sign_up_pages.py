@@ -1,19 +1,21 @@
 """Sign-up, from the form to the link in the mail."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.access.access import public
 from app.auth import cookies, links, sign_in, sign_up
-from app.auth.dependencies import LINKS, SIGN_UPS, where_from
-from app.auth.next_pages import HOME
+from app.auth.dependencies import LINKS, SIGN_UPS, visitor, where_from
+from app.auth.next_pages import HOME, keeping
 from app.auth.schemas import GivenPassword, SignUp
 from app.auth.settings import PasswordSettings, SignUpSettings
 from app.core.errors import Problem
 from app.core.settings import get_settings
 from app.mail.settings import MailSettings
+from app.modules import parts
 from app.users.service import InvitationExpired
 from app.web import flash, render
 from app.web.form_pages import render_form
@@ -67,12 +69,23 @@ async def register(request: Request) -> Response:
     return RedirectResponse("/sign-up/sent", 303)
 
 
+def _where_members_join(invitation: str | None) -> str:
+    """Whoever has an account already answers an invitation there; empty where nobody can."""
+    page = next((part.PAGE for part in parts("joining")), "")
+    return f"{page}/{quote(invitation, safe='')}" if page and invitation else ""
+
+
 async def _sign_up(request: Request, form: Form[Any], problem: Problem | None = None) -> Response:
     settings, token = SignUpSettings.load(), form.values.get("invitation")
     try:
         invited = await sign_up.invited(token) if token else None
     except InvitationExpired as too_old:
         return expired(request, too_old, ("Go to the start page", "/"))
+    join = _where_members_join(token)
+    if invited and join:
+        person = await visitor(request)
+        if person is not None and person.email.lower() == invited.email.lower():
+            return without_referrer(RedirectResponse(join, 303))
     if invited:
         form.values["email"] = invited.email
     page = render_form(
@@ -82,6 +95,7 @@ async def _sign_up(request: Request, form: Form[Any], problem: Problem | None = 
         problem,
         at="email" if isinstance(problem, sign_up.SignUpClosed) else "",
         invited=invited,
+        sign_in_path=keeping("/sign-in", join),
         closed=invited is None and not await sign_up.open_to_strangers(),
         domains=settings.domains if settings.mode == "domain" else [],
         minimum=PasswordSettings.load().minimum_length,

@@ -1,4 +1,4 @@
-"""The way in that an organisation can close or make the only one."""
+"""What an organisation's policy calls this way in."""
 
 METHOD = "passkey"
 LABEL = "Passkey"

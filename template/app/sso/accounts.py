@@ -127,7 +127,7 @@ async def _make(db: AsyncSession, provider: Provider, vouched: Vouched, email: s
     )
     if invitation is None:
         await sign_up.refuse_stranger(email)
-        organization_id, role = (await users.the_organization(db)).id, str(Role.MEMBER)
+        organization_id, role = await sign_up.shared_organization(db), str(Role.MEMBER)
     else:
         organization_id, role = invitation.organization_id, invitation.role
     user = await users.add(
@@ -146,11 +146,11 @@ async def _activate(db: AsyncSession, provider: Provider, vouched: Vouched, user
     await links.end_all(db, user.id, "activate")
     user.activated_at = now()
     user.display_name = vouched.name
-    await users.accept_invitations(db, user.email)
+    organization_id = await sign_up.settle(db, user)
     await audit.record(
         db,
         "account.activated",
-        organization_id=await users.organization_of(db, user.id),
+        organization_id=organization_id,
         user_id=user.id,
         detail={"provider": provider.name},
     )

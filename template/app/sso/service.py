@@ -24,9 +24,8 @@ from app.sso.attempts import Attempt, Purpose
 from app.sso.id_tokens import SignInRefused
 from app.sso.models import SsoIdentity
 from app.sso.providers import Provider
+from app.sso.sign_in_method import METHOD
 from app.users.models import User
-
-METHOD = "sso"
 
 
 class ConnectedElsewhere(Conflict):

@@ -28,6 +28,8 @@ class Organization(Base):
 
     name: Mapped[str] = mapped_column(String(120))
     slug: Mapped[str] = mapped_column(String(60), unique=True)
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    """Who may hand it on or delete it; nobody where there is only one organisation."""
 
 
 class OrganizationPolicy(Base):

@@ -67,9 +67,7 @@ def sign_in_methods() -> dict[str, str]:
 
 @cache
 def second_factors() -> dict[str, str]:
-    return {"totp": "Authenticator app"} | {
-        part.FACTOR.kind: part.FACTOR.label for part in parts("factor")
-    }
+    return {part.FACTOR.kind: part.FACTOR.label for part in parts("factor")}
 
 
 async def read(db: AsyncSession) -> OrganizationPolicy:

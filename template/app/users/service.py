@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access import service as sessions
@@ -15,9 +16,11 @@ from app.core.clock import now
 from app.core.crypto import digest, new_token
 from app.core.db import elevated
 from app.core.errors import Conflict, NotFound, Problem
+from app.core.ids import uuid7
 from app.core.settings import answers, get_settings
 from app.mail import service as mail
 from app.users import policies
+from app.users.founding import lock_owner
 from app.users.models import Invitation, Membership, Organization, Role, User
 
 INVITATION_LIFETIME = timedelta(days=7)
@@ -25,6 +28,11 @@ INVITATION_LIFETIME = timedelta(days=7)
 
 class LastAdmin(Conflict):
     pass
+
+
+class OwnerStays(Conflict):
+    def __init__(self) -> None:
+        super().__init__("The owner stays an administrator until someone else is the owner.")
 
 
 class AlreadyMember(Conflict):
@@ -118,7 +126,7 @@ async def change_role(db: AsyncSession, person: Person, user_id: UUID, role: str
     """Give someone another role; they sign in anew with it."""
     await member(db, user_id)
     if role != Role.ADMIN:
-        await _keep_an_admin(db, user_id)
+        await keep_in_charge(db, person, user_id)
     await db.execute(update(Membership).where(Membership.user_id == user_id).values(role=role))
     await _end_sessions(db, person, user_id, but=person.session_id)
     await audit.record(
@@ -130,7 +138,7 @@ async def change_role(db: AsyncSession, person: Person, user_id: UUID, role: str
 async def suspend(db: AsyncSession, person: Person, user_id: UUID) -> Member:
     """Keep someone out, at once and until `reactivate`."""
     await member(db, user_id)
-    await _keep_an_admin(db, user_id)
+    await keep_in_charge(db, person, user_id)
     await db.execute(
         update(Membership).where(Membership.user_id == user_id).values(suspended_at=now())
     )
@@ -154,7 +162,7 @@ async def remove(db: AsyncSession, person: Person, user_id: UUID) -> None:
     Who also belongs to another organisation keeps the account and leaves this one.
     """
     found = await member(db, user_id)
-    await _keep_an_admin(db, user_id)
+    await keep_in_charge(db, person, user_id)
     await audit.record(db, "user.removed", person=person, target=user_id)
     await _end_sessions(db, person, user_id)
     await _withdraw(db, found.email)
@@ -166,8 +174,13 @@ async def remove(db: AsyncSession, person: Person, user_id: UUID) -> None:
             await mail.forget(db, found.email)
 
 
-async def _keep_an_admin(db: AsyncSession, user_id: UUID) -> None:
-    """Raise `LastAdmin` when nobody else could administer; locks, so that two cannot both leave."""
+async def keep_in_charge(db: AsyncSession, person: Person, user_id: UUID) -> None:
+    """Raise `OwnerStays` for the owner, and `LastAdmin` when nobody else could administer.
+
+    Locks, so that two cannot both leave.
+    """
+    if await lock_owner(db, person.organization_id) == user_id:
+        raise OwnerStays
     admins = await db.scalars(
         select(Membership.user_id)
         .join(User, User.id == Membership.user_id)
@@ -308,32 +321,40 @@ async def the_organization(db: AsyncSession) -> Organization:
     return found
 
 
-async def membership(db: AsyncSession, user_id: UUID, organization_id: UUID) -> Membership:
-    query = select(Membership).where(
-        Membership.user_id == user_id, Membership.organization_id == organization_id
+async def make_admin(db: AsyncSession, user_id: UUID, organization_id: UUID) -> None:
+    """Make someone an administrator here, a member first if need be."""
+    await db.execute(
+        insert(Membership)
+        .values(id=uuid7(), organization_id=organization_id, user_id=user_id, role=Role.ADMIN)
+        .on_conflict_do_update(
+            index_elements=["organization_id", "user_id"], set_={"role": Role.ADMIN}
+        )
     )
-    return (await db.scalars(query)).one()
 
 
 async def add(
-    db: AsyncSession, *, email: str, display_name: str, organization_id: UUID, role: str
+    db: AsyncSession, *, email: str, display_name: str, organization_id: UUID | None, role: str
 ) -> User:
-    """A person who has still to confirm the mail address."""
+    """A person who has still to confirm the mail address, perhaps without an organisation yet."""
     user = User(email=email, display_name=display_name)
     db.add(user)
     await db.flush()
-    db.add(Membership(organization_id=organization_id, user_id=user.id, role=role))
-    await db.flush()
+    if organization_id:
+        await place(db, user.id, organization_id=organization_id, role=role)
     return user
 
 
 async def place(db: AsyncSession, user_id: UUID, *, organization_id: UUID, role: str) -> None:
     """Where someone belongs who has still to confirm the mail address."""
-    await db.execute(
+    moved = await db.scalars(
         update(Membership)
         .where(Membership.user_id == user_id)
         .values(organization_id=organization_id, role=role)
+        .returning(Membership.id)
     )
+    if not moved.all():
+        db.add(Membership(organization_id=organization_id, user_id=user_id, role=role))
+        await db.flush()
 
 
 async def open_invitation(db: AsyncSession, token: str) -> Invitation:
@@ -350,11 +371,12 @@ async def open_invitation(db: AsyncSession, token: str) -> Invitation:
     return found
 
 
-async def accept_invitations(db: AsyncSession, email: str) -> None:
-    """Whoever confirmed the address has taken up what was sent to it."""
+async def accept_invitations(db: AsyncSession, email: str, organization_id: UUID) -> None:
+    """Whoever confirmed the address has taken up what this organisation sent to it."""
     await db.execute(
         update(Invitation)
         .where(func.lower(Invitation.email) == email.lower(), Invitation.accepted_at.is_(None))
         .where(Invitation.revoked_at.is_(None), Invitation.expires_at > now())
+        .where(Invitation.organization_id == organization_id)
         .values(accepted_at=now())
     )

@@ -12,6 +12,8 @@ from app.modules import parts
 
 ACCOUNT = "Account"
 """Links of this section stand in the menu under the person's name."""
+SWITCHER = "Organisations"
+"""A link of this section stands on top and bears the name of the organisation one works in."""
 
 
 class Viewer(Protocol):
@@ -21,6 +23,8 @@ class Viewer(Protocol):
     def display_name(self) -> str: ...
     @property
     def email(self) -> str: ...
+    @property
+    def organization_name(self) -> str: ...
     @property
     def level(self) -> str: ...
     @property
@@ -60,6 +64,7 @@ def around(path: str, person: Viewer, links: Iterable[Link] | None = None) -> di
     here = current(found, path)
     return {
         "account_links": sections.pop(ACCOUNT, []),
+        "switcher": next(iter(sections.pop(SWITCHER, [])), None),
         "navigation": sections,
         "current_path": here.path if here else "",
         "current_section": here.section if here else "",

@@ -33,7 +33,9 @@ async def rows(statement: str, **values):
 
 async def sessions_of(email: str):
     return await rows(
-        "SELECT s.* FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.email = :e", e=email
+        "SELECT s.* FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.email = :e"
+        " ORDER BY s.id",
+        e=email,
     )
 
 

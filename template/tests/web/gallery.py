@@ -46,6 +46,7 @@ NAVIGATION = [
 class Viewer:
     display_name: str = "Ada Lovelace"
     email: str = "ada@example.com"
+    organization_name: str = "Analytical Engines"
     level: str = "full"
     permissions: frozenset[str] = frozenset({"audit.read", "usage.read"})
 

@@ -17,14 +17,15 @@ OPEN_SESSION = """
 CREATE FUNCTION open_session(given bytea) RETURNS TABLE (
     user_id uuid, organization_id uuid, session_id uuid, email varchar, display_name varchar,
     role varchar, level varchar, second_factor boolean, authenticated_at timestamptz,
-    user_created_at timestamptz, second_factor_policy varchar
+    user_created_at timestamptz, second_factor_policy varchar,
+    organization_name varchar
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE opened record; moment timestamptz := clock_timestamp();
 BEGIN
     SELECT s.id, s.user_id, s.organization_id, u.email, u.display_name, m.role, s.level,
            s.authenticated_at, s.last_seen_at, u.created_at AS user_created_at,
-           p.second_factor AS second_factor_policy,
+           p.second_factor AS second_factor_policy, o.name AS organization_name,
            s.second_factor AND coalesce(
                s.factor = ANY (p.second_factors) OR s.factor = 'recovery_code', true
            ) AS second_factor
@@ -32,6 +33,7 @@ BEGIN
       FROM sessions s
       JOIN users u ON u.id = s.user_id
       JOIN memberships m ON m.user_id = s.user_id AND m.organization_id = s.organization_id
+      JOIN organizations o ON o.id = s.organization_id
       LEFT JOIN organization_policies p ON p.organization_id = s.organization_id
      WHERE s.token_digest = given AND s.revoked_at IS NULL
        AND s.expires_at > moment AND s.last_seen_at + s.idle_seconds * interval '1 s' > moment
@@ -48,7 +50,8 @@ BEGIN
             set_config('app.user_id', opened.user_id::text, true);
     RETURN QUERY SELECT opened.user_id, opened.organization_id, opened.id, opened.email,
         opened.display_name, opened.role, opened.level, opened.second_factor,
-        opened.authenticated_at, opened.user_created_at, opened.second_factor_policy;
+        opened.authenticated_at, opened.user_created_at, opened.second_factor_policy,
+        opened.organization_name;
 END $$
 """
 

@@ -20,11 +20,24 @@ def _row() -> list[sa.Column[object]]:
 
 def upgrade() -> None:
     op.create_table(
+        "users",
+        *_row(),
+        sa.Column("email", sa.String(254), nullable=False),
+        sa.Column("display_name", sa.String(120), nullable=False),
+        sa.Column("activated_at", MOMENT),
+        sa.PrimaryKeyConstraint("id", name="pk_users"),
+    )
+    op.create_index("uq_users_email", "users", [sa.text("lower(email)")], unique=True)
+    op.create_table(
         "organizations",
         *_row(),
         sa.Column("name", sa.String(120), nullable=False),
         sa.Column("slug", sa.String(60), nullable=False),
+        sa.Column("owner_id", sa.Uuid()),
         sa.PrimaryKeyConstraint("id", name="pk_organizations"),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["users.id"], name="fk_organizations_owner_id", ondelete="SET NULL"
+        ),
         sa.UniqueConstraint("slug", name="uq_organizations_slug"),
     )
     op.create_table(
@@ -50,15 +63,6 @@ def upgrade() -> None:
             name="ck_organization_policies_second_factor",
         ),
     )
-    op.create_table(
-        "users",
-        *_row(),
-        sa.Column("email", sa.String(254), nullable=False),
-        sa.Column("display_name", sa.String(120), nullable=False),
-        sa.Column("activated_at", MOMENT),
-        sa.PrimaryKeyConstraint("id", name="pk_users"),
-    )
-    op.create_index("uq_users_email", "users", [sa.text("lower(email)")], unique=True)
     op.create_table(
         "memberships",
         *_row(),
@@ -145,6 +149,6 @@ def _protect_users() -> None:
 
 
 def downgrade() -> None:
-    tables = ("invitations", "memberships", "users", "organization_policies", "organizations")
+    tables = ("invitations", "memberships", "organization_policies", "organizations", "users")
     for table in tables:
         op.drop_table(table)

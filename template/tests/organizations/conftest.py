@@ -1,0 +1,5 @@
+"""Pages are read as a browser reads them; mails as their readers do."""
+
+from tests.auth.conftest import mails_to as mails_to
+from tests.auth.conftest import new_address as new_address
+from tests.pages import browser as browser
