@@ -31,6 +31,7 @@ def person_of(someone: Someone) -> Person:
         authenticated_at=now(),
         created_at=now(),
         second_factor_policy=None,
+        organization_name="Engines",
         permissions=granted(someone.role),
     )
 
