@@ -18,12 +18,10 @@ from pydantic import AliasChoices  # noqa: E402
 from pydantic.fields import FieldInfo  # noqa: E402
 
 from app.access.access import Access, markers, routes  # noqa: E402
-from app.access.person import granted  # noqa: E402
+from app.access.roles import Role, closed_to_keys, granted, known  # noqa: E402
 from app.core.settings import ModuleSettings  # noqa: E402
 from app.main import create_app  # noqa: E402
 from app.modules import parts  # noqa: E402
-
-ROLES = ("member", "reviewer", "admin")
 
 
 def settings_page() -> str:
@@ -86,32 +84,44 @@ def field_texts(kind: type) -> dict[str, str]:
 
 
 def access_page() -> str:
-    """Every route and who may call it."""
+    """Every route and who may call it, and what each permission opens to whom."""
     lines = [
         "# Who may call what",
         "",
         "A route that does not say who may call it stops the app from starting. `again` means that",
-        "the person must have proved who they are a short while ago. Written by",
+        "the person must have proved who they are a short while ago; `key` that an API key can",
+        "carry the permission there. A custom role opens what it names. Written by",
         "`scripts/document.py`.",
         "",
-        "| Route | Permission | member | reviewer | admin | again |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| Route | Permission | {' | '.join(Role)} | again | key |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     rows = set()
     for route in routes(create_app()):
         for method in sorted((route.methods or set()) - {"HEAD"}):
             rows.add(access_row(f"`{method} {route.path}`", markers(route)))
-    return "\n".join([*lines, *sorted(rows)]) + "\n"
+    lines += sorted(rows)
+    lines += ["", "## Permissions", "", f"| Permission | {' | '.join(Role)} | key |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    for name in sorted(known()):
+        key = "" if name in closed_to_keys() else "yes"
+        lines.append(f"| `{name}` | {' | '.join(_may({name}))} | {key} |")
+    return "\n".join(lines) + "\n"
 
 
 def access_row(route: str, found: list[object]) -> str:
     needs = [one for one in found if isinstance(one, Access)]
     if not needs:
-        return f"| {route} | anyone | yes | yes | yes | |"
+        return f"| {route} | anyone | yes | yes | yes | | |"
     names = ", ".join(f"`{one.permission}`" for one in needs)
-    may = ["yes" if all(one.permission in granted(role) for one in needs) else "" for role in ROLES]
+    may = _may({one.permission for one in needs})
     again = "yes" if any(one.recent for one in needs) else ""
-    return f"| {route} | {names} | {' | '.join(may)} | {again} |"
+    key = "yes" if all(one.opens_to_keys for one in needs) else ""
+    return f"| {route} | {names} | {' | '.join(may)} | {again} | {key} |"
+
+
+def _may(needs: set[str]) -> list[str]:
+    return ["yes" if needs <= granted(role) else "" for role in Role]
 
 
 PAGES = {"settings.md": settings_page, "access.md": access_page}

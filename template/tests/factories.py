@@ -1,6 +1,7 @@
 """Organisations and people to test with. Each call commits, as the app would."""
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,8 @@ from app.access.forgery import SESSION_COOKIE
 from app.core import db
 from app.core.clock import now
 from app.core.crypto import keyed_digest
-from app.users.models import Membership, Organization, OrganizationPolicy, User
+from app.core.ids import uuid7
+from app.users.models import CustomRole, Membership, Organization, OrganizationPolicy, User
 
 PASSWORD = "correct horse battery staple 42"
 
@@ -77,6 +79,21 @@ async def make_membership(
                 suspended_at=now() if suspended else None,
             )
         )
+
+
+async def make_role(organization: Organization | UUID, permissions: Iterable[str]) -> str:
+    """A custom role; gives what stands in a membership for it."""
+    organization_id = organization if isinstance(organization, UUID) else organization.id
+    made = CustomRole(
+        id=uuid7(),
+        organization_id=organization_id,
+        name=secrets.token_hex(6),
+        description="",
+        permissions=sorted(permissions),
+    )
+    async with db.transaction(organization_id=organization_id) as session:
+        session.add(made)
+    return str(made.id)
 
 
 async def sign_in(

@@ -14,7 +14,8 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import Mount
 
 from app.access import credentials, forgery
-from app.access.person import Person, closed_to_keys, identify, identify_alone
+from app.access.person import Person, identify, identify_alone
+from app.access.roles import closed_to_keys
 from app.core.db import Database, set_context
 from app.core.errors import Forbidden, Unauthorized
 

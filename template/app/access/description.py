@@ -47,7 +47,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 permissions = sorted({one.permission for one in asks})
                 ways = ["session", *(n for n, part in bearers.items() if _opens(part, asks))]
                 operation["security"] = [{way: permissions} for way in ways]
-                operation["responses"] |= {"401": PROBLEM, "403": PROBLEM}
+                operation["responses"] |= {"400": PROBLEM, "401": PROBLEM, "403": PROBLEM}
     for unused in ("HTTPValidationError", "ValidationError"):
         described["components"]["schemas"].pop(unused, None)
     return described

@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, LiteralString
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access.roles import Role, custom, granted, reserved
 from app.access.settings import AccessSettings
 from app.core.clock import now
 from app.core.crypto import digest
 from app.limits.connections import fetch
-from app.modules import parts
 
-# The columns come in the order of Person's fields.
+# The columns come in the order of Person's fields; the last is a custom role's permissions.
 OPEN = text("SELECT * FROM open_session(:token)")
 OPEN_ALONE: LiteralString = "SELECT * FROM open_session(%(token)s)"
 ROLE = 5
@@ -47,32 +46,18 @@ class Person:
     def lacks_second_factor(self) -> bool:
         """Settings or organisation ask for a second factor and this session had none."""
         policies = {AccessSettings.load().second_factor, self.second_factor_policy}
-        asked = "everyone" in policies or ("admins" in policies and self.role == "admin")
+        asked = "everyone" in policies or ("admins" in policies and self.administers)
         return asked and not self.second_factor
+
+    @property
+    def administers(self) -> bool:
+        """Administrators, and whoever has a part of what is theirs by a custom role."""
+        return self.role == Role.ADMIN or not reserved().isdisjoint(self.permissions)
 
     @property
     def proved_recently(self) -> bool:
         minutes = AccessSettings.load().step_up_minutes
         return now() - self.authenticated_at < timedelta(minutes=minutes)
-
-
-@cache
-def granted(role: str) -> frozenset[str]:
-    """The permissions of a role, gathered from every module's permissions.py."""
-    return frozenset(
-        name
-        for part in parts("permissions")
-        for name, roles in part.PERMISSIONS.items()
-        if role in roles
-    )
-
-
-@cache
-def closed_to_keys() -> frozenset[str]:
-    """Permissions that no key carries: with them it could outlive or widen itself."""
-    return frozenset(
-        name for part in parts("permissions") for name in getattr(part, "CLOSED_TO_KEYS", ())
-    )
 
 
 async def identify(db: AsyncSession, token: str) -> Person | None:
@@ -86,4 +71,8 @@ async def identify_alone(token: str) -> Person | None:
 
 
 def _person(row: Sequence[Any] | None) -> Person | None:
-    return Person(*(*row, granted(row[ROLE]))) if row else None
+    if not row:
+        return None
+    *_, permissions = row
+    held = granted(row[ROLE]) if permissions is None else custom(permissions)
+    return Person(*(*row[:-1], held))

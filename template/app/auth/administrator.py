@@ -1,5 +1,6 @@
 """The first administrator: made on the server, because nobody is there yet to invite."""
 
+from app.access.roles import Role
 from app.audit import service as audit
 from app.auth import passwords
 from app.auth.models import Password
@@ -7,7 +8,6 @@ from app.auth.settings import SignUpSettings
 from app.core.clock import now
 from app.core.db import transaction
 from app.users import service as users
-from app.users.models import Role
 
 
 async def exists(email: str) -> bool:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access.roles import Role
 from app.audit import service as audit
 from app.auth import links, passwords
 from app.auth.even_time import even_time
@@ -23,7 +24,7 @@ from app.limits.service import Rate, RateLimited, take
 from app.mail import service as mail
 from app.users import service as users
 from app.users.founding import found_for
-from app.users.models import Membership, Organization, Role, User
+from app.users.models import Membership, Organization, User
 
 PER_ADDRESS = Rate(6, 6 * 3600, strict=True)
 """Mails to one address, whoever asks from wherever."""

@@ -6,6 +6,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
+from app.access.roles import Role
 from app.audit import service as audit
 from app.core.db import elevated
 from app.core.errors import Conflict, Forbidden, Invalid
@@ -15,7 +16,7 @@ from app.organizations import service
 from app.organizations.service import Entry
 from app.users import entrance
 from app.users.founding import lock_owner
-from app.users.models import Membership, Organization, Role, User
+from app.users.models import Membership, Organization, User
 
 
 class NotTheOwner(Forbidden):

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access.roles import Role
 from app.audit import service as audit
 from app.auth import links, second_factors, sign_up
 from app.auth.models import Password
@@ -21,7 +22,7 @@ from app.sso.claims import Vouched
 from app.sso.models import SsoIdentity
 from app.sso.providers import Provider
 from app.users import service as users
-from app.users.models import Invitation, Role, User
+from app.users.models import Invitation, User
 
 
 class NotConfirmed(Forbidden):

@@ -12,5 +12,6 @@ Reader = Annotated[Person, allow("users.read")]
 Manager = Annotated[Person, allow("users.manage", recent=True)]
 Organizer = Annotated[Person, allow("organization.manage")]
 ProvenOrganizer = Annotated[Person, allow("organization.manage", recent=True)]
+RoleManager = Annotated[Person, allow("roles.manage", recent=True)]
 # Stands behind the person in a signature: it counts by person.
 InviteLimit = Annotated[None, limited("invite", Rate(50, 3600, strict=True), by="person")]

@@ -6,14 +6,16 @@ from fastapi import APIRouter, Query
 
 from app.access.person import Person
 from app.core.db import Database
+from app.core.errors import NotFound
 from app.core.problems import may
-from app.users import policies, service
+from app.users import policies, roles, service
 from app.users.dependencies import (
     InviteLimit,
     Manager,
     Organizer,
     ProvenOrganizer,
     Reader,
+    RoleManager,
     Self,
 )
 from app.users.models import Invitation, Organization, OrganizationPolicy
@@ -26,6 +28,8 @@ from app.users.schemas import (
     Policy,
     ProfileChange,
     RoleChange,
+    RoleIn,
+    RoleOut,
     UserOut,
     UserPage,
 )
@@ -117,7 +121,7 @@ async def list_invitations(db: Database, person: Reader) -> Sequence[Invitation]
     "/invitations",
     status_code=201,
     response_model=InvitationOut,
-    responses=may(service.AlreadyMember),
+    responses=may(service.AlreadyMember, NotFound),
 )
 async def send_invitation(
     invitation: InvitationIn,
@@ -162,3 +166,29 @@ async def change_policy(
     """Set it anew; sessions that break it end at once."""
     await policies.change(db, person, OrganizationPolicy(**wanted.model_dump()))
     return await policies.read(db)
+
+
+@router.get("/roles", response_model=list[RoleOut])
+async def list_roles(db: Database, person: Reader) -> list[roles.RoleInfo]:
+    """Built-in roles, then those that the organisation made for itself."""
+    return await roles.everything(db)
+
+
+@router.post("/roles", status_code=201, response_model=RoleOut, responses=may(roles.RoleNameTaken))
+async def create_role(role: RoleIn, db: Database, person: RoleManager) -> roles.RoleInfo:
+    """Make a role; it cannot hold more than whoever makes it."""
+    return await roles.create(db, person, role.name, role.description, role.permissions)
+
+
+@router.put("/roles/{role_id}", response_model=RoleOut, responses=may(roles.RoleNameTaken))
+async def rewrite_role(
+    role_id: UUID, role: RoleIn, db: Database, person: RoleManager
+) -> roles.RoleInfo:
+    """Change a role; it counts at once for everyone who has it."""
+    return await roles.change(db, person, role_id, role.name, role.description, role.permissions)
+
+
+@router.delete("/roles/{role_id}", status_code=204, responses=may(roles.RoleInUse))
+async def delete_role(role_id: UUID, db: Database, person: RoleManager) -> None:
+    """Delete a role that nobody has."""
+    await roles.delete(db, person, role_id)

@@ -9,11 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access.roles import Role
 from app.audit import service as audit
 from app.core.errors import Conflict
 from app.core.ids import uuid7
 from app.core.settings import answers
-from app.users.models import Membership, Organization, Role, User
+from app.users.models import Membership, Organization, User
 
 
 class SlugTaken(Conflict):

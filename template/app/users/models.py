@@ -1,11 +1,12 @@
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     CheckConstraint,
+    Computed,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     String,
     Text,
@@ -14,13 +15,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.access.roles import Role
 from app.core.db import Base
 
-
-class Role(StrEnum):
-    MEMBER = "member"
-    REVIEWER = "reviewer"
-    ADMIN = "admin"
+ROLE_CHARACTERS = 36
+# The database keeps a custom role from leaving while someone has it, and from another organisation.
+ROLE_ID = "CASE WHEN role ~ '^[0-9a-f]{8}-' THEN role::uuid END"
 
 
 class Organization(Base):
@@ -70,18 +70,44 @@ class User(Base):
     """When the mail address was confirmed; before that nobody signs in."""
 
 
+class CustomRole(Base):
+    """A role that an organisation made for itself."""
+
+    __tablename__ = "roles"
+    __table_args__ = (
+        Index("uq_roles_name", "organization_id", text("lower(name)"), unique=True),
+        UniqueConstraint("organization_id", "id"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    name: Mapped[str] = mapped_column(String(60))
+    description: Mapped[str] = mapped_column(String(200))
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(String(60)))
+
+
 class Membership(Base):
     __tablename__ = "memberships"
     __table_args__ = (
         UniqueConstraint("organization_id", "user_id"),
-        CheckConstraint("role IN ('member', 'reviewer', 'admin')", name="role"),
+        ForeignKeyConstraint(
+            ["organization_id", "role_id"],
+            ["roles.organization_id", "roles.id"],
+            name="fk_memberships_role_id",
+        ),
+        CheckConstraint(
+            "role IN ('member', 'reviewer', 'admin') OR role_id IS NOT NULL", name="role"
+        ),
     )
 
     organization_id: Mapped[UUID] = mapped_column(
         ForeignKey("organizations.id", ondelete="CASCADE")
     )
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER)
+    role: Mapped[str] = mapped_column(String(ROLE_CHARACTERS), default=Role.MEMBER)
+    """A built-in role's name or a custom role's id."""
+    role_id: Mapped[UUID | None] = mapped_column(Computed(ROLE_ID, persisted=True), deferred=True)
     suspended_at: Mapped[datetime | None]
 
 
@@ -92,7 +118,7 @@ class Invitation(Base):
         ForeignKey("organizations.id", ondelete="CASCADE"), index=True
     )
     email: Mapped[str] = mapped_column(String(254))
-    role: Mapped[str] = mapped_column(String(20), default=Role.MEMBER)
+    role: Mapped[str] = mapped_column(String(ROLE_CHARACTERS), default=Role.MEMBER)
     token_digest: Mapped[bytes] = mapped_column(unique=True)
     invited_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     expires_at: Mapped[datetime]

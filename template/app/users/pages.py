@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.person import Person
 from app.core.db import Database
 from app.core.errors import Conflict, NotFound
-from app.users import organization_pages, service
+from app.users import organization_pages, role_pages, roles, service
 from app.users.dependencies import InviteLimit, Manager, Reader, Self
 from app.users.schemas import InvitationIn, ProfileChange, RoleChange
 from app.web import flash, render
@@ -22,12 +22,6 @@ from app.web.navigation import ACCOUNT, Link
 PEOPLE = "/admin/users"
 INVITATIONS = "/admin/users/invitations"
 PAGE_SIZE = 50
-ROLES = [
-    ("member", "Member", "Uses the product."),
-    ("reviewer", "Reviewer", "A member who is trusted to check answers."),
-    ("admin", "Administrator", "Also manages people and limits, and reads the audit log."),
-]
-
 NAVIGATION = [
     Link("Profile", "/account", "account.manage", ACCOUNT, "person", 10),
     Link(
@@ -43,6 +37,8 @@ NAVIGATION = [
 
 router = APIRouter(include_in_schema=False)
 router.include_router(organization_pages.router)
+# Before the page of a person, whose id would match as well.
+router.include_router(role_pages.router)
 
 
 @router.get("/account")
@@ -69,7 +65,7 @@ async def _account(
         form,
         person=person,
         organization=organization,
-        roles={name: label for name, label, _ in ROLES},
+        roles=await roles.names(db),
     )
 
 
@@ -93,7 +89,7 @@ async def show_people(
         "users/people.html",
         person=person,
         people=page,
-        roles={name: label for name, label, _ in ROLES},
+        roles=await roles.names(db),
         form=blank(search=search),
         search=search,
         first=link() if after else None,
@@ -116,7 +112,7 @@ async def send_invitation(
     try:
         async with db.begin_nested():
             await service.invite(db, person, form.data.email, form.data.role)
-    except service.AlreadyMember as problem:
+    except (service.AlreadyMember, roles.BeyondYourOwn) as problem:
         return await _invitations(request, db, person, form, problem)
     return flash.redirect(INVITATIONS, f"The invitation to {form.data.email} is on its way.")
 
@@ -126,7 +122,7 @@ async def _invitations(
     db: AsyncSession,
     person: Person,
     form: Form[Any],
-    problem: service.AlreadyMember | None = None,
+    problem: service.AlreadyMember | roles.BeyondYourOwn | None = None,
 ) -> HTMLResponse:
     return render_form(
         request,
@@ -135,8 +131,8 @@ async def _invitations(
         problem,
         person=person,
         invitations=await service.open_invitations(db),
-        choices=ROLES,
-        roles={name: label for name, label, _ in ROLES},
+        choices=await roles.choices(db, person),
+        roles=await roles.names(db),
     )
 
 
@@ -160,8 +156,8 @@ async def show_person(
         person=person,
         member=member,
         form=blank(role=member.role),
-        choices=ROLES,
-        roles={name: label for name, label, _ in ROLES},
+        choices=await roles.choices(db, person),
+        roles=await roles.names(db),
     )
 
 
@@ -173,7 +169,7 @@ async def change_role(request: Request, db: Database, person: Manager, user_id: 
     try:
         async with db.begin_nested():
             member = await service.change_role(db, person, user_id, form.data.role)
-    except Conflict as problem:
+    except (Conflict, roles.BeyondYourOwn) as problem:
         return flash.redirect(f"{PEOPLE}/{user_id}", problem.detail, "danger")
     # Whoever gave up administration may not look at this page any more.
     onward = "/account" if user_id == person.user_id else f"{PEOPLE}/{user_id}"
@@ -185,7 +181,7 @@ async def suspend(db: Database, person: Manager, user_id: UUID) -> Response:
     try:
         async with db.begin_nested():
             member = await service.suspend(db, person, user_id)
-    except Conflict as problem:
+    except (Conflict, roles.BeyondYourOwn) as problem:
         return flash.redirect(f"{PEOPLE}/{user_id}", problem.detail, "danger")
     return flash.redirect(
         f"{PEOPLE}/{user_id}", f"{member.display_name} is suspended and signed out."
@@ -203,7 +199,7 @@ async def remove(db: Database, person: Manager, user_id: UUID) -> Response:
     try:
         async with db.begin_nested():
             await service.remove(db, person, user_id)
-    except Conflict as problem:
+    except (Conflict, roles.BeyondYourOwn) as problem:
         return flash.redirect(f"{PEOPLE}/{user_id}", problem.detail, "danger")
     onward = "/" if user_id == person.user_id else PEOPLE
     return flash.redirect(onward, "The account and all that belonged to it are deleted.")

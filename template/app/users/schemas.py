@@ -4,7 +4,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
-RoleName = Literal["member", "reviewer", "admin"]
+RoleId = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(member|reviewer|admin|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
+    ),
+    Field(description="A built-in role's name, or a custom role's id."),
+]
 
 
 def _printable(text: str) -> str:
@@ -87,12 +93,32 @@ class UserPage(BaseModel):
 
 
 class RoleChange(BaseModel):
-    role: RoleName
+    role: RoleId
+
+
+class RoleIn(BaseModel):
+    name: Annotated[DisplayName, Field(max_length=60)]
+    description: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_printable)
+    ] = ""
+    permissions: Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=200)] = []
+
+
+class RoleOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    description: str
+    permissions: list[str]
+    unknown: list[str] = Field(description="Of modules that are not there; they count for nothing.")
+    built_in: bool
+    members: int
 
 
 class InvitationIn(BaseModel):
     email: Email
-    role: RoleName = "member"
+    role: RoleId = "member"
 
 
 class InvitationOut(BaseModel):

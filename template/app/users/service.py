@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access import service as sessions
 from app.access.person import Person
+from app.access.roles import Role
 from app.audit import service as audit
 from app.core.clock import now
 from app.core.crypto import digest, new_token
@@ -19,9 +20,9 @@ from app.core.errors import Conflict, NotFound, Problem
 from app.core.ids import uuid7
 from app.core.settings import answers, get_settings
 from app.mail import service as mail
-from app.users import policies
+from app.users import policies, roles
 from app.users.founding import lock_owner
-from app.users.models import Invitation, Membership, Organization, Role, User
+from app.users.models import Invitation, Membership, Organization, User
 
 INVITATION_LIFETIME = timedelta(days=7)
 
@@ -124,7 +125,8 @@ def _member(user: User, role: str, suspended_at: datetime | None) -> Member:
 
 async def change_role(db: AsyncSession, person: Person, user_id: UUID, role: str) -> Member:
     """Give someone another role; they sign in anew with it."""
-    await member(db, user_id)
+    found = await member(db, user_id)
+    await roles.must_hold(db, person, role, found.role)
     if role != Role.ADMIN:
         await keep_in_charge(db, person, user_id)
     await db.execute(update(Membership).where(Membership.user_id == user_id).values(role=role))
@@ -137,7 +139,7 @@ async def change_role(db: AsyncSession, person: Person, user_id: UUID, role: str
 
 async def suspend(db: AsyncSession, person: Person, user_id: UUID) -> Member:
     """Keep someone out, at once and until `reactivate`."""
-    await member(db, user_id)
+    await roles.must_hold(db, person, (await member(db, user_id)).role)
     await keep_in_charge(db, person, user_id)
     await db.execute(
         update(Membership).where(Membership.user_id == user_id).values(suspended_at=now())
@@ -148,7 +150,7 @@ async def suspend(db: AsyncSession, person: Person, user_id: UUID) -> Member:
 
 
 async def reactivate(db: AsyncSession, person: Person, user_id: UUID) -> Member:
-    await member(db, user_id)
+    await roles.must_hold(db, person, (await member(db, user_id)).role)
     await db.execute(
         update(Membership).where(Membership.user_id == user_id).values(suspended_at=None)
     )
@@ -162,6 +164,7 @@ async def remove(db: AsyncSession, person: Person, user_id: UUID) -> None:
     Who also belongs to another organisation keeps the account and leaves this one.
     """
     found = await member(db, user_id)
+    await roles.must_hold(db, person, found.role)
     await keep_in_charge(db, person, user_id)
     await audit.record(db, "user.removed", person=person, target=user_id)
     await _end_sessions(db, person, user_id)
@@ -204,6 +207,7 @@ async def _end_sessions(
 async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Invitation:
     """Mail an invitation; an earlier open one to the same address is withdrawn."""
     await policies.refuse_address(db, person.organization_id, email)
+    await roles.must_hold(db, person, role)
     taken = await db.scalar(
         select(Membership.id)
         .join(User, User.id == Membership.user_id)

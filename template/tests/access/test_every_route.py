@@ -22,10 +22,9 @@ from app.access.access import (
     refuse_unguarded,
     routes,
 )
-from app.access.person import granted
+from app.access.roles import Role, always, granted, known
 from app.core import db
-from app.users.models import Role
-from tests.factories import make_organization, make_user, sign_in
+from tests.factories import make_organization, make_role, make_user, sign_in
 
 SAFE = {"GET", "HEAD"}
 
@@ -97,6 +96,25 @@ async def test_a_role_opens_what_it_may_and_nothing_else(client, guarded, role):
         refused = answer == (403, "/problems/not-permitted")
         if refused == may or answer[0] == 401:
             wrong.append((str(call), answer))
+    assert wrong == []
+
+
+@pytest.mark.asvs("8.2.1")
+async def test_a_custom_role_opens_what_it_names_and_nothing_else(client, guarded):
+    """Each route with all that it asks for and nothing more, then with everything but that."""
+    organization = await make_organization()
+    wrong = []
+    for call in guarded:
+        asked = {one.permission for one in call.asks}
+        pending = any(one.level == "pending" for one in call.asks)
+        for held in (asked, known() - asked):
+            role = await make_role(organization, held)
+            await sign_in(client, await make_user(organization, role=role, password=False))
+            answer = await problem(await client.request(call.method, call.address))
+            may = asked <= held | always() and not pending
+            refused = answer == (403, "/problems/not-permitted")
+            if refused == may or answer[0] == 401:
+                wrong.append((str(call), sorted(held), answer))
     assert wrong == []
 
 
@@ -172,7 +190,7 @@ async def test_where_a_second_factor_is_asked_for_only_its_set_up_opens(client, 
 @pytest.mark.asvs("8.2.1")
 def test_what_is_for_administrators_opens_to_nobody_else(app):
     """The walk above believes what routes say; here is what they must say."""
-    offices = re.compile(r"/admin|/api/(users|invitations|audit)")
+    offices = re.compile(r"/admin|/api/(users|invitations|roles|audit)")
     found = [call for call in calls(app) if offices.match(call.path)]
     assert len(found) > 10
     for call in found:

@@ -73,7 +73,8 @@ async def test_the_app_makes_nothing_in_the_database():
         "UPDATE users SET activated_at = now() WHERE id = :u",
         "DELETE FROM users WHERE id = :u",
         "INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), 'a@b.c', 'x')",
-        "INSERT INTO memberships SELECT * FROM memberships",
+        """INSERT INTO memberships (id, organization_id, user_id, role)
+        VALUES (gen_random_uuid(), :o, :u, 'admin')""",
         "UPDATE memberships SET organization_id = :other WHERE user_id = :u",
         "UPDATE organizations SET slug = 'taken' WHERE id = :o",
         """INSERT INTO invitations (id, organization_id, email, role, token_digest, expires_at)

@@ -66,7 +66,7 @@ CALLS = {
     "field_error": "ui.field_error('id', evil)",
     "checkbox": "ui.checkbox(form, 'name', evil, hint=evil)",
     "choices": "ui.choices(form, 'name', evil, [(evil, evil, evil)])",
-    "checkboxes": "ui.checkboxes(form, 'name', evil, [(evil, evil)])",
+    "checkboxes": "ui.checkboxes(form, 'name', evil, [(evil, evil, evil)], hint=evil)",
     "badge": "ui.badge(evil, icon='check')",
     "alert": "ui.alert(evil, 'danger', title=evil)",
     "toast": "ui.toast(evil, 'danger')",

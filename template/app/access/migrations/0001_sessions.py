@@ -18,7 +18,7 @@ CREATE FUNCTION open_session(given bytea) RETURNS TABLE (
     user_id uuid, organization_id uuid, session_id uuid, email varchar, display_name varchar,
     role varchar, level varchar, second_factor boolean, authenticated_at timestamptz,
     user_created_at timestamptz, second_factor_policy varchar,
-    organization_name varchar
+    organization_name varchar, role_permissions varchar[]
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE opened record; moment timestamptz := clock_timestamp();
@@ -26,6 +26,10 @@ BEGIN
     SELECT s.id, s.user_id, s.organization_id, u.email, u.display_name, m.role, s.level,
            s.authenticated_at, s.last_seen_at, u.created_at AS user_created_at,
            p.second_factor AS second_factor_policy, o.name AS organization_name,
+           CASE WHEN m.role_id IS NOT NULL THEN (
+               SELECT r.permissions FROM roles r
+                WHERE r.id = m.role_id AND r.organization_id = m.organization_id
+           ) END AS role_permissions,
            s.second_factor AND coalesce(
                s.factor = ANY (p.second_factors) OR s.factor = 'recovery_code', true
            ) AS second_factor
@@ -51,7 +55,7 @@ BEGIN
     RETURN QUERY SELECT opened.user_id, opened.organization_id, opened.id, opened.email,
         opened.display_name, opened.role, opened.level, opened.second_factor,
         opened.authenticated_at, opened.user_created_at, opened.second_factor_policy,
-        opened.organization_name;
+        opened.organization_name, opened.role_permissions;
 END $$
 """
 

@@ -64,11 +64,36 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "roles",
+        *_row(),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(60), nullable=False),
+        sa.Column("description", sa.String(200), nullable=False),
+        sa.Column("permissions", sa.ARRAY(sa.String(60)), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_roles"),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name="fk_roles_organization_id",
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("organization_id", "id", name="uq_roles_organization_id_id"),
+    )
+    op.create_index(
+        "uq_roles_name", "roles", ["organization_id", sa.text("lower(name)")], unique=True
+    )
+    op.create_table(
         "memberships",
         *_row(),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
-        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("role", sa.String(36), nullable=False),
+        # The database keeps a custom role from leaving while someone has it.
+        sa.Column(
+            "role_id",
+            sa.Uuid(),
+            sa.Computed("CASE WHEN role ~ '^[0-9a-f]{8}-' THEN role::uuid END", persisted=True),
+        ),
         sa.Column("suspended_at", MOMENT),
         sa.PrimaryKeyConstraint("id", name="pk_memberships"),
         sa.ForeignKeyConstraint(
@@ -83,7 +108,15 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "organization_id", "user_id", name="uq_memberships_organization_id_user_id"
         ),
-        sa.CheckConstraint("role IN ('member', 'reviewer', 'admin')", name="ck_memberships_role"),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "role_id"],
+            ["roles.organization_id", "roles.id"],
+            name="fk_memberships_role_id",
+        ),
+        sa.CheckConstraint(
+            "role IN ('member', 'reviewer', 'admin') OR role_id IS NOT NULL",
+            name="ck_memberships_role",
+        ),
     )
     op.create_index("ix_memberships_user_id", "memberships", ["user_id"])
     op.create_table(
@@ -91,7 +124,7 @@ def upgrade() -> None:
         *_row(),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("email", sa.String(254), nullable=False),
-        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("role", sa.String(36), nullable=False),
         sa.Column("token_digest", sa.LargeBinary(), nullable=False),
         sa.Column("invited_by", sa.Uuid()),
         sa.Column("expires_at", MOMENT, nullable=False),
@@ -111,6 +144,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_invitations_organization_id", "invitations", ["organization_id"])
 
+    protect("roles")
+    open_to_auth("roles", "SELECT")
     protect("memberships", grant_to_app="SELECT, UPDATE, DELETE")
     open_to_auth("memberships")
     protect("organization_policies", grant_to_app="SELECT, INSERT, UPDATE")
@@ -149,6 +184,13 @@ def _protect_users() -> None:
 
 
 def downgrade() -> None:
-    tables = ("invitations", "memberships", "organization_policies", "organizations", "users")
+    tables = (
+        "invitations",
+        "memberships",
+        "roles",
+        "organization_policies",
+        "organizations",
+        "users",
+    )
     for table in tables:
         op.drop_table(table)
