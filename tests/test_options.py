@@ -218,7 +218,7 @@ def test_numbers_follow_from_the_answers(render: Render) -> None:
 
 
 def test_names_with_other_letters_and_quotes_arrive_unharmed(render: Render) -> None:
-    answers = answers_of(ROOT / "tests" / "answers" / "other_letters.yml")
+    answers = answers_of(ROOT / "tests" / "answers" / "saas.yml")
     project = render(**answers)
 
     declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
