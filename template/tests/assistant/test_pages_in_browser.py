@@ -104,6 +104,30 @@ async def test_a_question_without_an_answer_can_be_asked_again_after_a_reload(pa
     await expect(page.locator(".message-assistant")).to_have_count(1)
 
 
+async def test_who_loads_the_page_while_the_answer_is_written_gets_it_when_it_is_there(page, model):
+    model.behaviour = Behaviour(gap=0.1)
+    await page.goto("/chat")
+    await ask(page, "What is it?")
+    await expect(page.locator(".message-assistant .prose")).to_contain_text("word2")
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await expect(other.get_by_text("The answer is still being written.")).to_be_visible()
+    await expect(other.locator(".message-assistant .prose")).to_contain_text("word9")
+    await expect(other.get_by_text("The answer is still being written.")).to_have_count(0)
+
+
+async def test_a_reload_right_behind_the_last_word_shows_the_answer(page, model):
+    model.behaviour = Behaviour(end_after=0.5)
+    await page.goto("/chat")
+    await ask(page, "What is it?")
+    await expect(page.locator(".message-assistant .prose")).to_contain_text("word9")
+    await page.reload()
+    await expect(page.locator(".message-assistant .prose")).to_contain_text("word9")
+    # Rated like any other, although the reader went away before its end.
+    await page.get_by_role("button", name="Good answer").click()
+    await expect(page.get_by_text("Your rating is kept")).to_be_attached()
+
+
 async def test_an_answer_that_was_stopped_is_kept_as_far_as_it_came(page, model):
     model.behaviour = Behaviour(words=("word ",) * 300, gap=0.05)
     await page.goto("/chat")

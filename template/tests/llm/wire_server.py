@@ -24,6 +24,8 @@ class Behaviour:
     first_after: float = 0.0
     """Seconds before the first word."""
     gap: float = 0.0
+    end_after: float = 0.0
+    """Seconds from the last word to the end."""
     usage: Any = "honest"
     """`honest`, None for none, or what to say instead."""
     finish: str | None = "stop"
@@ -145,6 +147,7 @@ class WireServer:
             if number == 0:
                 delta["role"] = "assistant"
             await self._event(wanted, writer, self._chunk(request, delta))
+        await asyncio.sleep(wanted.end_after)
         if wanted.finish:
             await self._event(wanted, writer, self._chunk(request, {}, wanted.finish))
         asked = (request.body.get("stream_options") or {}).get("include_usage")

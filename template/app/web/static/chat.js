@@ -370,11 +370,30 @@
   });
 
   // Answers that were already here came as plain text.
-  for (const target of log.querySelectorAll("[data-markdown]")) {
-    const text = target.textContent;
-    target.removeAttribute("data-markdown");
-    target.replaceChildren();
-    markdown.show(target, text);
+  function dress() {
+    for (const target of log.querySelectorAll("[data-markdown]")) {
+      const text = target.textContent;
+      target.removeAttribute("data-markdown");
+      target.replaceChildren();
+      markdown.show(target, text);
+    }
+    follow();
   }
-  follow();
+
+  // Whoever loads the page while the answer is written gets it when it is there.
+  async function awaitAnswer() {
+    while (find("answering", log) && !running) {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const response = await fetch(location.href).catch(() => null);
+      if (!response?.ok || running) continue;
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const now = page.querySelector("[data-log]");
+      if (!now || find("answering", now)) continue;
+      log.replaceChildren(...now.childNodes);
+      dress();
+    }
+  }
+
+  dress();
+  awaitAnswer();
 })();
