@@ -29,9 +29,9 @@ RESERVE: LiteralString = (
     " %(organization_day)s, %(organization_month)s)"
 )
 SETTLE: LiteralString = (
-    "SELECT usage_settle(%(call_id)s, %(organization_id)s, %(state)s, %(outcome)s, %(model)s,"
-    " %(input_tokens)s, %(cached_input_tokens)s, %(output_tokens)s, %(microdollars)s,"
-    " %(estimated)s, %(price_known)s)"
+    "SELECT usage_settle(%(call_id)s, %(organization_id)s, %(user_id)s, %(feature)s, %(provider)s,"
+    " %(state)s, %(outcome)s, %(model)s, %(input_tokens)s, %(cached_input_tokens)s,"
+    " %(output_tokens)s, %(microdollars)s, %(estimated)s, %(price_known)s)"
 )
 
 
@@ -54,6 +54,8 @@ class Reservation:
     call_id: UUID
     organization_id: UUID
     user_id: UUID | None
+    feature: str
+    provider: str
     tokens: int
     microdollars: int
 
@@ -74,8 +76,6 @@ class Used:
 async def reserve(
     wanted: Reservation,
     *,
-    feature: str,
-    provider: str,
     model: str,
     price_known: bool,
     seconds: float,
@@ -83,14 +83,16 @@ async def reserve(
     """Set tokens and money aside, or raise `TokensSpent` or `BudgetSpent` and set nothing aside.
 
     A statement that commits by itself, so that it holds for everyone at once and takes a single
-    round trip. What is not settled within `seconds` was left behind by a process that died.
+    round trip. It does not wait for the disk: a call whose reservation is lost with the database's
+    power is booked in full when it is settled. What is not settled within `seconds` was left behind
+    by a process that died.
     """
     values = {
         "call_id": wanted.call_id,
         "organization_id": wanted.organization_id,
         "user_id": wanted.user_id,
-        "feature": feature,
-        "provider": provider,
+        "feature": wanted.feature,
+        "provider": wanted.provider,
         "model": model[:200],
         "tokens": wanted.tokens,
         "microdollars": wanted.microdollars,
@@ -111,16 +113,16 @@ async def settle(db: Direct, reservation: Reservation, used: Used, outcome: str)
     """Book what a call used and give the rest back, with the commit; once, however often asked."""
     spent = used.input_tokens + used.output_tokens > 0
     state = "settled" if spent else "released"
-    entry = (reservation.call_id, reservation.organization_id)
-    await write(db, SETTLE, _settling(*entry, state, used, outcome))
+    await write(db, SETTLE, _settling(reservation, state, used, outcome))
 
 
-def _settling(
-    call_id: UUID, organization_id: UUID, state: str, used: Used, outcome: str
-) -> dict[str, object]:
+def _settling(of: Reservation, state: str, used: Used, outcome: str) -> dict[str, object]:
     return {
-        "call_id": call_id,
-        "organization_id": organization_id,
+        "call_id": of.call_id,
+        "organization_id": of.organization_id,
+        "user_id": of.user_id,
+        "feature": of.feature,
+        "provider": of.provider,
         "state": state,
         "outcome": outcome,
         "model": used.model[:200],
@@ -227,7 +229,16 @@ async def release(db: Direct, record: UsageRecord) -> bool:
 
     False when it was told meanwhile.
     """
-    given = _settling(record.id, record.organization_id, "released", Used(record.model), "orphaned")
+    reservation = Reservation(
+        record.id,
+        record.organization_id,
+        record.user_id,
+        record.feature,
+        record.provider,
+        record.reserved_tokens,
+        record.reserved_microdollars,
+    )
+    given = _settling(reservation, "released", Used(record.model), "orphaned")
     ((released,),) = await db.fetch(SETTLE, given)
     return bool(released)
 

@@ -44,19 +44,18 @@ class Till:
     reserved: list[Reservation] = field(default_factory=list)
 
     async def reserve(self, tokens: int = 100, microdollars: int = 1000, **more) -> Reservation:
-        values = {
-            "feature": "chat",
-            "provider": "openai",
-            "model": "m",
-            "price_known": True,
-            "seconds": 60,
-        } | more
-        made = Reservation(
-            uuid7(), self.person.organization_id, self.person.user_id, tokens, microdollars
-        )
-        await service.reserve(made, **values)
+        named = {one: more.pop(one) for one in ("feature", "provider") if one in more}
+        made = self.reservation(tokens, microdollars, **named)
+        await service.reserve(made, **{"model": "m", "price_known": True, "seconds": 60} | more)
         self.reserved.append(made)
         return made
+
+    def reservation(
+        self, tokens: int, microdollars: int, feature: str = "chat", provider: str = "openai"
+    ) -> Reservation:
+        """Not made yet."""
+        whose = (self.person.organization_id, self.person.user_id)
+        return Reservation(uuid7(), *whose, feature, provider, tokens, microdollars)
 
     async def settle(
         self, reservation: Reservation, tokens: int = 50, microdollars: int = 500, **more

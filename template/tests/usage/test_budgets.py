@@ -5,8 +5,10 @@ import pytest
 from sqlalchemy import text
 
 from app.core import db
+from app.core.direct import direct
+from app.usage import service
 from app.usage.jobs import sweep
-from app.usage.service import BudgetSpent, TokensSpent
+from app.usage.service import BudgetSpent, TokensSpent, Used
 from tests.factories import make_user
 from tests.usage.conftest import Till, limit, person_of
 
@@ -43,6 +45,40 @@ async def test_settling_twice_books_once(till):
     assert await till.settle(reservation)
     assert not await till.settle(reservation)
     assert await till.sums() == (1, 50, 500, 0, 0)
+
+
+async def test_a_reservation_that_was_lost_with_the_databases_power_is_booked_all_the_same(till):
+    lost = till.reservation(100, 1000)
+
+    assert await till.settle(lost, 40, 400)
+    assert not await till.settle(lost, 40, 400)
+    assert await till.sums() == await till.sums(everyone=True) == (1, 40, 400, 0, 0)
+
+
+async def test_a_reservation_that_was_refused_leaves_no_entry(till):
+    refused = till.reservation(100, 1000)
+
+    assert not await till.settle(refused, 0, 0)
+    assert await till.finished_at(refused) is None
+
+
+async def test_only_a_settlement_waits_for_the_disk(till, monkeypatch):
+    waits = []
+
+    async def watched(statement, values):
+        async with direct() as transaction:
+            transaction.write("SELECT set_config('synchronous_commit', 'on', true)", {})
+            (row,), (wait,) = await transaction.fetch_all(
+                (statement, values), ("SHOW synchronous_commit", {})
+            )
+            waits.extend(wait)
+            return row
+
+    monkeypatch.setattr(service, "fetch", watched)
+    reservation = await till.reserve()
+    await watched(service.SETTLE, service._settling(reservation, "settled", Used("m", 1), ""))
+
+    assert waits == ["off", "on"]
 
 
 async def test_more_than_was_reserved_is_booked_in_full(till):

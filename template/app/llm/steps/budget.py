@@ -29,13 +29,13 @@ async def before(call: Call) -> None:
         call.id,
         call.person.organization_id,
         call.person.user_id,
+        call.ask.feature,
+        provider.name,
         tokens=asked + most,
         microdollars=price.cost(asked, most),
     )
     await service.reserve(
         call.reservation,
-        feature=call.ask.feature,
-        provider=provider.name,
         model=provider.model,
         price_known=price.known,
         seconds=LLMSettings.load().deadline_seconds + SETTLING_SECONDS,

@@ -47,7 +47,9 @@ DECLARE
     most bigint;
 BEGIN
     PERFORM set_config('app.organization_id', organization::text, true),
-            set_config('app.user_id', coalesce(person::text, ''), true);
+            set_config('app.user_id', coalesce(person::text, ''), true),
+            -- Nobody waits for the disk while the sums are locked; usage_settle makes up for it.
+            set_config('synchronous_commit', 'off', true);
     SELECT * INTO everyone FROM usage_limits l
     WHERE l.organization_id = organization AND l.user_id IS NULL;
     SELECT * INTO own FROM usage_limits l
@@ -111,11 +113,13 @@ END
 $$
 """
 
-# A call whose reservation the sweep has given back already is booked all the same.
+# A call whose reservation the sweep has given back already is booked all the same; so is one whose
+# reservation was not yet on disk when the database lost its power.
 SETTLE = """
 CREATE FUNCTION usage_settle(
-    call_id uuid, organization uuid, new_state text, how text, new_model text,
-    given bigint, cached bigint, made bigint, cost bigint, counted boolean, known boolean
+    call_id uuid, organization uuid, person uuid, purpose text, at_provider text,
+    new_state text, how text, new_model text, given bigint, cached bigint, made bigint,
+    cost bigint, counted boolean, known boolean
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     entry record;
@@ -124,7 +128,27 @@ BEGIN
     SELECT * INTO entry FROM usage_records r WHERE r.id = call_id
        AND (r.state = 'reserved' OR r.outcome = 'orphaned' AND how <> 'orphaned') FOR UPDATE;
     IF NOT FOUND THEN
-        RETURN false;
+        IF new_state <> 'settled' THEN
+            RETURN false;
+        END IF;
+        INSERT INTO usage_records (
+            id, created_at, organization_id, user_id, feature, provider, model, state, outcome,
+            reserved_tokens, reserved_microdollars, input_tokens, cached_input_tokens,
+            output_tokens, microdollars, estimated, price_known, expires_at
+        ) VALUES (
+            call_id, clock_timestamp(), organization, person, purpose, at_provider, new_model,
+            'reserved', '', 0, 0, 0, 0, 0, 0, false, known, clock_timestamp()
+        ) ON CONFLICT DO NOTHING RETURNING * INTO entry;
+        IF NOT FOUND THEN
+            RETURN false;
+        END IF;
+        INSERT INTO usage_counters (
+            id, organization_id, user_id, period, starts_at, calls, tokens, microdollars,
+            reserved_tokens, reserved_microdollars
+        )
+        SELECT gen_random_uuid(), organization, w.user_id, w.period, w.starts_at, 0, 0, 0, 0, 0
+        FROM usage_windows(person, entry.created_at) w
+        ON CONFLICT ON CONSTRAINT uq_usage_counters_window DO NOTHING;
     END IF;
     UPDATE usage_records r
     SET state = new_state, outcome = how, model = new_model, input_tokens = given,
