@@ -7,6 +7,7 @@ from app.access.forgery import token_for
 from app.auth import cookies
 from app.auth.dependencies import SIGN_INS, Pending, ProvenSelf, SelfDetached, where_from
 from app.auth.schemas import SessionState
+from app.core.problems import may
 from app.passkeys import proofs, service
 from app.passkeys.dependencies import STRANGERS_OPTIONS, TriesLimit
 from app.passkeys.schemas import (
@@ -27,13 +28,13 @@ async def list_passkeys(person: SelfDetached) -> list[PasskeyOut]:
     return [PasskeyOut.model_validate(one) for one in await service.of_person(person.user_id)]
 
 
-@router.post("/options")
+@router.post("/options", responses=may(service.TooManyPasskeys))
 async def begin_to_add(request: Request, person: ProvenSelf) -> Options:
     """What `navigator.credentials.create()` needs to make a passkey. Good for five minutes."""
     return Options(public_key=await service.options(person, token_for(request)))
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=may(service.AlreadyAdded))
 async def add_passkey(
     form: NewPasskey, request: Request, response: Response, person: ProvenSelf
 ) -> PasskeyAdded:
@@ -73,7 +74,7 @@ async def begin_to_sign_in(request: Request, response: Response) -> Options:
     return Options(public_key=options)
 
 
-@router.post("/sign-in", dependencies=[public(), SIGN_INS])
+@router.post("/sign-in", dependencies=[public(), SIGN_INS], responses=may(proofs.WrongPasskey))
 async def sign_in(form: Proven, request: Request, response: Response) -> SessionState:
     """Sign in with a passkey alone; it counts as two factors."""
     started = await proofs.begin_session(form.credential, token_for(request), **where_from(request))
