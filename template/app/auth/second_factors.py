@@ -5,7 +5,7 @@ own proofs; here stands who has it, and what follows from a proof. Recovery code
 account: they are there as long as one kind is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
@@ -38,6 +38,10 @@ TRIES = (
 """Per person: a code has a million values, so guessing must stay hopeless."""
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Factor:
     """What the pages say of a kind, and where it is used and set up."""
@@ -53,6 +57,8 @@ class Factor:
     """Takes the form that removes it; empty when the page that sets it up does that, too."""
     order: int = 50
     """Of several, the lowest is asked for first."""
+    offered: Callable[[], bool] = _always
+    """Whether it may be set up and used: a setting can forbid a kind. Who has it keeps it."""
 
 
 class WrongCode(Invalid):
@@ -79,8 +85,8 @@ def named(kind: str) -> Factor:
 
 
 def of(kinds: Sequence[str]) -> list[Factor]:
-    """The factors of these kinds, the one to ask for first in front."""
-    return [one for one in known() if one.kind in kinds]
+    """The factors of these kinds that may be used, the one to ask for first in front."""
+    return [one for one in known() if one.kind in kinds and one.offered()]
 
 
 # As app_auth ------------------------------------------------------------------------------------

@@ -60,14 +60,20 @@ async def _security(
     *,
     wish: str = "",
 ) -> HTMLResponse:
+    protection = await security.read(person)
+    factors = [
+        one
+        for one in second_factors.known()
+        if one.offered() or one.kind in protection.second_factors
+    ]
     return render_form(
         request,
         "auth/security.html",
         form,
         problem,
         person=person,
-        protection=await security.read(person),
-        factors=second_factors.known(),
+        protection=protection,
+        factors=factors,
         has_password=await sign_in.has_password(person.user_id),
         cards=await cards("account_card", person),
         device_name=device_name,
