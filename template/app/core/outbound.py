@@ -55,11 +55,14 @@ async def request(
     *,
     form: Mapping[str, str] | None = None,
     content: Any = None,
+    body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     seconds: float = SECONDS,
     limit: int = BYTES,
 ) -> Answer:
-    """Call a server; `form` or JSON `content` is the body. Raises `OutboundRefused` or `-Failed`.
+    """Call a server with a `form`, JSON `content` or a ready `body`.
+
+    Raises `OutboundRefused` or `OutboundFailed`.
 
     A redirect comes back as the answer it is: status 3xx.
     """
@@ -79,15 +82,15 @@ async def request(
             session.request(
                 method,
                 URL(url),
-                data=form,
+                data=form if body is None else body,
                 json=content,
                 headers={"Accept": "application/json", "Accept-Encoding": "identity"}
                 | dict(headers or {}),
                 allow_redirects=False,
             ) as response,
         ):
-            body = await _read(response.content, limit)
-            return Answer(response.status, dict(response.headers), body)
+            read = await _read(response.content, limit)
+            return Answer(response.status, dict(response.headers), read)
     except OutboundRefused:
         raise
     except (ClientError, TimeoutError, OSError, ValueError) as error:
