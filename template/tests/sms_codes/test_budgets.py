@@ -47,6 +47,7 @@ async def test_an_address_has_its_own_limit(client):
     assert found == {202, 429}
 
 
+@pytest.mark.asvs("6.6.3")
 async def test_a_number_that_many_ask_for_is_left_alone_and_nobody_is_told(client, texts_to):
     number = new_number()
     answers = []

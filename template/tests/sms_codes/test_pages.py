@@ -50,6 +50,12 @@ async def test_a_number_is_added_changed_and_removed(browser, ada, texts_to):
     assert "Your phone number is removed." in page.text
 
 
+@pytest.mark.asvs("6.6.1")
+async def test_the_page_says_that_other_factors_protect_better(browser, ada):
+    page = await browser.open(PHONE)
+    assert "an authenticator app or a passkey protects better" in page.text
+
+
 async def test_a_number_that_will_not_do_is_said_at_its_field(browser, ada):
     page = await browser.open(PHONE)
     page = await page.send(PHONE, number="+49 30 123456")

@@ -57,6 +57,7 @@ async def letters(someone):
         return [one.subject for one in await mail.inbox(session, to=someone.email)]
 
 
+@pytest.mark.asvs("6.5.4")
 async def test_a_number_comes_on_the_account_with_its_code(client, ada, texts_to):
     number = new_number()
     sent = await ask(client, number)
@@ -100,6 +101,7 @@ async def test_the_app_s_own_role_sees_none_of_it():
                 await session.execute(text(f"SELECT * FROM {table}"))
 
 
+@pytest.mark.asvs("6.6.3")
 async def test_a_wrong_code_does_nothing_and_the_sixth_try_is_none(client, ada, texts_to):
     number = new_number()
     await ask(client, number)
@@ -120,6 +122,7 @@ async def test_the_fifth_try_is_the_last_good_one(client, ada, texts_to):
     assert (await confirm(client, code)).status_code == 200
 
 
+@pytest.mark.asvs("6.5.5")
 async def test_a_code_ends_after_ten_minutes(client, ada, texts_to):
     number = new_number()
     await ask(client, number)
@@ -148,6 +151,7 @@ async def test_a_message_that_still_waits_gives_way_to_the_newer(client, ada, te
     assert len(await texts_to(number)) == 1
 
 
+@pytest.mark.asvs("6.6.2")
 async def test_a_code_counts_in_the_session_that_asked_for_it(client, ada, texts_to, new_browser):
     number = new_number()
     await ask(client, number)
@@ -169,6 +173,7 @@ async def test_somebody_else_s_code_is_none(client, ada, texts_to, new_browser):
             assert (await confirm(client, code)).status_code == 422
 
 
+@pytest.mark.asvs("6.5.1", "2.3.4")
 async def test_of_twenty_uses_at_once_one_succeeds(client, ada, texts_to):
     number = new_number()
     await ask(client, number)

@@ -59,6 +59,7 @@ async def test_with_it_the_password_alone_is_not_enough(client, ada, texts_to):
     assert (await finish(client, code)).status_code == 403
 
 
+@pytest.mark.asvs("6.6.1")
 async def test_a_number_alone_is_no_factor(client, ada, texts_to):
     await put(client, texts_to)
     assert (await password_step(client, ada))["level"] == "full"
@@ -74,6 +75,7 @@ async def test_a_recovery_code_opens_when_the_phone_is_gone(client, ada, texts_t
     assert answer.json()["level"] == "full"
 
 
+@pytest.mark.asvs("6.6.2")
 async def test_a_code_for_one_thing_is_none_for_another(client, ada, texts_to):
     number, _ = await put(client, texts_to, second_factor=True)
     asked = await ask(client, number)
@@ -90,6 +92,7 @@ async def test_a_code_for_one_thing_is_none_for_another(client, ada, texts_to):
         assert (await finish(client, code)).status_code == 422
 
 
+@pytest.mark.asvs("6.6.2")
 async def test_a_code_counts_in_the_sign_in_that_asked_for_it(client, ada, texts_to, new_browser):
     number, _ = await put(client, texts_to, second_factor=True)
     await password_step(client, ada)
@@ -110,6 +113,7 @@ async def test_of_several_uses_at_once_one_succeeds(client, ada, texts_to):
     assert [answer.status_code for answer in answers].count(200) == 1
 
 
+@pytest.mark.asvs("6.6.3")
 async def test_guesses_count_with_those_of_all_factors(client, ada, texts_to):
     await put(client, texts_to, second_factor=True)
     await password_step(client, ada)
@@ -206,6 +210,7 @@ def forbid(request, configure, monkeypatch):
     return now
 
 
+@pytest.mark.asvs("6.6.1")
 async def test_where_it_is_forbidden_numbers_are_confirmed_all_the_same(
     client, ada, texts_to, forbid
 ):
