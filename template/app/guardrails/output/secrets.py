@@ -2,6 +2,7 @@
 
 import re
 
+from app.core import credentials
 from app.guardrails.verdicts import AnswerContext, Finding
 
 VERSION = 1
@@ -31,6 +32,10 @@ KINDS = {
     "SendGrid key": (("SG.",), r"SG\.[\w-]{16,}\.[\w-]{16,}"),
     "storage key": (("AccountKey=",), r"AccountKey=[A-Za-z0-9+/]{40,}={0,2}"),
     "JSON web token": (("eyJ",), r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"),
+    "key of this app": (
+        tuple(map(credentials.prefix, (*credentials.KEY_KINDS, *credentials.TOKEN_KINDS))),
+        credentials.pattern(),
+    ),
     PRIVATE: (("-----BEGIN ",), r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY"),
 }
 WHOLE = {kind: re.compile(pattern, re.ASCII) for kind, (_, pattern) in KINDS.items()}

@@ -1,0 +1,1 @@
+"""Keys with which programs of a person call the API."""

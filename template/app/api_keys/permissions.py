@@ -1,0 +1,6 @@
+PERMISSIONS = {
+    "api_keys.use": ("member", "reviewer", "admin"),
+    "api_keys.manage": ("admin",),
+}
+# A key that makes keys would outlive its own end.
+CLOSED_TO_KEYS = ("api_keys.use", "api_keys.manage")
