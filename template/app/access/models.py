@@ -31,4 +31,6 @@ class Session(Base):
     expires_at: Mapped[datetime]
     address: Mapped[str] = mapped_column(String(45))
     user_agent: Mapped[str] = mapped_column(String(200))
+    device: Mapped[str | None] = mapped_column(String(22))
+    """The name of the known device that it was started from; empty for a stranger's."""
     revoked_at: Mapped[datetime | None]

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.models import Session
@@ -15,44 +16,61 @@ from app.core.crypto import digest, new_token
 from app.core.errors import NotFound
 from app.core.ids import uuid7
 
+# In the order of the function's parameters.
+STARTING = (
+    "session_id", "token", "replaced", "person", "organization", "level", "method",
+    "second_factor", "factor", "moment", "idle", "lasting", "address", "user_agent", "device",
+)  # fmt: skip
+START = text(f"SELECT start_session({', '.join(f':{name}' for name in STARTING)})")
 
-async def start(
-    db: AsyncSession,
-    *,
-    user_id: UUID,
-    organization_id: UUID,
-    level: str,
-    method: str,
-    second_factor: bool = False,
-    factor: str | None = None,
-    address: str = "",
-    user_agent: str = "",
-) -> tuple[str, UUID]:
+
+class Start(TypedDict):
+    """A new session: whose, how they came in and from where."""
+
+    user_id: UUID
+    organization_id: UUID
+    level: str
+    method: str
+    second_factor: NotRequired[bool]
+    factor: NotRequired[str | None]
+    address: NotRequired[str]
+    user_agent: NotRequired[str]
+    device: NotRequired[str | None]
+    """The name of a known device; see `limits.lockout`."""
+    replaces: NotRequired[str | None]
+    """The token of the session that the browser held before, whoever's it was."""
+
+
+async def start(db: AsyncSession, **of: Unpack[Start]) -> tuple[str, UUID]:
     """Begin a session; the token is only ever in the browser, we keep its digest."""
-    settings, token, moment, new_id = AccessSettings.load(), new_token(), now(), uuid7()
+    token, values = beginning(**of)
+    await db.execute(START, values)
+    return token, values["session_id"]
+
+
+def beginning(**of: Unpack[Start]) -> tuple[str, dict[str, Any]]:
+    """A token, and what the SQL function start_session() wants to know."""
+    settings, token = AccessSettings.load(), new_token()
     # Half-way sessions live ten minutes, long enough to find a phone.
-    pending = level == "pending"
-    # A plain insert: the unit of work costs more than the row, and everyone signs in at nine.
-    await db.execute(
-        insert(Session).values(
-            id=new_id,
-            token_digest=digest(token),
-            user_id=user_id,
-            organization_id=organization_id,
-            level=level,
-            method=method,
-            second_factor=second_factor,
-            factor=factor,
-            authenticated_at=moment,
-            last_seen_at=moment,
-            idle_seconds=600 if pending else settings.idle_minutes * 60,
-            expires_at=moment
-            + (timedelta(minutes=10) if pending else timedelta(hours=settings.absolute_hours)),
-            address=address[:45],
-            user_agent=user_agent[:200],
-        )
-    )
-    return token, new_id
+    pending = of["level"] == "pending"
+    replaces = of.get("replaces")
+    return token, {
+        "session_id": uuid7(),
+        "token": digest(token),
+        "replaced": digest(replaces) if replaces else None,
+        "person": of["user_id"],
+        "organization": of["organization_id"],
+        "level": of["level"],
+        "method": of["method"],
+        "second_factor": of.get("second_factor", False),
+        "factor": of.get("factor"),
+        "moment": now(),
+        "idle": 600 if pending else settings.idle_minutes * 60,
+        "lasting": 600 if pending else settings.absolute_hours * 3600,
+        "address": of.get("address", "")[:45],
+        "user_agent": of.get("user_agent", "")[:200],
+        "device": of.get("device"),
+    }
 
 
 async def rotate(
@@ -89,6 +107,7 @@ async def rotate(
         factor=row.factor if second_factor is None else factor,
         address=row.address,
         user_agent=row.user_agent,
+        device=row.device,
     )
     if not proved:
         await db.execute(
@@ -121,16 +140,6 @@ async def end(db: AsyncSession, user_id: UUID, session_id: UUID) -> None:
     )
     if ended is None:
         raise NotFound("No such session.")
-
-
-async def end_replaced(db: AsyncSession, token: str | None) -> None:
-    """End the session that a browser held before it signed in anew, whoever's it was."""
-    if token:
-        await db.execute(
-            update(Session)
-            .where(Session.token_digest == digest(token), Session.revoked_at.is_(None))
-            .values(revoked_at=now())
-        )
 
 
 async def end_all(

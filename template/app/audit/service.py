@@ -65,6 +65,30 @@ async def record(
     and `detail` hold ids, counts and names of fields, never what a person wrote or is called.
     Call it late: until the transaction ends, others wait to append to the same chain.
     """
+    await write(
+        db,
+        APPEND,
+        event(
+            action,
+            person=person,
+            organization_id=organization_id,
+            user_id=user_id,
+            target=target,
+            detail=detail,
+        ),
+    )
+
+
+def event(
+    action: str,
+    *,
+    person: Person | None = None,
+    organization_id: UUID | None = None,
+    user_id: UUID | None = None,
+    target: str | UUID | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The same for a SQL function that calls audit_append(): what it wants to know."""
     if not ACTION.fullmatch(action):
         raise ValueError(f"An action reads like session.started, not {action!r}.")
     if target is not None and len(str(target)) > TARGET_CHARACTERS:
@@ -75,7 +99,7 @@ async def record(
     if person:
         organization_id = organization_id or person.organization_id
         user_id = user_id or person.user_id
-    values = {
+    return {
         "id": uuid7(),
         "organization_id": organization_id,
         "user_id": user_id,
@@ -86,7 +110,6 @@ async def record(
         "request_id": request_id.get(),
         "network": network_of(client_address.get()),
     }
-    await write(db, APPEND, values)
 
 
 def network_of(address: str | None) -> str | None:

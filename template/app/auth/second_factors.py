@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access import service as sessions
 from app.access.person import Person
 from app.audit import service as audit
-from app.auth import recovery_codes
+from app.auth import notices, recovery_codes
 from app.auth.models import SecondFactor
 from app.auth.schemas import SignedIn
 from app.auth.settings import public_url
@@ -157,6 +157,7 @@ async def finish(db: AsyncSession, person: Person, kind: str) -> SignedIn:
 
     Call it in the transaction that uses the proof up.
     """
+    await notices.second_step(db, person)
     token, session_id = await sessions.rotate(
         db, person, proved=True, second_factor=True, factor=kind
     )

@@ -1,16 +1,15 @@
 """Signing in, first factor, and proving it again before sensitive actions."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ARRAY, String, func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access import service as sessions
 from app.access.person import Person
 from app.audit import service as audit
-from app.auth import links, passwords, second_factors, totp
-from app.auth.models import Password, SecondFactor
+from app.auth import attempts, links, notices, passwords, second_factors, totp
+from app.auth.models import Password
 from app.auth.schemas import Level, SignedIn
 from app.auth.settings import public_url
 from app.core.db import elevated, transaction
@@ -19,9 +18,6 @@ from app.core.logging import log
 from app.limits import lockout
 from app.mail import service as mail
 from app.users import entrance
-from app.users.models import User
-
-NOBODY = UUID(int=0)
 
 
 class WrongCredentials(Invalid):
@@ -33,14 +29,6 @@ class WrongCredentials(Invalid):
         super().__init__(
             "Wrong address or password, or the account is not activated yet: see your mail."
         )
-
-
-@dataclass(frozen=True)
-class _Account:
-    user_id: UUID
-    entrance: entrance.Entrance
-    hash: str
-    second_factors: tuple[str, ...]
 
 
 class ProveOtherwise(Invalid):
@@ -60,48 +48,33 @@ async def sign_in(
 
     Raises `WrongCredentials`, what `Entrance.enter` raises, or the lockout's `TooMany`.
     """
-    await lockout.check(email, device)
-    async with transaction(elevated=True) as db:
-        account = await _account(db, email)
+    browser = attempts.Browser(address, user_agent, device, replaces)
+    account = await attempts.begin(email, browser)
     good, newer = await passwords.verify(password, account.hash if account else None)
     if account is None or not good:
-        await lockout.failed(email, device)
-        # Recorded for unknown logins too, or the time would tell who has an account.
-        async with transaction() as db:
-            await audit.record(
-                db,
-                "sign-in.failed",
-                organization_id=account.entrance.organization_id if account else None,
-                user_id=account.user_id if account else None,
-            )
-        log.info("sign-in.failed")
-        raise WrongCredentials
+        raise await _refused(email, device, account)
     organization_id = account.entrance.enter()
     # The password was right; guesses at the second factor have limits of their own.
-    await lockout.succeeded(email, device)
-    level: Level = "pending" if account.second_factors else "full"
-    async with transaction(elevated=True) as db:
-        if newer:
-            (await _password(db, account.user_id)).hash = newer
-        await sessions.end_replaced(db, replaces)
-        token, session_id = await sessions.start(
-            db,
-            user_id=account.user_id,
-            organization_id=organization_id,
-            level=level,
-            method="password",
-            address=address,
-            user_agent=user_agent,
-        )
+    started = await attempts.finish(account, organization_id, email, browser, newer=newer)
+    if started is None:
+        raise await _refused(email, device, account)
+    return started
+
+
+async def _refused(
+    email: str, device: str | None, account: attempts.Account | None
+) -> WrongCredentials:
+    await lockout.failed(email, device)
+    # Recorded for unknown logins too, or the time would tell who has an account.
+    async with transaction() as db:
         await audit.record(
             db,
-            "session.started" if level == "full" else "sign-in.password_accepted",
-            organization_id=organization_id,
-            user_id=account.user_id,
-            target=session_id,
+            "sign-in.failed",
+            organization_id=account.entrance.organization_id if account else None,
+            user_id=account.user_id if account else None,
         )
-    known = lockout.new_device(email) if level == "full" else None
-    return SignedIn(token, level, known, account.second_factors)
+    log.info("sign-in.failed")
+    return WrongCredentials()
 
 
 async def start_session(
@@ -124,7 +97,7 @@ async def start_session(
     proof was worth two, and `factor` which the second was; without it whoever has enrolled one is
     asked for it, unless `level` says "full". Raises what `Entrance.enter` does.
     """
-    del device
+    known = lockout.device_name(email, device)
     async with transaction(elevated=True) as db:
         found = await entrance.find(db, user_id, method=method, organization_id=organization_id)
         if found is None:
@@ -133,7 +106,10 @@ async def start_session(
         kinds = await second_factors.kinds(db, user_id)
         if level is None:
             level = "pending" if kinds and not second_factor else "full"
-        await sessions.end_replaced(db, replaces)
+        if level == "full":
+            await notices.signed_in(
+                db, user_id, device=known, address=address, user_agent=user_agent
+            )
         token, session_id = await sessions.start(
             db,
             user_id=user_id,
@@ -144,6 +120,8 @@ async def start_session(
             factor=factor,
             address=address,
             user_agent=user_agent,
+            device=known,
+            replaces=replaces,
         )
         await audit.record(
             db,
@@ -153,8 +131,8 @@ async def start_session(
             target=session_id,
             detail={"method": method},
         )
-    known = lockout.new_device(email) if level == "full" else None
-    return SignedIn(token, level, known, tuple(kinds))
+    new = lockout.new_device(email) if level == "full" else None
+    return SignedIn(token, level, new, tuple(kinds))
 
 
 async def sign_out(db: AsyncSession, person: Person) -> None:
@@ -226,25 +204,3 @@ async def check_password(person: Person, password: str) -> None:
 
 async def _password(db: AsyncSession, user_id: UUID) -> Password:
     return (await db.scalars(select(Password).where(Password.user_id == user_id))).one()
-
-
-async def _account(db: AsyncSession, email: str) -> _Account | None:
-    enrolled = select(SecondFactor.kind).where(SecondFactor.user_id == User.id)
-    kinds = func.array(enrolled.scalar_subquery(), type_=ARRAY(String)).label("kinds")
-    row = (
-        await db.execute(
-            select(User.id, Password.hash, kinds)
-            .join(Password, Password.user_id == User.id)
-            .where(func.lower(User.email) == email.lower(), User.activated_at.is_not(None))
-        )
-    ).one_or_none()
-    # Asked for nobody, too, or the time would tell who has an account.
-    found = await entrance.find(db, row.id if row else NOBODY, method="password")
-    if row is None or found is None:
-        return None
-    return _Account(
-        user_id=row.id,
-        entrance=found,
-        hash=row.hash,
-        second_factors=tuple(sorted(row.kinds)),
-    )

@@ -1,5 +1,6 @@
-"""Connections to the database for limits alone, each statement a transaction of its own.
+"""Connections to the database for single statements, each a transaction of its own.
 
+Limits, sessions and sign-ins use them: a SQL function does in one round trip what would be a dozen.
 In the request's transaction a hit would be forgotten when the request fails, and a slow request
 would hold the row for everyone else.
 """

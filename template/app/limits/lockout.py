@@ -13,7 +13,8 @@ address, or an attacker could clear it with an account of their own.
 Each call is a transaction of its own: the one of a failed sign-in is rolled back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, LiteralString
 from unicodedata import normalize
 from uuid import UUID
@@ -30,24 +31,10 @@ from app.limits.settings import LimitsSettings
 
 DEVICE_COOKIE = "__Host-device"
 
-# An attempt counts when it begins: a hundred at once must not all find the counter at zero.
-BEGIN: LiteralString = """
-INSERT INTO lockouts AS l (id, attempts, unsettled, locked_until, updated_at)
-VALUES (%(id)s, 1, 1, clock_timestamp(), clock_timestamp())
-ON CONFLICT (id) DO UPDATE SET
-    attempts = l.attempts + 1,
-    unsettled = l.unsettled + 1,
-    locked_until = clock_timestamp() + lockout_wait(l.attempts + 1, %(free)s, %(longest)s),
-    updated_at = clock_timestamp()
-WHERE l.locked_until <= clock_timestamp()
-RETURNING attempts
-"""
-WAIT: LiteralString = """
-SELECT extract(epoch FROM locked_until - clock_timestamp())::float8 FROM lockouts WHERE id = %(id)s
-"""
+BEGIN: LiteralString = "SELECT lockout_begin(%(lockout)s, %(free)s, %(longest)s)"
 FAIL: LiteralString = """
 INSERT INTO lockouts AS l (id, attempts, unsettled, locked_until, updated_at)
-VALUES (%(id)s, 1, 0, clock_timestamp(), clock_timestamp())
+VALUES (%(lockout)s, 1, 0, clock_timestamp(), clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET
     attempts = l.attempts + (l.unsettled = 0)::int,
     unsettled = greatest(l.unsettled - 1, 0),
@@ -57,7 +44,7 @@ ON CONFLICT (id) DO UPDATE SET
     updated_at = clock_timestamp()
 RETURNING greatest(extract(epoch FROM locked_until - clock_timestamp()), 0)::float8
 """
-CLEAR: LiteralString = "DELETE FROM lockouts WHERE id = %(id)s"
+CLEAR: LiteralString = "SELECT lockout_clear(%(lockout)s)"
 
 
 class LockedOut(TooMany):
@@ -68,43 +55,50 @@ class LockedOut(TooMany):
 
 async def check(login: str, device: str | None = None) -> None:
     """Begin an attempt; raises `LockedOut`. It counts as failed until `succeeded`."""
+    row = await _fetch(BEGIN, beginning(login, device))
+    if wait := row[0] if row else 1:
+        raise LockedOut(retry_after=wait)
+
+
+def beginning(login: str, device: str | None = None) -> dict[str, Any]:
+    """What the SQL function lockout_begin() wants to know."""
     settings = LimitsSettings.load()
-    values = {
-        "id": _counter(login, device),
+    return {
+        "lockout": counter(login, device),
         "free": settings.lockout_free_attempts,
         "longest": settings.lockout_longest_seconds,
     }
-    if await _fetch(BEGIN, values):
-        return
-    row = await _fetch(WAIT, {"id": values["id"]})
-    raise LockedOut(retry_after=row[0] if row else 0)
 
 
 async def failed(login: str, device: str | None = None) -> float:
     """Count a failure; the seconds until the next attempt is looked at."""
-    settings = LimitsSettings.load()
-    values = {
-        "id": _counter(login, device),
-        "free": settings.lockout_free_attempts,
-        "longest": settings.lockout_longest_seconds,
-    }
-    row = await _fetch(FAIL, values)
+    row = await _fetch(FAIL, beginning(login, device))
     wait: float = row[0] if row else 0.0
     if wait:
-        log.warning("lockout.grown", seconds=round(wait), known_device=_known(login, device))
+        log.warning(
+            "lockout.grown",
+            seconds=round(wait),
+            known_device=device_name(login, device) is not None,
+        )
     return wait
 
 
 async def succeeded(login: str, device: str | None = None) -> None:
     """Forget the failures of this counter, and of no other."""
-    await _fetch(CLEAR, {"id": _counter(login, device)})
+    await _fetch(CLEAR, {"lockout": counter(login, device)})
 
 
 async def _fetch(statement: LiteralString, values: Mapping[str, Any]) -> TupleRow | None:
-    try:
+    with counted():
         return await fetch(statement, values)
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """Around statements that count attempts: one that cannot be counted is not allowed."""
+    try:
+        yield
     except (OperationalError, TimeoutError) as error:
-        # An attempt that cannot be counted is not allowed.
         log.error("lockout.unreachable", error=type(error).__name__)
         raise Unavailable("This is not possible right now; please try again.") from error
 
@@ -115,14 +109,17 @@ def new_device(login: str) -> str:
     return f"{name}.{_proof(login, name)}"
 
 
-def _counter(login: str, device: str | None) -> UUID:
-    name = (device or "").partition(".")[0] if _known(login, device) else ""
+def counter(login: str, device: str | None) -> UUID:
+    """Where the failures are counted: at the known device, or with those of all strangers."""
+    name = device_name(login, device) or ""
     return row_id(f"{_normal(login)}\0{name}", "lockout")
 
 
-def _known(login: str, device: str | None) -> bool:
+def device_name(login: str, device: str | None) -> str | None:
+    """What a browser is called from which the person once signed in; None for strangers."""
     name, _, proof = (device or "").partition(".")
-    return bool(proof) and same(proof.encode(), _proof(login, name).encode())
+    known = bool(proof) and same(proof.encode(), _proof(login, name).encode())
+    return name if known else None
 
 
 def _proof(login: str, name: str) -> str:

@@ -19,8 +19,8 @@ class LimitsSettings(ModuleSettings):
 
     address_per_minute: int = _for_one_address()
     """Requests that one client address may make, over all routes. An IPv6 network of /64 is one."""
-    connections: int = 2
-    """Connections to the database that each process keeps for limits alone."""
+    connections: int = 4
+    """Connections that each process keeps for limits, sign-ins and who asks, one statement each."""
     database_seconds: float = 2.0
     """How long an answer may take before the process limits by itself."""
     remembered: int = 20_000

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.models import Session
 from app.core.errors import Forbidden
-from app.users.models import Membership, OrganizationPolicy, User
 
 
 class AccountSuspended(Forbidden):
@@ -17,6 +15,9 @@ class AccountSuspended(Forbidden):
 
 class NotThisWay(Forbidden):
     """The organisation's policy lets nobody in by this way, or nobody with such an address."""
+
+
+FIND = text("SELECT * FROM find_entrance(:person, :way, :wanted)")
 
 
 @dataclass(frozen=True)
@@ -44,33 +45,6 @@ async def find(
 
     With `organization_id` only that one. None for who belongs nowhere.
     """
-    last_used = (
-        select(func.max(Session.created_at))
-        .where(Session.user_id == user_id, Session.organization_id == Membership.organization_id)
-        .scalar_subquery()
-    )
-    policy = OrganizationPolicy
-    domain = func.lower(func.substring(User.email, "[^@]*$"))
-    allowed = and_(
-        or_(policy.sign_in_methods.is_(None), policy.sign_in_methods.any_() == method),
-        or_(policy.mail_domains.is_(None), policy.mail_domains.any_() == domain),
-    )
-    query = (
-        select(Membership.organization_id, Membership.suspended_at, allowed.label("allowed"))
-        .join(User, User.id == Membership.user_id)
-        .outerjoin(policy, policy.organization_id == Membership.organization_id)
-        .where(Membership.user_id == user_id)
-        .order_by(
-            Membership.suspended_at.is_not(None),
-            ~allowed,
-            last_used.desc().nulls_last(),
-            Membership.created_at,
-        )
-        .limit(1)
-    )
-    if organization_id:
-        query = query.where(Membership.organization_id == organization_id)
-    row = (await db.execute(query)).one_or_none()
-    if row is None:
-        return None
-    return Entrance(row.organization_id, row.suspended_at is not None, row.allowed)
+    values = {"person": user_id, "way": method, "wanted": organization_id}
+    row = (await db.execute(FIND, values)).one_or_none()
+    return Entrance(*row) if row else None

@@ -67,6 +67,8 @@ class User(Base):
     email: Mapped[str] = mapped_column(String(254))
     display_name: Mapped[str] = mapped_column(String(120))
     activated_at: Mapped[datetime | None]
+    signed_in_at: Mapped[datetime | None]
+    """The first time; until then no browser is a new one."""
     """When the mail address was confirmed; before that nobody signs in."""
 
 

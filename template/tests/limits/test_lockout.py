@@ -64,7 +64,7 @@ async def test_twenty_failures_at_once_count_twenty(login):
     await asyncio.gather(*(lockout.failed(login) for _ in range(20)))
 
     async with transaction() as db:
-        row = await db.get_one(Lockout, lockout._counter(login, None))
+        row = await db.get_one(Lockout, lockout.counter(login, None))
     assert row.attempts == 20
 
 
@@ -161,7 +161,7 @@ async def test_a_login_left_alone_for_a_day_starts_afresh(login):
     await forget()
     assert await wait_of(login) > 0
     async with transaction() as db:
-        row = Lockout.id == lockout._counter(login, None)
+        row = Lockout.id == lockout.counter(login, None)
         await db.execute(update(Lockout).where(row).values(updated_at=now() - timedelta(days=2)))
 
     await forget()

@@ -59,6 +59,29 @@ BEGIN
 END $$
 """
 
+# Ends the session that the browser held before, and begins one. As app_auth.
+START_SESSION = """
+CREATE FUNCTION start_session(
+    session_id uuid, token bytea, replaced bytea, person uuid, organization uuid, level varchar,
+    method varchar, second_factor boolean, factor varchar, moment timestamptz, idle int,
+    lasting int, address varchar, user_agent varchar, device varchar
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF replaced IS NOT NULL THEN
+        UPDATE sessions s SET revoked_at = moment
+        WHERE s.token_digest = replaced AND s.revoked_at IS NULL;
+    END IF;
+    INSERT INTO sessions (
+        id, token_digest, user_id, organization_id, level, method, second_factor, factor,
+        authenticated_at, last_seen_at, idle_seconds, expires_at, address, user_agent, device
+    ) VALUES (
+        session_id, token, person, organization, level, method, second_factor, factor,
+        moment, moment, idle, moment + make_interval(secs => lasting), address, user_agent, device
+    );
+END
+$$
+"""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -78,6 +101,7 @@ def upgrade() -> None:
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("address", sa.String(45), nullable=False),
         sa.Column("user_agent", sa.String(200), nullable=False),
+        sa.Column("device", sa.String(22)),
         sa.Column("revoked_at", MOMENT),
         sa.PrimaryKeyConstraint("id", name="pk_sessions"),
         sa.UniqueConstraint("token_digest", name="uq_sessions_token_digest"),
@@ -93,10 +117,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_sessions_user_id", "sessions", ["user_id"])
     protect_auth("sessions")
+    op.execute(START_SESSION)
+    op.execute("REVOKE EXECUTE ON FUNCTION start_session FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION start_session TO app_auth")
     op.execute(OPEN_SESSION)
     give_function("open_session(bytea)", to="app_auth", callers="app")
 
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION open_session(bytea)")
+    op.execute("DROP FUNCTION start_session")
     op.drop_table("sessions")

@@ -12,6 +12,81 @@ down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
 
+# The first half of a sign-in, in one round trip: begins an attempt, then looks the account up. The
+# same is asked for nobody, or the time would tell who has an account. `strange` is a browser at a
+# place that the person did not sign in from for a day.
+BEGIN = """
+CREATE FUNCTION sign_in_begin(
+    login text, lockout uuid, free int, longest int, address text, user_agent text
+) RETURNS TABLE (
+    wait float8, user_id uuid, email varchar, display_name varchar, hash varchar,
+    second_factors varchar[], organization_id uuid, suspended boolean, allowed boolean,
+    first boolean, strange boolean
+) LANGUAGE plpgsql AS $$
+DECLARE nobody CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+BEGIN
+    wait := lockout_begin(lockout, free, longest);
+    IF wait = 0 THEN
+        PERFORM set_config('role', 'app_auth', true);
+        SELECT u.id, u.email, u.display_name, p.hash, u.signed_in_at IS NULL, array(
+                   SELECT f.kind FROM second_factors f WHERE f.user_id = u.id ORDER BY f.kind
+               )
+          INTO user_id, email, display_name, hash, first, second_factors
+          FROM users u JOIN passwords p ON p.user_id = u.id
+         WHERE lower(u.email) = login AND u.activated_at IS NOT NULL;
+        SELECT e.organization_id, e.suspended, e.allowed INTO organization_id, suspended, allowed
+          FROM find_entrance(coalesce(user_id, nobody), 'password', NULL) e;
+        strange := is_strange(coalesce(user_id, nobody), address, user_agent);
+    END IF;
+    RETURN NEXT;
+END
+$$
+"""
+STRANGE = """
+CREATE FUNCTION is_strange(person uuid, place text, browser text) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN NOT EXISTS (
+        SELECT FROM sessions s WHERE s.user_id = person AND s.level = 'full'
+        AND s.address = place AND s.user_agent = browser AND s.created_at > now() - interval '1 day'
+    );
+END
+$$
+"""
+# The second half: all that follows from the right password, in one transaction. False when the
+# password was changed meanwhile. What locks the chain of the audit log comes last.
+FINISH = """
+CREATE FUNCTION sign_in_finish(
+    lockout uuid, verified varchar, newer varchar, first boolean,
+    session_id uuid, token bytea, replaced bytea, person uuid, organization uuid, level varchar,
+    method varchar, second_factor boolean, factor varchar, moment timestamptz, idle int,
+    lasting int, address varchar, user_agent varchar, device varchar,
+    event_id uuid, action text, detail jsonb, request text, network text
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('role', 'app_auth', true);
+    PERFORM FROM passwords p WHERE p.user_id = person AND p.hash = verified FOR SHARE;
+    IF NOT FOUND THEN RETURN false; END IF;
+    PERFORM lockout_clear(lockout);
+    IF newer IS NOT NULL THEN
+        UPDATE passwords p SET hash = newer WHERE p.user_id = person;
+    END IF;
+    IF first AND level = 'full' THEN
+        UPDATE users u SET signed_in_at = moment WHERE u.id = person;
+    END IF;
+    PERFORM start_session(
+        session_id, token, replaced, person, organization, level, method, second_factor, factor,
+        moment, idle, lasting, address, user_agent, device
+    );
+    PERFORM audit_append(
+        event_id, organization, person, NULL, action, session_id::text, detail, request, network
+    );
+    RETURN true;
+END
+$$
+"""
+FUNCTIONS = "sign_in_begin, sign_in_finish, is_strange"
+
 
 def _table(name: str, *columns: sa.Column[object], unique: Sequence[str] = ()) -> None:
     op.create_table(
@@ -63,9 +138,15 @@ def upgrade() -> None:
     op.create_unique_constraint(
         "uq_one_time_links_token_digest", "one_time_links", ["token_digest"]
     )
+    # They work as whoever calls them, and become app_auth by themselves as the app does.
+    for function in (STRANGE, BEGIN, FINISH):
+        op.execute(function)
+    op.execute(f"REVOKE EXECUTE ON FUNCTION {FUNCTIONS} FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION {FUNCTIONS} TO app, app_auth")
 
 
 def downgrade() -> None:
+    op.execute(f"DROP FUNCTION {FUNCTIONS}")
     for table in (
         "one_time_links",
         "recovery_codes",

@@ -48,6 +48,36 @@ LANGUAGE sql IMMUTABLE RETURN make_interval(secs =>
 )
 """
 
+# Begins an attempt: the seconds to wait, 0 when it may go on. It counts when it begins: a hundred
+# at once must not all find the counter at zero.
+BEGIN = """
+CREATE FUNCTION lockout_begin(counter uuid, free int, longest int) RETURNS float8
+LANGUAGE plpgsql AS $$
+DECLARE until timestamptz;
+BEGIN
+    INSERT INTO lockouts AS l (id, attempts, unsettled, locked_until, updated_at)
+    VALUES (counter, 1, 1, clock_timestamp(), clock_timestamp())
+    ON CONFLICT (id) DO UPDATE SET
+        attempts = l.attempts + 1,
+        unsettled = l.unsettled + 1,
+        locked_until = clock_timestamp() + lockout_wait(l.attempts + 1, free, longest),
+        updated_at = clock_timestamp()
+    WHERE l.locked_until <= clock_timestamp();
+    IF FOUND THEN RETURN 0; END IF;
+    SELECT l.locked_until INTO until FROM lockouts l WHERE l.id = counter;
+    RETURN greatest(coalesce(extract(epoch FROM until - clock_timestamp()), 0), 0.001);
+END
+$$
+"""
+CLEAR = """
+CREATE FUNCTION lockout_clear(counter uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM lockouts l WHERE l.id = counter;
+END
+$$
+"""
+FUNCTIONS = "take_from_limit, lockout_wait, lockout_begin, lockout_clear"
+
 MOMENT = sa.DateTime(timezone=True)
 
 
@@ -73,15 +103,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_lockouts"),
     )
     op.create_index("ix_lockouts_updated_at", "lockouts", ["updated_at"])
-    op.execute(TAKE)
-    op.execute(WAIT)
-    op.execute("REVOKE EXECUTE ON FUNCTION take_from_limit, lockout_wait FROM PUBLIC")
-    op.execute("GRANT EXECUTE ON FUNCTION take_from_limit, lockout_wait TO app")
+    for function in (TAKE, WAIT, BEGIN, CLEAR):
+        op.execute(function)
+    op.execute(f"REVOKE EXECUTE ON FUNCTION {FUNCTIONS} FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION {FUNCTIONS} TO app")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON rate_limits, lockouts TO app")
+    # For the statement that ends a sign-in: it clears the counter together with all it writes.
+    op.execute("GRANT SELECT, DELETE ON lockouts TO app_auth")
+    op.execute("GRANT EXECUTE ON FUNCTION lockout_clear TO app_auth")
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION lockout_wait")
-    op.execute("DROP FUNCTION take_from_limit")
+    op.execute(f"DROP FUNCTION {FUNCTIONS}")
     op.drop_table("lockouts")
     op.drop_table("rate_limits")

@@ -10,6 +10,30 @@ down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
 
+# Of a person's organisations one that lets in by this way, the last one used first. As app_auth.
+ENTRANCE = """
+CREATE FUNCTION find_entrance(person uuid, way text, wanted uuid)
+RETURNS TABLE (organization_id uuid, suspended boolean, allowed boolean)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT m.organization_id, m.suspended_at IS NOT NULL, a.allowed
+      FROM memberships m
+      JOIN users u ON u.id = m.user_id
+      LEFT JOIN organization_policies p ON p.organization_id = m.organization_id
+      CROSS JOIN LATERAL (SELECT coalesce(way = ANY (p.sign_in_methods), true) AND coalesce(
+          lower(substring(u.email FROM '[^@]*$')) = ANY (p.mail_domains), true
+      )) a (allowed)
+     WHERE m.user_id = person AND (wanted IS NULL OR m.organization_id = wanted)
+     ORDER BY m.suspended_at IS NOT NULL, NOT a.allowed, (
+           SELECT max(s.created_at) FROM sessions s
+           WHERE s.user_id = person AND s.organization_id = m.organization_id
+       ) DESC NULLS LAST, m.created_at
+     LIMIT 1;
+END
+$$
+"""
+
 
 def _row() -> list[sa.Column[object]]:
     return [
@@ -25,6 +49,7 @@ def upgrade() -> None:
         sa.Column("email", sa.String(254), nullable=False),
         sa.Column("display_name", sa.String(120), nullable=False),
         sa.Column("activated_at", MOMENT),
+        sa.Column("signed_in_at", MOMENT),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
     )
     op.create_index("uq_users_email", "users", [sa.text("lower(email)")], unique=True)
@@ -154,6 +179,9 @@ def upgrade() -> None:
     open_to_auth("invitations")
     _protect_organizations()
     _protect_users()
+    op.execute(ENTRANCE)
+    op.execute("REVOKE EXECUTE ON FUNCTION find_entrance FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION find_entrance TO app_auth")
 
 
 def _protect_organizations() -> None:
@@ -184,6 +212,7 @@ def _protect_users() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP FUNCTION find_entrance")
     tables = (
         "invitations",
         "memberships",
