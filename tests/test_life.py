@@ -147,3 +147,66 @@ def test_a_project_with_edits_and_a_module_of_its_own_lives_on(tmp_path: Path) -
     assert (project / "app" / "web" / "render.py").read_bytes() == (
         fresh / "app" / "web" / "render.py"
     ).read_bytes()
+
+
+ONE = """
+import anyio
+from app.auth import administrator
+
+async def main():
+    await administrator.create("ada@example.com", "Ada Lovelace", "correct horse battery staple 42")
+
+anyio.run(main)
+"""
+MANY = """
+import anyio
+import httpx2
+from app.main import create_app
+
+async def main():
+    app = create_app()
+    async with app.router.lifespan_context(app):
+        async with httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app), base_url="http://localhost:8000"
+        ) as browser:
+            form = {"email": "ada@example.com", "password": "correct horse battery staple 42"}
+            answer = await browser.post("/api/auth/sign-in", json=form)
+            assert answer.status_code == 200, answer.text
+            cookies = "; ".join(one.split(";")[0] for one in answer.headers.get_list("set-cookie"))
+            headers = {"Cookie": cookies, "X-CSRF-Token": answer.json()["csrf_token"]}
+            answer = await browser.get("/api/organizations", headers=headers)
+            before = [(one["name"], one["role"], one["current"]) for one in answer.json()]
+            answer = await browser.post(
+                "/api/organizations", json={"name": "A second one"}, headers=headers
+            )
+            print(before, answer.status_code)
+
+anyio.run(main)
+"""
+
+
+@pytest.mark.usefixtures("fast_copier")
+def test_a_project_for_one_organisation_comes_to_serve_many(tmp_path: Path) -> None:
+    source = make_releases(tmp_path / "eighty", look_older)
+    project = copy(source, tmp_path / "project", NEW, project_name="Engines", tenancy="one")
+    run(project, "make", "setup")
+    app(project, "db", "upgrade")
+    python(project, ONE)
+    commit_all(project)
+    assert not (project / "app" / "organizations").exists()
+
+    update(project, data={"tenancy": "many"}, vcs_ref=copier.VcsRef.CURRENT)
+
+    assert not refused(project)
+    run(project, "make", "setup")
+    app(project, "db", "upgrade")
+    app(project, "db", "check")
+    assert "[('Engines', 'admin', True)] 201" in python(project, MANY)
+    commit_all(project)
+
+    update(project, data={"tenancy": "one"}, vcs_ref=copier.VcsRef.CURRENT)
+
+    assert not refused(project)
+    assert not (project / "app" / "organizations").exists()
+    app(project, "db", "upgrade")
+    app(project, "db", "check")
