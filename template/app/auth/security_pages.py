@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from app.access.person import Person
 from app.auth import cookies, passwords, second_factors, security, sign_in, totp
-from app.auth.cards import cards
 from app.auth.dependencies import ProvenSelf, Self, SelfDetached
 from app.auth.devices import device_name
 from app.auth.factor_pages import SECURITY as PAGE
@@ -21,6 +20,7 @@ from app.auth.settings import PasswordSettings
 from app.core.db import Database
 from app.core.errors import NotFound, Problem
 from app.web import flash
+from app.web.cards import cards
 from app.web.form_pages import render_form
 from app.web.forms import Form, blank, read
 

@@ -8,7 +8,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from app.access.access import public
 from app.access.person import Person
 from app.auth import cookies, links, reset, second_factors, sign_in, sign_up, totp
-from app.auth.cards import cards
 from app.auth.dependencies import (
     LINKS,
     RESETS,
@@ -27,6 +26,7 @@ from app.auth.sign_up_pages import expired, inbox, without_referrer
 from app.core.db import Database
 from app.core.errors import Problem
 from app.web import flash, render
+from app.web.cards import cards
 from app.web.form_pages import render_form
 from app.web.forms import Form, blank, read
 

@@ -8,6 +8,7 @@ from app.core.db import Database, elevated
 from app.mail import service
 from app.mail.dependencies import inbox_only
 from app.mail.html import paragraphs
+from app.modules import parts
 from app.web import render
 
 router = APIRouter(
@@ -22,7 +23,8 @@ async def show_inbox(request: Request, db: Database, to: str = "") -> HTMLRespon
     """The mail that this app would have sent."""
     async with elevated(db):
         letters = await service.inbox(db, to)
-    return render(request, "mail/inbox.html", letters=letters, to=to)
+    others = [link for part in parts("pages") for link in getattr(part, "STAND_INS", ())]
+    return render(request, "mail/inbox.html", letters=letters, to=to, others=others)
 
 
 @router.get("/{message_id}")

@@ -1,3 +1,5 @@
+from uuid import UUID
+
 from fastapi import APIRouter, Depends, Response
 
 from app.access.access import public
@@ -6,6 +8,7 @@ from app.auth.dependencies import Pending, ProvenSelf, SelfDetached
 from app.auth.schemas import SessionState
 from app.auth.second_factors import NotEnrolled
 from app.core.db import Database, elevated
+from app.core.errors import NotFound
 from app.core.problems import may
 from app.sms_codes import messages, service
 from app.sms_codes.budgets import BudgetSpent
@@ -21,6 +24,8 @@ from app.sms_codes.schemas import (
     ProofIn,
     TextOut,
 )
+from app.users import service as members
+from app.users.dependencies import Reader
 
 router = APIRouter()
 account = APIRouter(prefix="/api/account/phone", tags=["phone"])
@@ -31,6 +36,14 @@ dev = APIRouter(
     dependencies=[public(), Depends(texts_only)],
     include_in_schema=False,
 )
+
+
+@router.get("/api/users/{user_id}/phone", tags=["users"], responses=may(NotFound))
+async def read_phone_of(user_id: UUID, db: Database, _: Reader) -> PhoneOut | None:
+    """The confirmed number of a member, masked for administrators, too."""
+    await members.member(db, user_id)
+    phone = await service.read_in(db, user_id)
+    return PhoneOut.model_validate(phone) if phone else None
 
 
 @account.get("")

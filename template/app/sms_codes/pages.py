@@ -7,6 +7,9 @@ from app.sms_codes import account_pages, messages, sign_in_pages
 from app.sms_codes.dependencies import texts_only
 from app.web import render
 
+STAND_INS = [("Text messages", "/dev/texts")]
+"""Beside the dev inbox of mail."""
+
 router = APIRouter(include_in_schema=False)
 dev = APIRouter(prefix="/dev/texts", dependencies=[public(), Depends(texts_only)])
 

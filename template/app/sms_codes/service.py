@@ -14,7 +14,7 @@ from app.auth import second_factors, sign_in
 from app.auth.schemas import SignedIn
 from app.core.clock import now
 from app.core.crypto import decrypt, encrypt
-from app.core.db import transaction
+from app.core.db import elevated, transaction
 from app.core.errors import Conflict
 from app.core.ids import uuid7
 from app.core.settings import answers, get_settings
@@ -86,6 +86,12 @@ class Confirmed:
 
 async def read(user_id: UUID) -> Phone | None:
     async with transaction(elevated=True) as db:
+        return await read_in(db, user_id)
+
+
+async def read_in(db: AsyncSession, user_id: UUID) -> Phone | None:
+    """The same in the caller's transaction, whose organisation's member this is."""
+    async with elevated(db):
         row = await _row(db, user_id)
         if row is None:
             return None

@@ -15,6 +15,7 @@ from app.users import organization_pages, role_pages, roles, service
 from app.users.dependencies import InviteLimit, Manager, Reader, Self
 from app.users.schemas import InvitationIn, ProfileChange, RoleChange
 from app.web import flash, render
+from app.web.cards import cards
 from app.web.form_pages import render_form
 from app.web.forms import Form, blank, read
 from app.web.navigation import ACCOUNT, Link
@@ -158,6 +159,7 @@ async def show_person(
         form=blank(role=member.role),
         choices=await roles.choices(db, person),
         roles=await roles.names(db),
+        cards=await cards("member_card", db, user_id),
     )
 
 

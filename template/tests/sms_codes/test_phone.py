@@ -8,6 +8,7 @@ from sqlalchemy import text
 from app.core import db
 from app.core.crypto import Undecipherable, decrypt
 from app.mail import service as mail
+from app.users.models import OrganizationPolicy
 from tests.factories import make_user, sign_in
 from tests.sms_codes.conftest import code_in, new_number
 
@@ -287,3 +288,41 @@ async def test_removing_the_account_takes_everything_along(client, ada, texts_to
         for table in ("phone_numbers", "sms_codes", "sms_messages"):
             query = text(f"SELECT count(*) FROM {table} WHERE user_id = :u")
             assert await session.scalar(query, {"u": ada.user_id}) == 0
+
+
+async def test_administrators_see_a_member_s_number_masked_and_nobody_else_s(
+    client, ada, texts_to, new_browser
+):
+    number, _ = await put(client, texts_to)
+    path = f"/api/users/{ada.user_id}/phone"
+    assert (await client.get(path)).status_code == 403, "members do not see members"
+    async with new_browser() as office:
+        await sign_in(office, await make_user(ada.organization_id, role="admin"))
+        answer = await office.get(path)
+        assert answer.json()["number"] == f"+49 ••• {number[-2:]}"
+        assert number[3:] not in answer.text
+        page = await office.get(f"/admin/users/{ada.user_id}")
+        if page.status_code == 200:  # with a web UI
+            assert f"+49 ••• {number[-2:]}" in page.text
+            assert number[3:] not in page.text
+    async with new_browser() as elsewhere:
+        await sign_in(elsewhere, await make_user(role="admin"))
+        assert (await elsewhere.get(path)).status_code == 404
+
+
+async def test_an_organisation_can_accept_no_texted_codes_as_second_factor(
+    client, ada, texts_to, new_browser
+):
+    await put(client, texts_to, second_factor=True)
+    assert (await client.get("/api/me")).json()["second_factor"] is True
+    async with db.transaction(organization_id=ada.organization_id) as session:
+        session.add(
+            OrganizationPolicy(
+                organization_id=ada.organization_id,
+                second_factor="everyone",
+                second_factors=["totp"],
+            )
+        )
+    answer = await client.get("/api/conversations")
+    assert (await client.get("/api/me")).json()["second_factor"] is False
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/second-factor-required")

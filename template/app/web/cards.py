@@ -1,4 +1,4 @@
-"""Cards that other modules put on our pages.
+"""Cards that other modules put on a page.
 
 A module has a file with `ORDER: int` and `async def card(...)`, which gives the name of a template
 and its values, found there as `card`, or None. The file names the page:
@@ -6,6 +6,7 @@ and its values, found there as `card`, or None. The file names the page:
 account_card.py   card(person)         /account/security: what belongs to an account
 confirm_card.py   card(person, next)   /confirm: another way to prove it again
 sign_in_card.py   card(next)           /sign-in: another way to sign in
+member_card.py    card(db, user_id)    /admin/users/...: what administrators see of a member
 
 `next` is where someone wanted to go, or "".
 """
