@@ -62,15 +62,16 @@ class Person:
 
 async def identify(db: AsyncSession, token: str) -> Person | None:
     """Find the session, and set person and organisation for the transaction. One round trip."""
-    return _person((await db.execute(OPEN, {"token": digest(token)})).one_or_none())
+    return person_of((await db.execute(OPEN, {"token": digest(token)})).one_or_none())
 
 
 async def identify_alone(token: str) -> Person | None:
     """The same as a statement of its own: no transaction begins, and nothing is set."""
-    return _person(await fetch(OPEN_ALONE, {"token": digest(token)}))
+    return person_of(await fetch(OPEN_ALONE, {"token": digest(token)}))
 
 
-def _person(row: Sequence[Any] | None) -> Person | None:
+def person_of(row: Sequence[Any] | None) -> Person | None:
+    """What a row of open_session says."""
     if not row:
         return None
     *_, permissions = row
