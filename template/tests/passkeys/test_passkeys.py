@@ -166,6 +166,7 @@ async def test_nobody_touches_the_passkeys_of_others(owner, new_browser):
     assert (await owner.client.get("/api/passkeys")).json() == [one]
 
 
+@pytest.mark.asvs("7.5.1")
 async def test_adding_and_removing_need_a_fresh_proof(owner):
     [one] = (await owner.client.get("/api/passkeys")).json()
     await let_proof_age(owner.someone)

@@ -12,6 +12,7 @@ from tests.passkeys.conftest import Owner, audited, let_proof_age, new_owner, ru
 from tests.passkeys.soft_authenticator import SoftAuthenticator, data, text
 
 
+@pytest.mark.asvs("6.3.3")
 async def test_a_passkey_alone_signs_in_and_counts_as_two_factors(owner, configure):
     configure(SESSION_SECOND_FACTOR="everyone")
     await owner.leave()
@@ -54,6 +55,7 @@ async def test_a_recovery_code_stands_in_for_a_lost_passkey(client):
     assert (await client.post("/api/auth/second-factor", json=form)).json()["level"] == "full"
 
 
+@pytest.mark.asvs("7.5.1")
 async def test_a_passkey_opens_sensitive_actions_again(owner):
     await let_proof_age(owner.someone)
     assert (await owner.client.post("/api/passkeys/options")).status_code == 403
@@ -81,6 +83,7 @@ async def test_what_was_signed_elsewhere_or_for_someone_else_is_refused(owner, p
     assert (await owner.use(purpose)).status_code == 200, "and the right one is accepted"
 
 
+@pytest.mark.asvs("6.3.3")
 @pytest.mark.parametrize("purpose", ["sign-in", "second-factor", "confirm"])
 async def test_an_owner_whom_the_device_did_not_check_is_refused(owner, purpose):
     await arrive_at(owner, purpose)
@@ -101,6 +104,7 @@ async def test_an_answer_counts_once(owner, purpose):
     assert (await owner.send(purpose, made)).status_code in {401, 422}
 
 
+@pytest.mark.asvs("6.5.1")
 async def test_of_twenty_uses_of_an_answer_at_once_one_succeeds(owner):
     await owner.leave()
     made = owner.authenticator.get(await owner.options("sign-in"))
@@ -120,6 +124,7 @@ async def test_a_challenge_that_we_did_not_give_is_refused(owner):
     assert answer.json()["type"] == "/problems/challenge-expired"
 
 
+@pytest.mark.asvs("6.5.5")
 async def test_a_challenge_is_good_for_five_minutes(owner):
     await owner.leave()
     made = owner.authenticator.get(await owner.options("sign-in"))
@@ -262,6 +267,7 @@ async def test_an_organisation_that_forbids_passkeys_lets_nobody_in_by_them(owne
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-this-way")
 
 
+@pytest.mark.asvs("7.2.4")
 async def test_the_session_that_the_browser_had_before_ends(owner):
     before = await sessions_of(owner.someone)
     made = owner.authenticator.get(await owner.options("sign-in"))
