@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 
 from app.auth import cookies
 from app.core.db import Database
+from app.core.problems import may
 from app.organizations import joining, ownership, service
 from app.organizations.dependencies import AnswerLimit, CreateLimit, Founder, Owner, Self
 from app.organizations.schemas import (
@@ -17,6 +18,7 @@ from app.organizations.schemas import (
     NewOrganization,
     NewOwner,
 )
+from app.users.service import AlreadyMember, InvitationExpired
 
 router = APIRouter(prefix="/api/organizations", tags=["organizations"])
 
@@ -39,7 +41,7 @@ async def list_organizations(db: Database, person: Self) -> Sequence[service.Min
     return await service.mine(db, person)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=may(service.TooManyOrganizations))
 async def create_organization(
     wanted: NewOrganization, response: Response, db: Database, person: Founder, _: CreateLimit
 ) -> Entered:
@@ -53,7 +55,7 @@ async def list_my_invitations(db: Database, person: Self) -> Sequence[joining.In
     return await joining.open_for(db, person)
 
 
-@router.post("/invitations/{invitation_id}/accept")
+@router.post("/invitations/{invitation_id}/accept", responses=may(InvitationExpired, AlreadyMember))
 async def accept_invitation(
     invitation_id: UUID, db: Database, person: Self, _: AnswerLimit
 ) -> Joined:
@@ -61,7 +63,9 @@ async def accept_invitation(
     return Joined(organization_id=await joining.accept(db, person, invitation_id))
 
 
-@router.post("/invitations/{invitation_id}/decline", status_code=204)
+@router.post(
+    "/invitations/{invitation_id}/decline", status_code=204, responses=may(InvitationExpired)
+)
 async def decline_invitation(
     invitation_id: UUID, db: Database, person: Self, _: AnswerLimit
 ) -> None:
@@ -69,13 +73,13 @@ async def decline_invitation(
     await joining.decline(db, person, invitation_id)
 
 
-@router.post("/current/leave")
+@router.post("/current/leave", responses=may(service.OnlyOrganization))
 async def leave_organization(response: Response, db: Database, person: Self) -> Left:
     """Leave the current organisation; the session goes on in another that lets it in."""
     return _left(response, await service.leave(db, person))
 
 
-@router.put("/current/owner", status_code=204)
+@router.put("/current/owner", status_code=204, responses=may(ownership.CannotOwn))
 async def transfer_ownership(wanted: NewOwner, db: Database, person: Owner) -> None:
     """Make another member the owner of the current organisation."""
     await ownership.transfer(db, person, wanted.user_id)

@@ -4,7 +4,7 @@ import pytest
 
 from app.access.access import Public, markers, routes
 
-MOST = 31  # One more than the widest of these limits.
+MOST = 121  # One more than the widest of these limits.
 
 
 @pytest.mark.asvs("2.4.1")
@@ -23,6 +23,8 @@ async def test_a_stranger_cannot_go_on_trying_at_any_route(app, new_browser):
             for _ in range(MOST):
                 browser.cookies.clear()  # without them no token against forgery is asked for
                 last = await browser.request(method, address, json={})
+                if last.status_code == 429:
+                    break
         if last.status_code != 429:
             unlimited.append((method, path, last.status_code))
     assert unlimited == []
