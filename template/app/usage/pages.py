@@ -13,12 +13,13 @@ from app.access.access import allow
 from app.access.person import Person
 from app.core.clock import now
 from app.core.db import Database
-from app.usage import reports
+from app.usage import budget_pages, reports
 from app.usage.reports import Allowance, Line
 from app.web import render
 from app.web.navigation import ACCOUNT, Link
 
 router = APIRouter(include_in_schema=False)
+router.include_router(budget_pages.router)
 
 NAVIGATION = [
     Link("Usage", "/usage", "usage.read_own", ACCOUNT, "chart", 30),

@@ -98,7 +98,7 @@ async def reserve(
         "microdollars": wanted.microdollars,
         "price_known": price_known,
         "seconds": seconds,
-        **_settings_limits(),
+        **settings_limits(),
     }
     try:
         row = await fetch(RESERVE, values)
@@ -135,7 +135,8 @@ def _settling(of: Reservation, state: str, used: Used, outcome: str) -> dict[str
     }
 
 
-def _settings_limits() -> dict[str, int | None]:
+def settings_limits() -> dict[str, int | None]:
+    """What binds whom no administrator has set a budget for."""
     settings = UsageSettings.load()
     return {
         "person_hour": settings.person_tokens_per_hour,
@@ -173,7 +174,7 @@ async def limits(
         .where(UsageLimit.organization_id == organization_id)
         .where((UsageLimit.user_id == user_id) | UsageLimit.user_id.is_(None))
     )
-    found = _settings_limits()
+    found = settings_limits()
     for row in rows:
         holder = "person" if row.user_id else "organization"
         given = {
@@ -183,6 +184,25 @@ async def limits(
         }
         found |= {f"{holder}_{period}": most for period, most in given.items() if most is not None}
     return found
+
+
+async def own_limits(
+    db: AsyncSession, organization_id: UUID, user_id: UUID | None
+) -> dict[str, int | None]:
+    """What was set for this person, or with no `user_id` for the organisation."""
+    row = await db.scalar(
+        select(UsageLimit)
+        .where(UsageLimit.organization_id == organization_id)
+        .where(UsageLimit.user_id.is_not_distinct_from(user_id))
+    )
+    names = ("tokens_per_hour", "tokens_per_day", "microdollars_per_month")
+    return {name: getattr(row, name) if row else None for name in names}
+
+
+async def people(db: AsyncSession, *, most: int) -> list[tuple[UUID, str]]:
+    """Who may get a budget of their own, by name."""
+    rows = await db.execute(select(PEOPLE).order_by(PEOPLE.c.display_name, PEOPLE.c.id).limit(most))
+    return [(row.id, row.display_name) for row in rows]
 
 
 async def set_limit(

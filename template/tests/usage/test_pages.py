@@ -5,6 +5,8 @@ import pytest
 from sqlalchemy import text
 
 from app.core import db
+from app.core.errors import TooMany
+from app.usage.service import TokensSpent
 from tests.factories import Someone, make_organization, make_user, sign_in
 from tests.usage.conftest import Till, limit, person_of
 
@@ -112,3 +114,82 @@ async def test_a_month_that_is_none_is_refused(client, team, month):
 async def test_before_anything_was_asked_the_page_says_so(client, team):
     await sign_in(client, team[1])
     assert "You asked no model in" in (await client.get("/usage")).text
+
+
+async def budgets(client: httpx2.AsyncClient, **fields: str) -> httpx2.Response:
+    return await client.post(
+        "/admin/usage/budgets", data=fields, headers={"Accept": "text/html"}, follow_redirects=True
+    )
+
+
+async def test_an_administrator_sets_the_organisations_budget_and_it_holds_at_once(client, team):
+    admin, member = team
+    await sign_in(client, admin)
+    page = await budgets(client, tokens_per_hour="150", dollars_per_month="0.5")
+    assert "The budgets hold from the next call on." in page.text
+    assert re.search(
+        r'name="tokens_per_hour"[^>]*value="150"|value="150"[^>]*tokens_per_hour', page.text
+    )
+    till = Till(person_of(member))
+    await till.reserve(100, 100)
+    with pytest.raises(TokensSpent):
+        await till.reserve(100, 100)
+    with pytest.raises(TooMany):
+        await till.reserve(1, 500_000)
+    # Fields left empty give back what the settings say.
+    await budgets(client)
+    await till.reserve(100, 500_000)
+
+
+async def test_an_administrator_sets_the_budget_of_one_person(client, team):
+    admin, member = team
+    await sign_in(client, admin)
+    page = await client.get(
+        f"/admin/usage/budgets?user_id={member.user_id}", headers={"Accept": "text/html"}
+    )
+    assert "Budgets of Grace Hopper" in page.text
+    await budgets(client, user_id=str(member.user_id), tokens_per_day="0")
+    with pytest.raises(TokensSpent):
+        await Till(person_of(member)).reserve(1, 1)
+    await Till(person_of(admin)).reserve(1, 1)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tokens_per_hour": "-1"},
+        {"tokens_per_hour": "many"},
+        {"dollars_per_month": "-0.01"},
+        {"dollars_per_month": "NaN"},
+        {"dollars_per_month": "1e99"},
+    ],
+)
+async def test_a_budget_that_is_none_is_told_at_its_field_and_changes_nothing(client, team, fields):
+    admin, member = team
+    await sign_in(client, admin)
+    await budgets(client, tokens_per_hour="150")
+    page = await budgets(client, **fields)
+    assert page.status_code == 422
+    assert "field-error" in page.text
+    with pytest.raises(TokensSpent):
+        await Till(person_of(member)).reserve(200, 1)
+
+
+async def test_budgets_of_other_organisations_cannot_be_seen_or_set(client, team):
+    admin, _ = team
+    other = await make_user(password=False)
+    await sign_in(client, admin)
+    address = f"/admin/usage/budgets?user_id={other.user_id}"
+    assert (await client.get(address, headers={"Accept": "text/html"})).status_code == 404
+    assert (
+        await budgets(client, user_id=str(other.user_id), tokens_per_day="0")
+    ).status_code == 404
+    await Till(person_of(other)).reserve(1, 1)
+
+
+async def test_only_administrators_reach_the_budgets(client, team):
+    _, member = team
+    await sign_in(client, member)
+    page = await client.get("/admin/usage/budgets", headers={"Accept": "text/html"})
+    assert page.status_code == 403
+    assert (await budgets(client, tokens_per_hour="1")).status_code == 403

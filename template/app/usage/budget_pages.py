@@ -1,0 +1,121 @@
+"""Where administrators set the budgets of the organisation and of one person."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access.access import allow
+from app.access.person import Person
+from app.core.db import Database
+from app.core.errors import NotFound
+from app.usage import service
+from app.usage.schemas import LARGEST
+from app.usage.settings import microdollars
+from app.web import flash
+from app.web.form_pages import render_form
+from app.web.forms import Form, blank, read
+
+PAGE = "/admin/usage/budgets"
+MILLION = 1_000_000
+# More are reached through the API.
+PEOPLE_AT_MOST = 500
+
+router = APIRouter(include_in_schema=False)
+
+Limiter = Annotated[Person, allow("usage.limit")]
+ProvenLimiter = Annotated[Person, allow("usage.limit", recent=True)]
+
+
+# The form sends nothing for the organisation.
+Holder = Annotated[str, Query(max_length=36)]
+
+
+class Budgets(BaseModel):
+    """Fields left empty stand for what the settings say."""
+
+    user_id: UUID | None = None
+    tokens_per_hour: int | None = Field(None, ge=0, le=LARGEST)
+    tokens_per_day: int | None = Field(None, ge=0, le=LARGEST)
+    dollars_per_month: Decimal | None = Field(None, ge=0, le=LARGEST // MILLION, decimal_places=6)
+
+
+@router.get(PAGE)
+async def show_budgets(
+    request: Request, db: Database, person: Limiter, user_id: Holder = ""
+) -> HTMLResponse:
+    return await _page(request, db, person, _uuid(user_id))
+
+
+@router.post(PAGE)
+async def set_budgets(request: Request, db: Database, person: ProvenLimiter) -> Response:
+    form = await read(request, Budgets)
+    if form.data is None:
+        return await _page(request, db, person, _uuid(str(form.values.get("user_id", ""))), form)
+    wanted = form.data
+    await service.set_limit(
+        db,
+        person,
+        user_id=wanted.user_id,
+        tokens_per_hour=wanted.tokens_per_hour,
+        tokens_per_day=wanted.tokens_per_day,
+        microdollars_per_month=microdollars(wanted.dollars_per_month),
+    )
+    back = f"{PAGE}?user_id={wanted.user_id}" if wanted.user_id else PAGE
+    return flash.redirect(back, "The budgets hold from the next call on.")
+
+
+async def _page(
+    request: Request,
+    db: AsyncSession,
+    person: Person,
+    user_id: UUID | None,
+    form: Form[Any] | None = None,
+) -> HTMLResponse:
+    people = await service.people(db, most=PEOPLE_AT_MOST)
+    names = {str(one): name for one, name in people}
+    if user_id and str(user_id) not in names:
+        raise NotFound("No such person.")
+    if form is None:
+        given = await service.own_limits(db, person.organization_id, user_id)
+        month = given.pop("microdollars_per_month")
+        dollars = None if month is None else f"{Decimal(month) / MILLION:f}"
+        filled = given | {"dollars_per_month": dollars}
+        form = blank(**{name: value for name, value in filled.items() if value is not None})
+    return render_form(
+        request,
+        "usage/budgets.html",
+        form,
+        person=person,
+        holder=blank(user_id=user_id or ""),
+        holders=[("", "The whole organisation"), *names.items()],
+        user_id=user_id or "",
+        whose=names.get(str(user_id)),
+        defaults=_defaults("person" if user_id else "organization"),
+    )
+
+
+def _defaults(holder: str) -> dict[str, str]:
+    """What an empty field stands for, as a sentence."""
+    found = service.settings_limits()
+    return {
+        period: f"Empty: {f'{most / scale:,.2f}' if scale > 1 else f'{most:,}'} {unit}."
+        if (most := found[f"{holder}_{period}"]) is not None
+        else "Empty: no limit."
+        for period, unit, scale in (
+            ("hour", "tokens", 1),
+            ("day", "tokens", 1),
+            ("month", "dollars", MILLION),
+        )
+    }
+
+
+def _uuid(given: str) -> UUID | None:
+    try:
+        return UUID(given) if given else None
+    except ValueError:
+        raise NotFound("No such person.") from None
