@@ -5,6 +5,7 @@ from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base
+from app.core.rotation import encrypted_for
 
 
 class Password(Base):
@@ -30,7 +31,7 @@ class TotpDevice(Base):
     __tablename__ = "totp_devices"
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
-    secret: Mapped[bytes]
+    secret: Mapped[bytes] = mapped_column(info=encrypted_for("user_id"))
     """Encrypted; see `core.crypto`."""
     confirmed_at: Mapped[datetime | None]
     last_step: Mapped[int | None] = mapped_column(BigInteger)

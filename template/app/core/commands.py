@@ -83,3 +83,26 @@ def new_key() -> None:
     from app.core.crypto import new_key
 
     typer.echo(new_key())
+
+
+@keys.command("rotate")
+def rotate_keys() -> None:
+    """Encrypt anew with the first of ENCRYPTION_KEYS what older ones encrypted."""
+    import asyncio
+
+    from app.core import db, rotation
+
+    def told(count: rotation.Count) -> None:
+        bad = f", [red]{count.unreadable} unreadable[/]" if count.unreadable else ""
+        print(f"  {count.column:<28} {count.renewed} renewed{bad}")
+
+    async def run() -> list[rotation.Count]:
+        try:
+            return await rotation.rotate(told)
+        finally:
+            await db.close()
+
+    if any(count.unreadable for count in asyncio.run(run())):
+        print("[red]Some values open with none of ENCRYPTION_KEYS; add the key that they need.[/]")
+        raise typer.Exit(1)
+    print("[green]Everything is encrypted with the newest key.[/]")

@@ -54,15 +54,14 @@ def new_key() -> str:
 
 def encrypt(text: str, context: str) -> bytes:
     """Encrypt for one place only, such as `totp_devices.secret:<row id>`."""
-    name, cipher = next(iter(_keyring().items()))
+    cipher = next(iter(_keyring().values()))
     nonce = os.urandom(NONCE_BYTES)
-    return (
-        VERSION
-        + name.encode()
-        + b"\0"
-        + nonce
-        + cipher.encrypt(nonce, text.encode(), context.encode())
-    )
+    return newest() + nonce + cipher.encrypt(nonce, text.encode(), context.encode())
+
+
+def newest() -> bytes:
+    """How everything begins that the newest key encrypted."""
+    return VERSION + next(iter(_keyring())).encode() + b"\0"
 
 
 def decrypt(blob: bytes, context: str) -> str:

@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base
+from app.core.rotation import encrypted_for
 
 
 class Status(StrEnum):
@@ -31,8 +32,8 @@ class MailMessage(Base):
     )
     recipient: Mapped[str] = mapped_column(String(320), index=True)
     template: Mapped[str] = mapped_column(String(120))
-    subject: Mapped[bytes | None]
-    body: Mapped[bytes | None]
+    subject: Mapped[bytes | None] = mapped_column(info=encrypted_for())
+    body: Mapped[bytes | None] = mapped_column(info=encrypted_for())
     status: Mapped[str] = mapped_column(String(20), default=Status.QUEUED)
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(String(200))

@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base
+from app.core.rotation import encrypted_for
 
 
 class PhoneNumber(Base):
@@ -14,7 +15,7 @@ class PhoneNumber(Base):
     __tablename__ = "phone_numbers"
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
-    number: Mapped[bytes]
+    number: Mapped[bytes] = mapped_column(info=encrypted_for())
     """Encrypted; see `core.crypto`."""
     digest: Mapped[bytes] = mapped_column(index=True)
     """Keyed: to count the accounts of one number."""
@@ -44,7 +45,7 @@ class SmsCode(Base):
     digest: Mapped[bytes]
     tries: Mapped[int] = mapped_column(default=0)
     expires_at: Mapped[datetime]
-    number: Mapped[bytes | None]
+    number: Mapped[bytes | None] = mapped_column(info=encrypted_for())
     """Encrypted: the number that this code confirms."""
     as_factor: Mapped[bool] = mapped_column(default=False)
     """Whether the number becomes a second factor with its confirmation."""
@@ -67,8 +68,8 @@ class SmsMessage(Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     country: Mapped[str] = mapped_column(String(3))
-    number: Mapped[bytes | None]
-    body: Mapped[bytes | None]
+    number: Mapped[bytes | None] = mapped_column(info=encrypted_for())
+    body: Mapped[bytes | None] = mapped_column(info=encrypted_for())
     status: Mapped[str] = mapped_column(String(20), default=Status.QUEUED)
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(String(200))
