@@ -67,12 +67,8 @@ async def rotate(told: Callable[[Count], None] = lambda _: None) -> list[Count]:
 
 
 async def _rotate(field: Encrypted) -> Count:
-    count, row_id, head = (
-        Count(f"{field.table.name}.{field.column.name}"),
-        field.table.c.id,
-        newest(),
-    )
-    last = None
+    count = Count(f"{field.table.name}.{field.column.name}")
+    row_id, head, last = field.table.c.id, newest(), None
     while True:
         query = (
             select(row_id, field.whose.label("whose"), field.column.label("value"))

@@ -1,10 +1,13 @@
 """Credentials in Authorization: what holds for all of them, whoever gave them out."""
 
+import pytest
+
 from tests.factories import make_user, sign_in
 
 UNKNOWN = {"Authorization": "Bearer unknown_" + "a" * 43}
 
 
+@pytest.mark.asvs("8.3.1")
 async def test_a_credential_that_nobody_gave_out_opens_nothing(client):
     answer = await client.get("/api/me", headers=UNKNOWN)
     assert (answer.status_code, answer.json()["type"]) == (401, "/problems/invalid-credential")

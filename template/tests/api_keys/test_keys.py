@@ -22,6 +22,7 @@ async def set_key(program, what):
         await session.execute(text(f"UPDATE api_keys SET {what} WHERE id = :k"), {"k": program.id})
 
 
+@pytest.mark.asvs("8.2.1")
 async def test_a_key_opens_its_scopes_and_nothing_more(ada, make_key):
     program = await make_key("usage.read_own", "audit.read")
     assert await program.status("/api/usage") == 200
@@ -224,6 +225,7 @@ async def test_a_wrong_checksum_never_reaches_the_database(ada, make_key, monkey
     assert len(asked) == 2
 
 
+@pytest.mark.asvs("14.2.1")
 async def test_keys_in_addresses_and_cookies_are_refused(ada, make_key, outside):
     program = await make_key()
     for path in (f"/api/usage?api_key={program.secret}", f"/api/usage?x={program.secret}"):

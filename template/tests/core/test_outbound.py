@@ -49,6 +49,7 @@ async def test_an_answer_comes_back_whole(serve):
     assert (answer.status, answer.json()) == (200, {"sent": {"code": "42 + 1"}})
 
 
+@pytest.mark.asvs("15.3.2")
 async def test_redirects_are_not_followed(serve):
     asked = []
 
@@ -112,6 +113,7 @@ async def test_nobody_there_is_a_failure():
         await outbound.request("GET", "http://nobody.invalid/")
 
 
+@pytest.mark.asvs("1.3.6")
 @pytest.mark.parametrize(
     "url",
     [
@@ -134,6 +136,7 @@ def test_production_refuses_addresses_of_ours_and_odd_ones(production, url):
         outbound.check(url)
 
 
+@pytest.mark.asvs("1.3.6")
 async def test_production_refuses_a_name_that_leads_inside(production, serve):
     """The name is looked up for real; nothing reaches the server behind it."""
     asked = []

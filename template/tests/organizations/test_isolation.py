@@ -55,6 +55,7 @@ async def fill(client, app, someone, there):
     return (found | {str(member.user_id), str(there.id)}) - {str(someone.user_id)}
 
 
+@pytest.mark.asvs("8.4.1")
 async def test_after_switching_no_route_shows_anything_of_the_other_one(client, app, ada):
     someone, here, there = ada
     ids = await fill(client, app, someone, there)

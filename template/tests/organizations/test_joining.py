@@ -72,6 +72,7 @@ async def test_it_is_accepted_while_signed_in_and_brings_the_role_it_offered(cli
     assert (await events(boss))[0] == ("invitation.accepted", str(ada.user_id))
 
 
+@pytest.mark.asvs("2.3.4")
 async def test_of_twenty_at_once_one_is_accepted_and_recorded_once(client, ada, boss):
     invitation = await invite(boss, ada.email)
     answers = await asyncio.gather(*(answer_it(client, invitation) for _ in range(20)))

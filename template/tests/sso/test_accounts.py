@@ -70,6 +70,7 @@ async def test_who_says_that_it_is_not_confirmed_is_believed(browser, issuer, co
     assert (await sign_in(browser, issuer)).path == "/chat"
 
 
+@pytest.mark.asvs("6.8.1", "10.5.2")
 async def test_another_subject_with_the_same_address_is_somebody_else(
     browser, issuer, configure, new_browser
 ):

@@ -161,6 +161,7 @@ async def test_who_has_no_password_proves_it_at_the_provider(browser, issuer):
     assert fresh.authenticated_at > old.authenticated_at
 
 
+@pytest.mark.asvs("6.8.4", "7.6.1")
 @pytest.mark.parametrize("auth_time", [None, 1_000_000_000])
 async def test_a_provider_that_did_not_ask_again_proves_nothing(browser, issuer, auth_time):
     issuer.person = someone()

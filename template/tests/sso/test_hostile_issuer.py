@@ -20,6 +20,7 @@ async def refused(browser, issuer, **more) -> None:
     assert await rows("SELECT 1 FROM sso_identities WHERE issuer = :i", i=issuer.url) == []
 
 
+@pytest.mark.asvs("6.8.2", "9.1.1", "9.1.2")
 @pytest.mark.parametrize("forge", ["none", "hmac", "tampered"])
 async def test_a_forged_signature(browser, issuer, forge):
     issuer.forge = forge
@@ -28,6 +29,7 @@ async def test_a_forged_signature(browser, issuer, forge):
     await refused(browser, issuer)
 
 
+@pytest.mark.asvs("6.8.2")
 async def test_a_signature_by_a_key_that_is_not_published(browser, issuer):
     issuer.key = KEYS[1]
     await refused(browser, issuer)
@@ -43,11 +45,13 @@ async def test_a_token_without_a_key_s_name_where_there_are_several(browser, iss
     await refused(browser, issuer)
 
 
+@pytest.mark.asvs("9.1.2")
 async def test_an_algorithm_that_the_provider_does_not_announce(browser, issuer):
     issuer.metadata = {"id_token_signing_alg_values_supported": ["ES256"]}
     await refused(browser, issuer)
 
 
+@pytest.mark.asvs("9.1.3")
 async def test_a_header_that_brings_its_own_key(browser, issuer):
     issuer.key = KEYS[1]
     issuer.header = {"jwk": KEYS[1].as_dict(private=False), "kid": None}
@@ -62,6 +66,7 @@ def as_of_now(claims):
     }
 
 
+@pytest.mark.asvs("9.2.1", "9.2.2", "9.2.3", "10.5.4")
 @pytest.mark.parametrize(
     "claims",
     [
@@ -110,6 +115,7 @@ async def test_what_is_unusual_and_right_is_taken(browser, issuer, claims):
     assert (await sign_in(browser, issuer)).path == "/chat"
 
 
+@pytest.mark.asvs("10.5.1")
 async def test_a_token_of_an_earlier_sign_in(browser, issuer):
     """Replayed, it carries the nonce of that one."""
     issuer.person = someone()
@@ -126,6 +132,7 @@ async def test_a_token_of_an_earlier_sign_in(browser, issuer):
     assert len(await sessions_of(issuer.person["email"])) == before
 
 
+@pytest.mark.asvs("10.1.2")
 async def test_a_code_of_somebody_else(browser, issuer, new_browser):
     """Injected into one's own answer it does not fit the verifier."""
     issuer.person = someone()
@@ -140,6 +147,7 @@ async def test_a_code_of_somebody_else(browser, issuer, new_browser):
     assert await sessions_of(issuer.person["email"]) == []
 
 
+@pytest.mark.asvs("10.2.2")
 async def test_an_answer_of_one_provider_at_the_address_of_another(browser, issuer, other_issuer):
     """Mix-up: the honest provider's code must not be carried to the other one."""
     issuer.person = someone()
@@ -151,6 +159,7 @@ async def test_an_answer_of_one_provider_at_the_address_of_another(browser, issu
     assert "/token" not in other_issuer.asked
 
 
+@pytest.mark.asvs("10.2.2")
 async def test_an_answer_that_names_another_issuer(browser, issuer, other_issuer):
     issuer.person = someone()
     query = issuer.approve(await leave(browser), iss=other_issuer.url)
@@ -171,6 +180,7 @@ async def test_an_answer_must_name_its_issuer_where_that_was_announced(browser, 
     assert (await come_back(browser, query)).path == "/chat"
 
 
+@pytest.mark.asvs("6.8.1")
 async def test_an_identity_of_another_issuer_with_the_same_subject(browser, issuer, other_issuer):
     issuer.person = someone(sub="1")
     await sign_in(browser, issuer)
@@ -190,6 +200,7 @@ async def test_userinfo_of_somebody_else(browser, issuer):
     assert "did not succeed" in page.text
 
 
+@pytest.mark.asvs("10.5.3")
 async def test_discovery_that_speaks_of_another_issuer(browser, issuer):
     issuer.metadata = {"issuer": "https://accounts.google.com"}
     page = await (await browser.open("/sign-in")).send("/sign-in/sso/acme")

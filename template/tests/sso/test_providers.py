@@ -155,6 +155,7 @@ async def test_github_that_does_not_say_who_it_is(browser, github, number):
     assert "did not succeed" in (await sign_in(browser, github, "github")).text
 
 
+@pytest.mark.asvs("10.5.2")
 async def test_a_login_that_changed_hands_at_github_is_another_person(browser, github, new_browser):
     github.person = octocat()
     await sign_in(browser, github, "github")

@@ -70,6 +70,7 @@ async def test_who_comes_again_comes_into_the_same_account(browser, issuer, new_
     assert not await rows("SELECT 1 FROM users WHERE email = 'moved@example.org'")
 
 
+@pytest.mark.asvs("10.2.1")
 async def test_what_is_asked_for_is_bound_and_fresh(browser, issuer):
     first, second = asked(await leave(browser)), asked(await leave(browser))
 
@@ -133,6 +134,7 @@ async def test_an_answer_works_once(browser, issuer):
     assert "used already" in page.text
 
 
+@pytest.mark.asvs("10.1.2")
 async def test_an_answer_works_in_the_browser_that_asked_only(browser, issuer, new_browser):
     """Or someone could sign a stranger in to an account of their own."""
     issuer.person = someone()
@@ -161,6 +163,7 @@ async def test_an_answer_that_comes_late_is_refused(browser, issuer):
     assert "too old" in page.text
 
 
+@pytest.mark.asvs("10.1.1")
 async def test_the_database_holds_nothing_to_use_a_stolen_code_with(browser, issuer):
     """Neither verifier nor nonce nor state, nor what they are made of."""
     address = asked(await leave(browser))
@@ -187,6 +190,7 @@ async def test_no_at_the_provider_is_said_plainly(browser, issuer):
     assert "boo" not in page.html
 
 
+@pytest.mark.asvs("10.1.1")
 async def test_the_address_with_code_and_state_goes_to_nobody(browser, issuer):
     issuer.person = someone()
 
@@ -208,6 +212,7 @@ async def test_who_has_a_second_factor_is_asked_for_it(browser, issuer):
     assert (session.level, session.second_factor) == ("pending", False)
 
 
+@pytest.mark.asvs("6.8.4")
 async def test_a_second_factor_at_the_provider_counts_where_a_setting_says_so(
     browser, issuer, configure
 ):

@@ -128,6 +128,7 @@ async def test_refreshing_gives_new_tokens_and_keeps_the_session(phone, ada):
     assert await me(phone, tokens) == 200, "requests under way are not cut off"
 
 
+@pytest.mark.asvs("9.2.1")
 async def test_an_access_token_ends_by_itself(phone, ada):
     tokens = await signed_in(phone, ada)
     session_id = signed.read("at", tokens["access_token"])[0]
@@ -137,6 +138,7 @@ async def test_an_access_token_ends_by_itself(phone, ada):
     assert await me(phone, {"access_token": living}) == 200
 
 
+@pytest.mark.asvs("10.4.5")
 async def test_twenty_at_once_rotate_once_and_get_the_same_successor(phone, ada):
     tokens = await signed_in(phone, ada)
     answers = await asyncio.gather(*(refresh(phone, tokens) for _ in range(20)))
@@ -149,6 +151,7 @@ async def test_twenty_at_once_rotate_once_and_get_the_same_successor(phone, ada)
     assert await me(phone, await refreshed(phone, answers[7].json())) == 200
 
 
+@pytest.mark.asvs("10.4.5")
 async def test_a_used_refresh_token_ends_the_session_for_both(client, phone, ada):
     tokens = await signed_in(phone, ada)
     newer = await refreshed(phone, tokens)
@@ -172,6 +175,7 @@ async def test_one_that_is_two_behind_has_no_grace(phone, ada):
     assert await me(phone, third) == 401
 
 
+@pytest.mark.asvs("9.1.1")
 async def test_only_tokens_as_they_were_signed_pass(phone, ada):
     tokens = await signed_in(phone, ada)
     session_id, number = signed.read("rt", tokens["refresh_token"])
@@ -204,6 +208,7 @@ async def test_a_session_by_cookie_cannot_be_had_as_one_by_token(client, phone, 
     assert (await phone.get("/api/me", headers=cookie)).status_code == 401
 
 
+@pytest.mark.asvs("10.4.9")
 async def test_it_stands_in_the_list_of_sessions_and_ends_there(client, phone, ada):
     tokens = await signed_in(phone, ada)
     await sign_in(client, ada)
@@ -215,6 +220,7 @@ async def test_it_stands_in_the_list_of_sessions_and_ends_there(client, phone, a
     assert (await refresh(phone, tokens)).status_code == 401
 
 
+@pytest.mark.asvs("10.4.8")
 @pytest.mark.parametrize("way", ["sign out", "others", "password", "suspended", "expired", "idle"])
 async def test_it_ends_as_every_session_does(client, phone, ada, way):
     tokens = await signed_in(phone, ada)

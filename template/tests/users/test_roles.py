@@ -79,6 +79,7 @@ async def test_a_role_that_someone_is_invited_to_stays(client, ada):
     assert (await client.delete(f"/api/roles/{role['id']}")).status_code == 204
 
 
+@pytest.mark.asvs("8.2.1")
 async def test_nobody_grants_more_than_they_hold(client, ada, new_browser):
     strong = await make_role(client, name="Strong", permissions=["audit.read", "users.read"])
     weak = await make_role(client, name="Weak", permissions=["users.read"])
