@@ -31,8 +31,8 @@ Limiter = Annotated[Person, allow("usage.limit")]
 ProvenLimiter = Annotated[Person, allow("usage.limit", recent=True)]
 
 
-# The form sends nothing for the organisation.
-Holder = Annotated[str, Query(max_length=36)]
+EVERYONE = "organization"
+Holder = Annotated[str, Query(alias="of", max_length=36)]
 
 
 class Budgets(BaseModel):
@@ -46,9 +46,9 @@ class Budgets(BaseModel):
 
 @router.get(PAGE)
 async def show_budgets(
-    request: Request, db: Database, person: Limiter, user_id: Holder = ""
+    request: Request, db: Database, person: Limiter, holder: Holder = EVERYONE
 ) -> HTMLResponse:
-    return await _page(request, db, person, _uuid(user_id))
+    return await _page(request, db, person, _uuid(holder))
 
 
 @router.post(PAGE)
@@ -65,7 +65,7 @@ async def set_budgets(request: Request, db: Database, person: ProvenLimiter) -> 
         tokens_per_day=wanted.tokens_per_day,
         microdollars_per_month=microdollars(wanted.dollars_per_month),
     )
-    back = f"{PAGE}?user_id={wanted.user_id}" if wanted.user_id else PAGE
+    back = f"{PAGE}?of={wanted.user_id}" if wanted.user_id else PAGE
     return flash.redirect(back, "The budgets hold from the next call on.")
 
 
@@ -91,8 +91,8 @@ async def _page(
         "usage/budgets.html",
         form,
         person=person,
-        holder=blank(user_id=user_id or ""),
-        holders=[("", "The whole organisation"), *names.items()],
+        holder=blank(of=user_id or EVERYONE),
+        holders=[(EVERYONE, "The whole organisation"), *names.items()],
         user_id=user_id or "",
         whose=names.get(str(user_id)),
         defaults=_defaults("person" if user_id else "organization"),
@@ -116,6 +116,6 @@ def _defaults(holder: str) -> dict[str, str]:
 
 def _uuid(given: str) -> UUID | None:
     try:
-        return UUID(given) if given else None
+        return UUID(given) if given not in {"", EVERYONE} else None
     except ValueError:
         raise NotFound("No such person.") from None

@@ -145,7 +145,7 @@ async def test_an_administrator_sets_the_budget_of_one_person(client, team):
     admin, member = team
     await sign_in(client, admin)
     page = await client.get(
-        f"/admin/usage/budgets?user_id={member.user_id}", headers={"Accept": "text/html"}
+        f"/admin/usage/budgets?of={member.user_id}", headers={"Accept": "text/html"}
     )
     assert "Budgets of Grace Hopper" in page.text
     await budgets(client, user_id=str(member.user_id), tokens_per_day="0")
@@ -179,7 +179,7 @@ async def test_budgets_of_other_organisations_cannot_be_seen_or_set(client, team
     admin, _ = team
     other = await make_user(password=False)
     await sign_in(client, admin)
-    address = f"/admin/usage/budgets?user_id={other.user_id}"
+    address = f"/admin/usage/budgets?of={other.user_id}"
     assert (await client.get(address, headers={"Accept": "text/html"})).status_code == 404
     assert (
         await budgets(client, user_id=str(other.user_id), tokens_per_day="0")
