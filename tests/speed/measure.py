@@ -197,9 +197,9 @@ def sign_ins(world: World, rounds: int) -> list[str]:
     """Sign-ins on all cores against hashing alone, and health beside them."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from app.auth.passwords import _context, _cores
+    from app.auth.passwords import _context, cores
 
-    threads = int(_cores().total_tokens)
+    threads = cores()
     hashed = _context().hash(PASSWORD)
 
     def ceiling() -> dict[str, Any]:

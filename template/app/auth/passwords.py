@@ -5,13 +5,14 @@ bounded number waits; the next is told to come back. So a flood of sign-ins cann
 or the event loop. Never call these inside a database transaction.
 """
 
+import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 from unicodedata import normalize
 
-from anyio import CapacityLimiter, to_thread
 from passlib.context import CryptContext
 
 from app.auth.settings import PasswordSettings
@@ -52,8 +53,18 @@ def _context() -> CryptContext:
 
 
 @cache
-def _cores() -> CapacityLimiter:
-    return CapacityLimiter(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    # They take the next hash from their queue without asking the event loop: no core falls idle.
+    return ThreadPoolExecutor(cores(), "hash")
+
+
+_open: set[Future[Any]] = set()
+"""Hashes under way and those that wait."""
 
 
 def check(password: str, *, email: str = "", name: str = "") -> None:
@@ -105,8 +116,10 @@ def _plain(password: str) -> str:
 
 
 async def _off_the_loop(work: Callable[[*Values], Result], *values: *Values) -> Result:
-    cores = _cores()
-    if cores.statistics().tasks_waiting >= PasswordSettings.load().waiting:
+    if len(_open) >= cores() + PasswordSettings.load().waiting:
         raise Busy("Many people are signing in just now; please try again.", retry_after=2)
-    # Not abandoned when the browser is gone: a thread cannot be stopped, and keeps its core.
-    return await to_thread.run_sync(work, *values, limiter=cores, abandon_on_cancel=False)
+    future = _threads().submit(work, *values)
+    _open.add(future)
+    # Not when whoever waits is gone: a thread cannot be stopped, and keeps its core.
+    future.add_done_callback(_open.discard)
+    return await asyncio.wrap_future(future)

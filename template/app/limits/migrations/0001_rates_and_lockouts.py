@@ -55,6 +55,8 @@ CREATE FUNCTION lockout_begin(counter uuid, free int, longest int) RETURNS float
 LANGUAGE plpgsql AS $$
 DECLARE until timestamptz;
 BEGIN
+    -- No sign-in waits for the disk here: a crash may forget the attempts of its last second.
+    PERFORM set_config('synchronous_commit', 'off', true);
     INSERT INTO lockouts AS l (id, attempts, unsettled, locked_until, updated_at)
     VALUES (counter, 1, 1, clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO UPDATE SET
