@@ -1,21 +1,23 @@
 """Requests to servers that a setting or another server named: none reaches our own network.
 
-The name is resolved once, every address is looked at, and the connection goes to one of those.
+The name is resolved once, every address is looked at, and the connection goes to one of those. The
+last look is at the address that a socket is made for, however it came there.
 Redirects are not followed; size and time have limits. A connection for each call: they are rare.
 """
 
 import asyncio
 import json
+import socket
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from socket import AddressFamily, gaierror
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import AddrInfoType
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
@@ -23,6 +25,8 @@ from app.core.settings import get_settings
 
 SECONDS = 5.0
 BYTES = 262_144
+# Where AWS over IPv6 and Azure answer what link-local addresses answer elsewhere.
+KEYS_OF_MACHINES = {ip_address("fd00:ec2::254"), ip_address("168.63.129.16")}
 # They lead to an IPv4 address that stands inside them.
 TUNNELS = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
 
@@ -66,8 +70,17 @@ async def request(
 
     A redirect comes back as the answer it is: status 3xx.
     """
-    check(url)
-    connector = TCPConnector(resolver=Resolver(), force_close=True)
+    host = check(url).hostname or ""
+    inside: list[str] = []
+
+    def new_socket(info: AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, address = info
+        if _is_refused(host, str(address[0])):
+            inside.append(str(address[0]))
+            raise OSError("an address of a private network")
+        return socket.socket(family, kind, protocol)
+
+    connector = TCPConnector(resolver=Resolver(), socket_factory=new_socket, force_close=True)
     try:
         # One clock for all of it: a server that sends a byte a second does not hold us for long.
         async with (
@@ -96,6 +109,8 @@ async def request(
     except (ClientError, TimeoutError, OSError, ValueError) as error:
         if isinstance(refusal := error.__cause__, OutboundRefused):
             raise refusal from None
+        if inside:
+            raise OutboundRefused("an address of a private network") from None
         raise OutboundFailed(type(error).__name__) from error
 
 
@@ -119,14 +134,16 @@ def check(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
+        # As the client will call it: digits of other scripts become ordinary ones.
+        called = URL(url).host
     except ValueError as error:
         raise OutboundRefused("no address") from error
     if parts.scheme != "https" and (get_settings().production or parts.scheme != "http"):
         raise OutboundRefused("not https")
-    if not host or parts.username is not None or parts.password is not None:
+    if not host or not called or parts.username is not None or parts.password is not None:
         raise OutboundRefused("no plain host")
     # The client does not ask a resolver about these.
-    _refuse_private(host, _literals(host))
+    _refuse_private(host, _literals(host) + _literals(called))
     return parts
 
 
@@ -137,11 +154,11 @@ class Resolver(AbstractResolver):
         self._system = ThreadedResolver()
 
     async def resolve(
-        self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_INET
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AddressFamily.AF_INET
     ) -> list[ResolveResult]:
         try:
             found = await self._system.resolve(host, port, family)
-        except gaierror as error:
+        except socket.gaierror as error:
             raise OSError(error.errno or 0, "unknown host") from error
         _refuse_private(host, [one["host"] for one in found])
         return found
@@ -159,12 +176,24 @@ def _literals(host: str) -> list[str]:
 
 
 def _refuse_private(host: str, addresses: list[str]) -> None:
+    if any(_is_refused(host, address) for address in addresses):
+        raise OutboundRefused("an address of a private network")
+
+
+def _is_refused(host: str, address: str) -> bool:
+    found = ip_address(address.partition("%")[0])
+    if _is_never_called(found):
+        return True
     settings = get_settings()
     if not settings.production or host in settings.outbound_private_hosts:
-        return
-    for address in addresses:
-        if not in_the_open(ip_address(address.partition("%")[0])):
-            raise OutboundRefused("an address of a private network")
+        return False
+    return not in_the_open(found)
+
+
+def _is_never_called(address: IPv4Address | IPv6Address) -> bool:
+    """Clouds answer there with the machine's keys; not even a laptop or a named host goes there."""
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return plain.is_link_local or plain.is_multicast or plain in KEYS_OF_MACHINES
 
 
 def in_the_open(address: IPv4Address | IPv6Address) -> bool:

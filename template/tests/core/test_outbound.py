@@ -1,11 +1,15 @@
 """Calls to servers that others name, over real sockets."""
 
 import asyncio
+import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
+from aiohttp.resolver import ThreadedResolver
 
 from app.core import outbound
 from app.core.outbound import OutboundFailed, OutboundRefused, in_the_open
@@ -122,6 +126,9 @@ async def test_nobody_there_is_a_failure():
         "https://[::ffff:169.254.169.254]/",
         "https://169.254.169.254/latest/meta-data",
         "https://10.1.2.3/",
+        # The client writes them as 127.0.0.1 and asks no resolver.
+        "https://１２７.0.0.1/",
+        "https://127。0。0。1/",
         "https://[64:ff9b::a01:203]/",
         "https://[2002:7f00:1::]/",
         "http://example.com/",
@@ -181,3 +188,91 @@ async def test_a_host_that_was_named_may_stand_inside(production, configure, ser
 )
 def test_what_is_in_the_open(address, is_open):
     assert in_the_open(ip_address(address)) is is_open
+
+
+@pytest.mark.asvs("1.3.6")
+@pytest.mark.parametrize(
+    "host", ["１２７.0.0.1", "127。0。0。1", "localhost", "0x7f.1", "127.1", "0"]
+)
+async def test_production_makes_no_connection_inside_however_it_is_written(
+    production, monkeypatch, host
+):
+    connections = []
+
+    async def met(_, writer) -> None:
+        connections.append(writer)
+        writer.close()
+
+    server = await asyncio.start_server(met, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    # As if nothing had looked at the address before: the last look must hold alone.
+    monkeypatch.setattr(outbound, "_refuse_private", lambda host, addresses: None)
+
+    async with server:
+        with pytest.raises((OutboundRefused, OutboundFailed)) as told:
+            await outbound.request("GET", f"https://{host}:{port}/")
+        await asyncio.sleep(0.05)
+    assert connections == []
+    assert told.type is OutboundRefused or "InvalidUrl" in str(told.value)
+
+
+class Rebound(ThreadedResolver):
+    """Answers with an open address first and with one of ours after that."""
+
+    asked = 0
+
+    async def resolve(self, host, port=0, family=0):
+        type(self).asked += 1
+        address = "127.0.0.1" if type(self).asked > 1 else "192.0.2.1"
+        return [
+            {
+                "hostname": host,
+                "host": address,
+                "port": port,
+                "family": socket.AF_INET,
+                "proto": 0,
+                "flags": 0,
+            }
+        ]
+
+
+async def test_a_name_is_asked_for_once_and_the_connection_goes_where_it_said(
+    production, monkeypatch
+):
+    connected = []
+
+    def note(family, kind, protocol=0):
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(outbound, "ThreadedResolver", Rebound)
+    monkeypatch.setattr(outbound, "in_the_open", lambda address: not address.is_loopback)
+    real = outbound._is_refused
+
+    def seen(host, address):
+        connected.append(address)
+        return real(host, address)
+
+    monkeypatch.setattr(outbound, "_is_refused", seen)
+    monkeypatch.setattr(outbound.socket, "socket", note)
+    with pytest.raises(OutboundFailed):
+        await outbound.request("GET", "https://rebound.example/")
+    assert Rebound.asked == 1
+    assert set(connected) == {"192.0.2.1"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "http://[fe80::1]/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[fd00:ec2::254]/",
+        "http://168.63.129.16/",
+        "http://224.0.0.1/",
+    ],
+)
+def test_not_even_a_laptop_or_a_named_host_asks_for_a_machine_s_keys(configure, url):
+    host = urlsplit(url).hostname
+    configure(OUTBOUND_PRIVATE_HOSTS=json.dumps([host]))
+    with pytest.raises(OutboundRefused):
+        outbound.check(url)
