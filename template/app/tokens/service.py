@@ -118,7 +118,7 @@ async def _next(db: AsyncSession, session_id: UUID, number: int) -> int | None:
         await db.execute(
             update(TokenSession)
             .where(TokenSession.session_id == session_id)
-            .values(counter=number + 1, rotated_at=func.clock_timestamp())
+            .values(counter=TokenSession.counter + 1, rotated_at=func.clock_timestamp())
         )
         return number + 1
     if number == row.counter - 1 and row.age < TokensSettings.load().grace_seconds:
