@@ -117,7 +117,7 @@ async def leave(db: AsyncSession, person: Person) -> Entry | None:
     Gives None when none does and the session has ended. Raises `OwnerStays`, `LastAdmin` or
     `OnlyOrganization`.
     """
-    await users.keep_in_charge(db, person, person.user_id)
+    await users.keep_in_charge(db, person.organization_id, person.user_id)
     async with elevated(db):
         elsewhere = select(func.count()).where(
             Membership.user_id == person.user_id,

@@ -7,13 +7,12 @@ declare the provider authoritative for the address's domain.
 
 from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.roles import Role
 from app.audit import service as audit
-from app.auth import links, second_factors, sign_up
-from app.auth.models import Password
+from app.auth import links, sign_up, ways_in
 from app.auth.settings import public_url
 from app.core.clock import now
 from app.core.errors import Conflict, Forbidden
@@ -94,13 +93,7 @@ async def _nobody_s_yet(db: AsyncSession, user: User) -> bool:
     """Nobody can enter: never confirmed, or provisioned and without any way to sign in."""
     if user.activated_at is None:
         return True
-    way_in = select(
-        or_(
-            exists().where(Password.user_id == user.id),
-            exists().where(SsoIdentity.user_id == user.id),
-        )
-    )
-    return not await db.scalar(way_in) and not await second_factors.kinds(db, user.id)
+    return not await ways_in.exist(db, user.id)
 
 
 async def _may_lead_in(

@@ -1,4 +1,4 @@
-"""What an organisation's policy calls this way in."""
+"""Organisations can say whether people may come in this way."""
 
 METHOD = "sso"
 LABEL = "Single sign-on"

@@ -128,7 +128,7 @@ async def change_role(db: AsyncSession, person: Person, user_id: UUID, role: str
     found = await member(db, user_id)
     await roles.must_hold(db, person, role, found.role)
     if role != Role.ADMIN:
-        await keep_in_charge(db, person, user_id)
+        await keep_in_charge(db, person.organization_id, user_id)
     await db.execute(update(Membership).where(Membership.user_id == user_id).values(role=role))
     await _end_sessions(db, person, user_id, but=person.session_id)
     await audit.record(
@@ -140,7 +140,7 @@ async def change_role(db: AsyncSession, person: Person, user_id: UUID, role: str
 async def suspend(db: AsyncSession, person: Person, user_id: UUID) -> Member:
     """Keep someone out, at once and until `reactivate`."""
     await roles.must_hold(db, person, (await member(db, user_id)).role)
-    await keep_in_charge(db, person, user_id)
+    await keep_in_charge(db, person.organization_id, user_id)
     await db.execute(
         update(Membership).where(Membership.user_id == user_id).values(suspended_at=now())
     )
@@ -165,7 +165,7 @@ async def remove(db: AsyncSession, person: Person, user_id: UUID) -> None:
     """
     found = await member(db, user_id)
     await roles.must_hold(db, person, found.role)
-    await keep_in_charge(db, person, user_id)
+    await keep_in_charge(db, person.organization_id, user_id)
     await audit.record(db, "user.removed", person=person, target=user_id)
     await _end_sessions(db, person, user_id)
     await _withdraw(db, found.email)
@@ -177,12 +177,12 @@ async def remove(db: AsyncSession, person: Person, user_id: UUID) -> None:
             await mail.forget(db, found.email)
 
 
-async def keep_in_charge(db: AsyncSession, person: Person, user_id: UUID) -> None:
+async def keep_in_charge(db: AsyncSession, organization_id: UUID, user_id: UUID) -> None:
     """Raise `OwnerStays` for the owner, and `LastAdmin` when nobody else could administer.
 
     Locks, so that two cannot both leave.
     """
-    if await lock_owner(db, person.organization_id) == user_id:
+    if await lock_owner(db, organization_id) == user_id:
         raise OwnerStays
     admins = await db.scalars(
         select(Membership.user_id)

@@ -1,0 +1,3 @@
+PERMISSIONS = {
+    "scim.manage": ("admin",),
+}

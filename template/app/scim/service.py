@@ -1,0 +1,285 @@
+"""The members of an organisation as its directory sees and changes them.
+
+Every function works in a transaction that is bound to the token's organisation; row-level security
+shows it no other. Accounts are not the organisation's alone: a directory decides about membership,
+and about name and address only where it made the account.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access import service as sessions
+from app.access.roles import Role
+from app.audit import service as audit
+from app.auth import links, ways_in
+from app.core.clock import now
+from app.core.db import elevated
+from app.core.errors import NotFound
+from app.core.ids import uuid7
+from app.scim import attributes, filters, patch
+from app.scim.errors import BadRequest, NotUnique
+from app.scim.models import ScimUser
+from app.users import service as users
+from app.users.models import Membership, User
+
+
+@dataclass(frozen=True)
+class Resource:
+    id: UUID
+    document: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Page:
+    resources: Sequence[Resource]
+    total: int
+
+
+def _members() -> Any:
+    return (
+        select(User, Membership.suspended_at, Membership.created_at, ScimUser)
+        .join(Membership, Membership.user_id == User.id)
+        .outerjoin(ScimUser, ScimUser.user_id == User.id)
+        .where(User.activated_at.is_not(None), ScimUser.deleted_at.is_(None))
+        # Rows are also written by statements that the session does not see.
+        .execution_options(populate_existing=True)
+    )
+
+
+def _resource(row: Any) -> Resource:
+    user, suspended_at, created_at, known = row
+    if known is None:
+        # A member whom the directory did not write about yet; it finds and adopts them so.
+        document: dict[str, Any] = {
+            "userName": user.email,
+            "displayName": user.display_name,
+            "emails": [{"value": user.email, "primary": True}],
+        }
+        updated_at = created_at
+    else:
+        document, updated_at = dict(known.document), known.updated_at
+    return Resource(user.id, document | {"active": suspended_at is None}, created_at, updated_at)
+
+
+async def get(db: AsyncSession, user_id: UUID) -> Resource:
+    row = (await db.execute(_members().where(User.id == user_id))).one_or_none()
+    if row is None:
+        raise NotFound("No such user.")
+    return _resource(row)
+
+
+async def search(db: AsyncSession, expression: str | None, start: int, count: int) -> Page:
+    """`start` counts from 1. Raises `BadRequest` for a filter that is not supported."""
+    query = _members()
+    if expression:
+        name, value = filters.read(attributes.USER, expression)
+        query = query.where(_fits(name, value))
+    total = await db.scalar(select(func.count()).select_from(query.subquery())) or 0
+    rows = await db.execute(query.order_by(User.id).offset(start - 1).limit(count))
+    return Page([_resource(row) for row in rows], total)
+
+
+def _fits(name: str, value: str) -> Any:
+    match name:
+        case "userName":
+            named = func.lower(func.coalesce(ScimUser.user_name, User.email))
+            return named == value.lower()
+        case "emails.value":
+            listed = ScimUser.document.contains({"emails": [{"value": value}]})
+            return or_(func.lower(User.email) == value.lower(), listed)
+        case "externalId":
+            return ScimUser.document["externalId"].astext == value
+        case "id":
+            return User.id == filters.identifier(value)
+    raise BadRequest("invalidFilter", f"Users are not found by {name}.")
+
+
+async def create(db: AsyncSession, organization_id: UUID, given: Mapping[str, Any]) -> Resource:
+    """A member, with an account where there is none. Raises `NotUnique`."""
+    document = attributes.clean(attributes.USER, given)
+    email = _address(document)
+    # As signing up has it: two at once would make two accounts.
+    await db.execute(select(func.pg_advisory_xact_lock(8081, func.hashtext(email.lower()))))
+    async with elevated(db):
+        user = await users.by_email(db, email)
+        if user is None:
+            user = await users.add(
+                db,
+                email=email,
+                display_name=_name(document),
+                organization_id=organization_id,
+                role=Role.MEMBER,
+            )
+            user.activated_at = now()
+            made_here = True
+        else:
+            await _may_take(db, organization_id, user)
+            made_here = False
+            if user.activated_at is None:
+                # What somebody prepared with this address does not count.
+                await links.end_all(db, user.id, "activate")
+                user.activated_at, user.display_name, made_here = now(), _name(document), True
+    known = await db.scalar(select(ScimUser).where(ScimUser.user_id == user.id))
+    if known is None and not made_here:
+        raise NotUnique("There is a member with this address already.")
+    if known is not None and known.deleted_at is None:
+        raise NotUnique("There is a user with this address already.")
+    active = document.pop("active")
+    await _write(db, organization_id, user.id, document, made_here=made_here)
+    await _set_active(db, organization_id, user.id, active)
+    await _record(db, organization_id, "scim.user_created", user.id)
+    return await get(db, user.id)
+
+
+async def _may_take(db: AsyncSession, organization_id: UUID, user: User) -> None:
+    """An account that belongs elsewhere is asked by an invitation, not taken."""
+    belongs = await db.scalars(
+        select(Membership.organization_id).where(Membership.user_id == user.id)
+    )
+    if set(belongs) != {organization_id}:
+        raise NotUnique("This address belongs to an account already; invite the person instead.")
+
+
+async def replace(
+    db: AsyncSession, organization_id: UUID, user_id: UUID, given: Mapping[str, Any]
+) -> Resource:
+    await get(db, user_id)
+    return await _change(db, organization_id, user_id, attributes.clean(attributes.USER, given))
+
+
+async def modify(
+    db: AsyncSession, organization_id: UUID, user_id: UUID, body: Mapping[str, Any]
+) -> Resource:
+    before = (await get(db, user_id)).document
+    return await _change(db, organization_id, user_id, patch.apply(attributes.USER, before, body))
+
+
+async def _change(
+    db: AsyncSession, organization_id: UUID, user_id: UUID, document: dict[str, Any]
+) -> Resource:
+    email = _address(document)
+    active = document.pop("active")
+    await _write(db, organization_id, user_id, document)
+    made_here = await db.scalar(select(ScimUser.made_here).where(ScimUser.user_id == user_id))
+    if made_here:
+        await _write_account(db, organization_id, user_id, email, _name(document))
+    await _set_active(db, organization_id, user_id, active)
+    await _record(db, organization_id, "scim.user_changed", user_id)
+    return await get(db, user_id)
+
+
+async def _write(
+    db: AsyncSession,
+    organization_id: UUID,
+    user_id: UUID,
+    document: dict[str, Any],
+    *,
+    made_here: bool = False,
+) -> None:
+    name = document["userName"]
+    taken = select(ScimUser.id).where(
+        func.lower(ScimUser.user_name) == name.lower(), ScimUser.user_id != user_id
+    )
+    if len(name) > 254 or await db.scalar(taken):
+        raise NotUnique("There is a user with this userName already.")
+    values = {"user_name": name, "document": document, "updated_at": now(), "deleted_at": None}
+    await db.execute(
+        insert(ScimUser)
+        .values(
+            id=uuid7(),
+            organization_id=organization_id,
+            user_id=user_id,
+            made_here=made_here,
+            **values,
+        )
+        .on_conflict_do_update(index_elements=["organization_id", "user_id"], set_=values)
+    )
+
+
+async def _write_account(
+    db: AsyncSession, organization_id: UUID, user_id: UUID, email: str, name: str
+) -> None:
+    """Name and address of an account that the directory made and that is in no other hands."""
+    async with elevated(db):
+        user = await db.get_one(User, user_id)
+        belongs = select(Membership.organization_id).where(Membership.user_id == user_id)
+        if set(await db.scalars(belongs)) != {organization_id}:
+            return
+        user.display_name = name
+        # Once someone has entered, another address would hand them over by "Forgot your password?".
+        if email.lower() != user.email.lower() and not await ways_in.exist(db, user_id):
+            if await users.by_email(db, email):
+                raise NotUnique("There is an account with this address already.")
+            user.email = email
+
+
+async def _set_active(db: AsyncSession, organization_id: UUID, user_id: UUID, active: bool) -> None:
+    """Let someone in, or keep them out and end their sessions at once."""
+    suspended_at = await db.scalar(
+        select(Membership.suspended_at).where(Membership.user_id == user_id)
+    )
+    if (suspended_at is None) == active:
+        return
+    if not active:
+        await users.keep_in_charge(db, organization_id, user_id)
+    await db.execute(
+        update(Membership)
+        .where(Membership.user_id == user_id)
+        .values(suspended_at=None if active else now())
+    )
+    if not active:
+        async with elevated(db):
+            await sessions.end_all(db, user_id, organization_id=organization_id)
+    action = "user.reactivated" if active else "user.suspended"
+    await _record(db, organization_id, action, user_id)
+
+
+async def delete(db: AsyncSession, organization_id: UUID, user_id: UUID) -> None:
+    """Out of the directory: suspended at once. What the person made stays until it is removed."""
+    document = dict((await get(db, user_id)).document)
+    document.pop("active")
+    await _write(db, organization_id, user_id, document)
+    await _set_active(db, organization_id, user_id, False)
+    await db.execute(
+        update(ScimUser)
+        .where(ScimUser.user_id == user_id)
+        # The name is free for somebody else.
+        .values(deleted_at=now(), user_name=str(user_id))
+    )
+    await _record(db, organization_id, "scim.user_deleted", user_id)
+
+
+async def _record(db: AsyncSession, organization_id: UUID, action: str, target: UUID) -> None:
+    await audit.record(
+        db, action, organization_id=organization_id, target=target, detail={"by": "scim"}
+    )
+
+
+def _address(document: Mapping[str, Any]) -> str:
+    emails = document["emails"]
+    chosen = next((one for one in emails if one.get("primary")), emails[0])
+    try:
+        found = validate_email(chosen.get("value", ""), check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise BadRequest("invalidValue", "emails holds no mail address.") from error
+    if len(found) > 254:
+        raise BadRequest("invalidValue", "The mail address is too long.")
+    return found
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    name = document.get("name", {})
+    parts = " ".join(filter(None, (name.get("givenName"), name.get("familyName"))))
+    chosen = document.get("displayName") or name.get("formatted") or parts or document["userName"]
+    printable = "".join(letter for letter in " ".join(chosen.split()) if letter.isprintable())
+    return printable[:120] or "New member"

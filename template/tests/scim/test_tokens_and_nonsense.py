@@ -1,0 +1,128 @@
+"""Who is let in as a directory, and what is refused of what it sends."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.core.clock import now
+from tests.factories import make_organization, make_user, sign_in
+from tests.scim.conftest import make_token
+from tests.scim.test_directory import grace, member, patch, rows
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer scim_", "Basic c2NpbTo=", "Bearer x"]
+)
+async def test_without_a_token_nothing_opens(client, header):
+    headers = {"Authorization": header} if header is not None else {}
+    for path in ("/Users", "/Groups", "/Schemas", "/ServiceProviderConfig", "/nothing"):
+        answer = await client.get(f"/scim/v2{path}", headers=headers)
+        assert answer.status_code == 401, path
+        assert answer.json()["status"] == "401"
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_an_administrator_s_session_is_no_token(browser, admin):
+    await browser.sign_in(admin)
+    assert (await browser.client.get("/scim/v2/Users")).status_code == 401
+
+
+async def test_a_token_ends_by_time_and_by_hand(directory, admin, client, browser):
+    organization = await make_organization()
+    old = await make_token(organization.id, expires_at=now() - timedelta(seconds=1))
+    assert (await directory("GET", "/Users", by=old)).status_code == 401
+    assert (await directory("GET", "/Users")).status_code == 200
+
+    await browser.sign_in(admin)
+    page = await browser.open("/admin/directory")
+    assert "Last used" in page.text
+    page = await page.send(next(form.action for form in page.forms if "/end" in form.action))
+
+    assert "The token is ended" in page.text
+    assert (await directory("GET", "/Users")).status_code == 401
+
+
+async def test_a_token_is_shown_once_and_opens_the_organisation(browser, client, admin):
+    await browser.sign_in(admin)
+    page = await browser.open("/admin/directory")
+    page = await page.send("/admin/directory/tokens")
+    token = next(word for word in page.text.split() if word.startswith("scim_"))
+    assert token not in (await browser.open("/admin/directory")).html
+
+    answer = await client.get("/scim/v2/Users", headers={"Authorization": f"Bearer {token}"})
+
+    assert [one["id"] for one in answer.json()["Resources"]] == [str(admin.user_id)]
+    stored = await rows("SELECT t::text AS all FROM scim_tokens t")
+    assert all(token not in row.all for row in stored)
+
+
+async def test_members_make_no_token(client):
+    await sign_in(client, await make_user())
+    assert (await client.post("/api/scim/tokens")).status_code == 403
+    assert (await client.get("/admin/directory")).status_code == 403
+
+
+async def test_nobody_ends_the_token_of_another_organisation(client, token, directory):
+    await sign_in(client, await make_user(role="admin"))
+    [row] = await rows("SELECT id FROM scim_tokens ORDER BY created_at DESC LIMIT 1")
+    assert (await client.delete(f"/api/scim/tokens/{row.id}")).status_code == 404
+    assert (await directory("GET", "/Users")).status_code == 200
+
+
+# What is sent -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ({}, "invalidValue"),
+        (grace(emails=[{"value": "no address"}]), "invalidValue"),
+        (grace(userName=42), "invalidValue"),
+        (grace(active="perhaps"), "invalidValue"),
+        (grace(userName="x" * 2000), "invalidValue"),
+        (grace(userName="nul\0"), "invalidValue"),
+        ([], "invalidSyntax"),
+    ],
+    ids=range(7),
+)
+async def test_nonsense_is_refused_in_its_own_words(directory, content, kind):
+    answer = await directory("POST", "/Users", content)
+    assert (answer.status_code, answer.json()["scimType"]) == (400, kind)
+    assert answer.json()["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        ({"op": "replace", "path": "id", "value": "1"}, "mutability"),
+        ({"op": "move", "path": "active"}, "invalidSyntax"),
+        ({"op": "remove"}, "noTarget"),
+        ({"op": "replace", "path": "emails[", "value": "1"}, "invalidPath"),
+        ({"op": "replace", "path": "name.nothing", "value": "1"}, "invalidPath"),
+        ({"op": "replace", "path": "active", "value": "perhaps"}, "invalidValue"),
+        ({"op": "remove", "path": "userName"}, "invalidValue"),
+        ({"op": "replace", "value": []}, "invalidValue"),
+    ],
+    ids=str,
+)
+async def test_a_patch_that_cannot_be_is_refused_and_changes_nothing(directory, operation, kind):
+    given = grace()
+    made = (await directory("POST", "/Users", given)).json()
+    off = {"op": "replace", "path": "active", "value": False}
+
+    answer = await directory("PATCH", f"/Users/{made['id']}", patch(off, operation))
+
+    assert (answer.status_code, answer.json()["scimType"]) == (400, kind)
+    assert (await member(given["userName"])).suspended_at is None
+
+
+async def test_what_we_do_not_keep_is_left_out(directory):
+    given = grace(phoneNumbers=[{"value": "+1 555"}], password="hunter2")
+    made = (await directory("POST", "/Users", given)).json()
+    assert "phoneNumbers" not in made
+    assert "password" not in made
+    [row] = await rows(
+        "SELECT p.id FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE u.email = :e",
+        e=given["userName"],
+    )
+    assert row.id is None
