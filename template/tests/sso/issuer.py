@@ -52,6 +52,7 @@ class Issuer:
         app = web.Application()
         app.router.add_get("/{base:.*}.well-known/openid-configuration", self._discovery)
         app.router.add_get("/keys", self._keys)
+        app.router.add_get("/authorize", self._authorize)
         app.router.add_post("/token", self._token)
         app.router.add_get("/userinfo", self._userinfo)
         # What GitHub has.
@@ -96,6 +97,12 @@ class Issuer:
             | ({"userinfo_endpoint": f"{self.url}/userinfo"} if self.userinfo is not None else {})
             | self.metadata
         )
+
+    async def _authorize(self, request: web.Request) -> web.Response:
+        """For browsers: whoever comes is `person`, and goes back at once."""
+        await self._before(request)
+        back = f"{request.query['redirect_uri']}?{self.approve(str(request.url))}"
+        raise web.HTTPFound(back)
 
     async def _keys(self, request: web.Request) -> web.Response:
         await self._before(request)
