@@ -6,13 +6,14 @@ import sys
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, func, text
 
 from app.auth import totp
 from app.auth.models import TotpDevice
 from app.core import crypto, db, rotation
 from app.core.rotation import encrypted_columns
 from app.mail import service as mail
+from tests.conftest import forget_settings
 from tests.factories import make_user
 from tests.usage.conftest import person_of
 
@@ -23,8 +24,19 @@ def keys(configure):
         configure(ENCRYPTION_KEYS=",".join(lines))
         crypto._keyring.cache_clear()
 
-    yield use
+    return use
+
+
+@pytest.fixture(autouse=True)
+async def nothing_left_that_no_key_opens(database):
+    """Set up before the keys change, so it ends after they are back."""
+    yield
+    forget_settings()
     crypto._keyring.cache_clear()
+    async with db.transaction(elevated=True) as session:
+        for one in encrypted_columns():
+            own = func.substring(one.column, 1, len(crypto.newest())) == crypto.newest()
+            await session.execute(delete(one.table).where(one.column.is_not(None), ~own))
 
 
 async def secret_of(someone):
