@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import structlog
 from sqlalchemy import text as sql
 
 from app.core import db
@@ -73,11 +72,13 @@ async def test_a_refusal_ends_it_and_a_bad_moment_does_not(with_webhook, service
     assert len(service.asked) == 2
 
 
-async def test_the_log_knows_neither_number_nor_code(sender, service):
+async def test_the_log_knows_neither_number_nor_code(sender, service, caplog):
     service.status, service.body = 400, twilio_no(21211, 400)
     message_id, number = await written()
-    with structlog.testing.capture_logs() as lines, pytest.raises(GiveUp) as told:
+    caplog.clear()
+    with caplog.at_level("INFO", logger="app"), pytest.raises(GiveUp) as told:
         await jobs.deliver(message_id)
+    lines = [one.msg for one in caplog.records if one.name == "app"]
     assert [line["event"] for line in lines] == ["sms.not_sent"]
     assert told.value.__cause__ is None
     for text in (str(lines), repr(told.value)):
