@@ -30,7 +30,7 @@ from app.llm.port import (
 LARGEST_ANSWER = 16_777_216
 LARGEST_ERROR = 65_536
 DRAIN_SECONDS = 0.1
-GATHER_SECONDS = 0.012
+GATHER_SECONDS = 0.016
 # What a message may hold and the text does not need; anything else with content is told.
 READ = frozenset({"role", "content", "refusal"})
 
@@ -104,7 +104,7 @@ class OpenAIWire:
                         yield Delta(said)
                     if not chunk:
                         break
-                    # Words that come faster than eyes follow are read together: a piece costs
+                    # Words that come faster than a screen draws are read together: a piece costs
                     # the same whatever is in it.
                     if not ended and (wait := next_at - clock()) > 0:
                         await asyncio.sleep(wait)
