@@ -118,16 +118,27 @@ async def rotate(
     return token, new_id
 
 
-async def of_person(db: AsyncSession, user_id: UUID) -> Sequence[Session]:
-    """Where someone is signed in now, newest first."""
+async def of_person(
+    db: AsyncSession, user_id: UUID, *, organization_id: UUID | None = None
+) -> Sequence[Session]:
+    """Where someone is signed in now, perhaps in one organisation only, newest first."""
     moment = now()
-    rows = await db.scalars(
+    query = (
         select(Session)
         .where(Session.user_id == user_id, Session.revoked_at.is_(None))
         .where(Session.expires_at > moment, Session.level == "full")
         .order_by(Session.last_seen_at.desc())
     )
+    if organization_id:
+        query = query.where(Session.organization_id == organization_id)
+    rows = await db.scalars(query)
     return [row for row in rows if row.last_seen_at + timedelta(seconds=row.idle_seconds) > moment]
+
+
+async def device(db: AsyncSession, session_id: UUID) -> str | None:
+    """The name of the known device that a session was started from."""
+    found: str | None = await db.scalar(select(Session.device).where(Session.id == session_id))
+    return found
 
 
 async def end(db: AsyncSession, user_id: UUID, session_id: UUID) -> None:
@@ -156,6 +167,18 @@ async def end_all(
     if but:
         query = query.where(Session.id != but)
     ended = await db.scalars(query.values(revoked_at=now()).returning(Session.id))
+    return len(ended.all())
+
+
+async def end_organization(db: AsyncSession, organization_id: UUID, *, but: UUID) -> int:
+    """End every session in an organisation but one; how many."""
+    ended = await db.scalars(
+        update(Session)
+        .where(Session.organization_id == organization_id, Session.revoked_at.is_(None))
+        .where(Session.id != but)
+        .values(revoked_at=now())
+        .returning(Session.id)
+    )
     return len(ended.all())
 
 

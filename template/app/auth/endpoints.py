@@ -4,7 +4,18 @@ from fastapi import APIRouter, Request, Response
 
 from app.access.access import public
 from app.access.forgery import token_for
-from app.auth import cookies, links, reset, second_factors, security, sign_in, sign_up, totp
+from app.auth import (
+    cookies,
+    email_endpoints,
+    links,
+    people_endpoints,
+    reset,
+    second_factors,
+    security,
+    sign_in,
+    sign_up,
+    totp,
+)
 from app.auth.dependencies import (
     LINKS,
     RESETS,
@@ -40,6 +51,8 @@ from app.core.problems import may
 from app.users.service import InvitationExpired
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
+for part in (people_endpoints, email_endpoints):
+    router.include_router(part.router)
 
 WRITTEN = Told(message="Look into your mail: we have written to you.")
 
@@ -122,9 +135,9 @@ async def prove_again(form: Proof, response: Response, person: SelfDetached) -> 
 
 
 @router.post("/password-reset", status_code=202, dependencies=[public(), RESETS])
-async def request_reset(form: ResetRequest) -> Told:
+async def request_reset(form: ResetRequest, request: Request) -> Told:
     """Ask for a link to set a new password. The answer is the same for every address."""
-    await reset.request(form.email)
+    await reset.request(form.email, where_from(request)["device"])
     return WRITTEN
 
 

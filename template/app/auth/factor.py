@@ -1,5 +1,11 @@
 """The second factor that is always offered."""
 
+from uuid import UUID
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.auth.models import TotpDevice
 from app.auth.second_factors import Factor
 
 FACTOR = Factor(
@@ -11,3 +17,7 @@ FACTOR = Factor(
     remove_path="/account/security/authenticator/remove",
     order=20,
 )
+
+
+async def forget(db: AsyncSession, user_id: UUID) -> None:
+    await db.execute(delete(TotpDevice).where(TotpDevice.user_id == user_id))

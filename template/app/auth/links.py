@@ -13,7 +13,11 @@ from app.core.db import transaction
 from app.core.errors import Problem
 from app.users.models import User
 
-LIFETIME = {"activate": timedelta(hours=24), "reset": timedelta(hours=1)}
+LIFETIME = {
+    "activate": timedelta(hours=24),
+    "reset": timedelta(hours=1),
+    "email": timedelta(hours=24),
+}
 
 
 class LinkExpired(Problem):
@@ -30,9 +34,10 @@ async def make(
     *,
     password_hash: str | None = None,
     display_name: str | None = None,
+    email: str | None = None,
 ) -> str:
-    """A new link; earlier ones for a new password stop working."""
-    if purpose == "reset":
+    """A new link; earlier ones for a new password or address stop working."""
+    if purpose in {"reset", "email"}:
         await end_all(db, user_id, purpose)
     token = new_token()
     db.add(
@@ -42,6 +47,7 @@ async def make(
             token_digest=digest(token),
             password_hash=password_hash,
             display_name=display_name,
+            email=email,
             expires_at=now() + LIFETIME[purpose],
         )
     )

@@ -47,7 +47,7 @@ class RecoveryCode(Base):
 
 
 class OneTimeLink(Base):
-    """A link that was mailed: to activate an account or to set a new password."""
+    """A link that was mailed: to activate an account, set a new password or confirm an address."""
 
     __tablename__ = "one_time_links"
 
@@ -58,5 +58,7 @@ class OneTimeLink(Base):
     """Of a sign-up: the password that was chosen with it. It counts when the link is used."""
     display_name: Mapped[str | None] = mapped_column(String(120))
     """Of a sign-up: so that a stranger's does not end up in the account of the address's owner."""
+    email: Mapped[str | None] = mapped_column(String(254))
+    """Of a change of address: the new one."""
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

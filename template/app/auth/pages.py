@@ -10,7 +10,14 @@ from app.access.access import (
     SignInFirst,
     public,
 )
-from app.auth import security_pages, sign_in_pages, sign_up, sign_up_pages
+from app.auth import (
+    email_pages,
+    people_pages,
+    security_pages,
+    sign_in_pages,
+    sign_up,
+    sign_up_pages,
+)
 from app.auth.dependencies import visitor
 from app.auth.next_pages import HOME
 from app.web import render
@@ -25,7 +32,7 @@ REMEDIES = {
 }
 
 router = APIRouter(include_in_schema=False)
-for part in (sign_up_pages, sign_in_pages, security_pages):
+for part in (sign_up_pages, sign_in_pages, security_pages, email_pages, people_pages):
     router.include_router(part.router)
 
 

@@ -9,6 +9,7 @@ from app.auth.even_time import even_time
 from app.auth.models import Password
 from app.auth.settings import public_url
 from app.core.db import transaction
+from app.limits import lockout
 from app.limits.service import Rate, RateLimited, take
 from app.mail import service as mail
 from app.users import service as users
@@ -16,14 +17,17 @@ from app.users import service as users
 PER_ACCOUNT = Rate(5, 86_400, strict=True)
 
 
-async def request(email: str) -> None:
-    """Mail a link when there is an account; whoever asks learns nothing."""
+async def request(email: str, device: str | None = None) -> None:
+    """Mail a link when there is an account; whoever asks learns nothing.
+
+    A known device has a budget of its own, so that strangers cannot use up the owner's.
+    """
     async with even_time(), transaction(elevated=True) as db:
         user = await users.by_email(db, email)
         if user is None or user.activated_at is None:
             return
         try:
-            await take(f"reset:{user.id}", PER_ACCOUNT)
+            await take(f"reset:{user.id}:{lockout.device_name(email, device)}", PER_ACCOUNT)
         except RateLimited:
             return  # told, it would say that there is an account
         token = await links.make(db, user.id, "reset")

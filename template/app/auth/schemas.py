@@ -102,6 +102,33 @@ class SessionOut(BaseModel):
     current: bool
 
 
+class Ended(BaseModel):
+    ended: int = Field(description="How many sessions ended.")
+
+
+class Removed(BaseModel):
+    kinds: list[str]
+
+
+class MemberSignIns(BaseModel):
+    second_factors: list[str]
+    sessions: list[SessionOut]
+
+
+class NewEmail(BaseModel):
+    email: Email
+
+
+class LinkToken(BaseModel):
+    token: Token
+
+
+class EmailOut(BaseModel):
+    email: str
+    pending: str | None = Field(description="The new address, while it is not confirmed.")
+    expires_at: datetime | None
+
+
 class SecurityOut(BaseModel):
     second_factor: bool
     second_factors: list[str] = Field(description="The kinds that are set up.")

@@ -1,8 +1,9 @@
 """Second factors: which kinds someone has, and how a half-way session becomes a full one.
 
 A kind is a module with a `factor.py` that offers FACTOR. It keeps its own tables and checks its
-own proofs; here stands who has it, and what follows from a proof. Recovery codes belong to the
-account: they are there as long as one kind is.
+own proofs; here stands who has it, and what follows from a proof. `async def forget(db, user_id)`
+there deletes its secrets, when an administrator resets what someone lost. Recovery codes belong to
+the account: they are there as long as one kind is.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ TRIES = (
     Rate(20, 3600, strict=True),
     Rate(50, 86_400, strict=True),
 )
-"""Per person: a code has a million values, so guessing must stay hopeless."""
+"""For whoever shares a counter: a code has a million values, so guessing must stay hopeless."""
 
 
 def _always() -> bool:
@@ -127,6 +128,18 @@ async def _one_at_a_time(db: AsyncSession, user_id: UUID) -> None:
     await db.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
 
 
+async def forget(db: AsyncSession, user_id: UUID) -> list[str]:
+    """Take away every kind with all its secrets, and the recovery codes. Gives the kinds."""
+    await _one_at_a_time(db, user_id)
+    found = await kinds(db, user_id)
+    for part in parts("factor"):
+        if hasattr(part, "forget"):
+            await part.forget(db, user_id)
+    await db.execute(delete(SecondFactor).where(SecondFactor.user_id == user_id))
+    await recovery_codes.forget(db, user_id)
+    return found
+
+
 async def add(db: AsyncSession, person: Person, kind: str) -> tuple[list[str], str]:
     """Enable a kind whose first proof was just accepted, and end every other session.
 
@@ -199,9 +212,17 @@ async def enrolled(user_id: UUID) -> list[Factor]:
 
 
 async def count_try(person: Person) -> None:
-    """Count a guess before it is looked at; raises `RateLimited`."""
+    """Count a guess before it is looked at; raises `RateLimited`.
+
+    Strangers who know the password share one counter. A known device has its own, and so has
+    whoever is inside already: nobody uses up the tries of the account's owner.
+    """
+    whose = "inside"
+    if person.level != "full":
+        async with transaction(elevated=True) as db:
+            whose = await sessions.device(db, person.session_id) or "strangers"
     for rate in TRIES:
-        await take(f"second-factor:{person.user_id}", rate)
+        await take(f"second-factor:{person.user_id}:{whose}", rate)
 
 
 async def finish_with_recovery_code(person: Person, code: str) -> SignedIn:

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 
 from app.access.person import Person
-from app.auth import cookies, passwords, second_factors, security, sign_in, totp
+from app.auth import cookies, email_change, passwords, second_factors, security, sign_in, totp
 from app.auth.dependencies import ProvenSelf, Self, SelfDetached
 from app.auth.devices import device_name
 from app.auth.factor_pages import SECURITY as PAGE
@@ -74,6 +74,7 @@ async def _security(
         person=person,
         protection=protection,
         factors=factors,
+        change=await email_change.pending(person),
         has_password=await sign_in.has_password(person.user_id),
         cards=await cards("account_card", person),
         device_name=device_name,

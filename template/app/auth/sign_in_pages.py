@@ -137,7 +137,7 @@ async def request_reset(request: Request) -> Response:
     form = await read(request, ResetRequest)
     if form.data is None:
         return render_form(request, "auth/forgot_password.html", form)
-    await reset.request(form.data.email)
+    await reset.request(form.data.email, where_from(request)["device"])
     return RedirectResponse("/forgot-password/sent", 303)
 
 

@@ -1,4 +1,10 @@
+from uuid import UUID
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.auth.second_factors import Factor
+from app.passkeys.models import Passkey
 
 FACTOR = Factor(
     kind="passkey",
@@ -8,3 +14,7 @@ FACTOR = Factor(
     settings_path="/account/security/passkeys",
     order=10,
 )
+
+
+async def forget(db: AsyncSession, user_id: UUID) -> None:
+    await db.execute(delete(Passkey).where(Passkey.user_id == user_id))

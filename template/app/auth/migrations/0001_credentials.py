@@ -132,6 +132,7 @@ def upgrade() -> None:
         sa.Column("token_digest", sa.LargeBinary(), nullable=False),
         sa.Column("password_hash", sa.String(255)),
         sa.Column("display_name", sa.String(120)),
+        sa.Column("email", sa.String(254)),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("used_at", MOMENT),
     )

@@ -1,0 +1,71 @@
+"""What strangers use up is not the owner's."""
+
+import pytest
+
+from tests.auth.test_second_factor import enrol, forget_step, password_step
+from tests.factories import make_user, sign_in
+
+
+@pytest.fixture
+async def at_home(client):
+    """Someone with two factors, at a browser from which she has signed in with both."""
+    ada = await make_user()
+    await sign_in(client, ada)
+    app, _ = await enrol(client)
+    await forget_step(ada)
+    await password_step(client, ada)
+    done = await client.post("/api/auth/second-factor", json={"code": app.now()})
+    assert done.status_code == 200
+    await forget_step(ada)
+    return ada, app
+
+
+async def test_who_knows_the_password_cannot_use_up_the_owner_s_tries(client, new_browser, at_home):
+    ada, app = at_home
+    async with new_browser() as stranger:
+        await password_step(stranger, ada)
+        statuses = [
+            (await stranger.post("/api/auth/second-factor", json={"code": f"{i:06d}"})).status_code
+            for i in range(7)
+        ]
+    assert statuses[-1] == 429
+    await password_step(client, ada)
+    done = await client.post("/api/auth/second-factor", json={"code": app.now()})
+    assert done.status_code == 200
+
+
+async def test_a_known_device_does_not_guess_without_end_either(client, at_home):
+    ada, _ = at_home
+    await password_step(client, ada)
+    statuses = [
+        (await client.post("/api/auth/second-factor", json={"code": f"{i:06d}"})).status_code
+        for i in range(7)
+    ]
+    assert statuses[-1] == 429
+
+
+async def test_strangers_share_one_budget_however_many_browsers_they_have(new_browser, at_home):
+    ada, _ = at_home
+    statuses = []
+    for i in range(7):
+        async with new_browser() as stranger:
+            await password_step(stranger, ada)
+            answer = await stranger.post("/api/auth/second-factor", json={"code": f"{i:06d}"})
+            statuses.append(answer.status_code)
+    assert statuses[-1] == 429
+
+
+async def test_strangers_cannot_use_up_the_owner_s_reset_links(client, new_browser, mails_to):
+    ada = await make_user()
+    await password_step(client, ada)
+    form = {"email": ada.email}
+
+    async def links():
+        return sum("new password" in one.subject for one in await mails_to(ada.email))
+
+    async with new_browser() as stranger:
+        for _ in range(7):
+            assert (await stranger.post("/api/auth/password-reset", json=form)).status_code == 202
+    assert await links() == 5
+    await client.post("/api/auth/password-reset", json=form)
+    assert await links() == 6
