@@ -17,7 +17,6 @@ CHECKS = (
     "content_type_conformance",
     "response_schema_conformance",
     "ignored_auth",
-    "unsupported_method",
 )
 
 
