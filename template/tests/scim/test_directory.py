@@ -122,6 +122,8 @@ async def test_who_is_switched_off_is_out_at_once(directory, admin, browser, new
         await directory(
             "PATCH", f"/Users/{ada.user_id}", patch({"op": "replace", "value": {"active": True}})
         )
+        # What ended stays ended.
+        assert (await theirs.open("/account")).path == "/sign-in"
         page = await page.send("/sign-in", email=ada.email, password=ada.password)
         assert page.path == "/chat"
 
@@ -233,6 +235,19 @@ async def test_an_account_that_belongs_elsewhere_is_not_taken(directory, admin):
 
     assert answer.status_code == 409
     assert (await member(theirs.email)).organization_id == theirs.organization_id
+
+
+async def test_an_account_that_waits_for_its_mail_elsewhere_is_not_taken(directory):
+    """Or it would be open, and its name the directory's, before its owner confirmed anything."""
+    theirs = await make_user(activated_at=None)
+
+    answer = await directory(
+        "POST", "/Users", grace(userName=theirs.email, emails=[{"value": theirs.email}])
+    )
+
+    assert answer.status_code == 409
+    row = await member(theirs.email)
+    assert (row.activated_at, row.display_name) == (None, "Ada Lovelace")
 
 
 async def test_a_person_in_two_organisations_leaves_one_of_them(
