@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.access import public
 from app.core.db import Database, transaction
 from app.core.errors import NotFound, Problem
+from app.limits.addresses import client_address
 from app.limits.dependencies import limited
-from app.limits.service import Rate
+from app.limits.service import Rate, take
 from app.scim import attributes, discovery, groups, service, tokens
 from app.scim.dependencies import Manager, ProvenManager
-from app.scim.errors import BadRequest, MethodNotAllowed, Route, answer
+from app.scim.errors import BadRequest, MethodNotAllowed, Route, UnknownToken, answer
 from app.scim.schemas import TokenMade, TokenOut
 from app.scim.shapes import shape
 
@@ -24,7 +25,12 @@ class NotImplementedHere(Problem):
 
 
 async def directory(request: Request) -> UUID:
-    return await tokens.organization_of(request.headers.get("authorization"))
+    try:
+        return await tokens.organization_of(request.headers.get("authorization"))
+    except UnknownToken:
+        # A directory asks often; whoever has no token for it may not try for long.
+        await take(f"scim-refused:{client_address(request.scope)}", REFUSALS)
+        raise
 
 
 Organization = Annotated[UUID, Depends(directory)]
@@ -40,6 +46,7 @@ Bound = Annotated[AsyncSession, Depends(bound, scope="function")]
 Names = Annotated[str | None, Query(max_length=2000)]
 
 REQUESTS = limited("scim", Rate(3000, 300, strict=True))
+REFUSALS = Rate(30, 300, strict=True)
 
 scim = APIRouter(
     prefix="/scim/v2",

@@ -69,6 +69,8 @@ async def test_after_switching_no_route_shows_anything_of_the_other_one(client, 
     for route in routes(app):
         if "GET" not in (route.methods or ()) or route.path in own | {"/api/openapi.json"}:
             continue
+        if route.path.startswith("/scim/"):
+            continue  # a directory's own token opens it, a session says nothing there
         if "/dev/" in route.path:
             continue  # the laptop's stand-in for everybody's mailbox, which production has not
         queries = ["", *(f"?after={one}&before={one}" for one in ids), f"?search={MARK}"]
@@ -77,7 +79,9 @@ async def test_after_switching_no_route_shows_anything_of_the_other_one(client, 
             for query in queries if one is None else [""]:
                 answer = await client.get(path + query)
                 walked += 1
-                if one and answer.status_code not in {303, 401, 403, 404, 410, 422}:
+                # A link's page asks first, and looks at its token only when the form is sent.
+                named = one and "{token}" not in route.path
+                if named and answer.status_code not in {303, 401, 403, 404, 410, 422}:
                     shown.append((answer.status_code, path))
                 # What was asked for may be written into the answer again; data may not.
                 told = answer.text.replace(f'value="{MARK}"', "").replace(f"search={MARK}", "")
