@@ -182,12 +182,12 @@ async def test_no_at_the_provider_is_said_plainly(browser, issuer):
     state = asked(await leave(browser))["state"]
 
     page = await come_back(
-        browser, f"error=access_denied&error_description=%3Cb%3Eboo%3C/b%3E&state={state}"
+        browser, f"error=access_denied&error_description=%3Cb%3Exylophone%3C/b%3E&state={state}"
     )
 
     assert page.path == "/sign-in"
     assert "did not succeed" in page.text
-    assert "boo" not in page.html
+    assert "xylophone" not in page.html
 
 
 @pytest.mark.asvs("10.1.1")
