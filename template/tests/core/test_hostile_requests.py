@@ -44,6 +44,8 @@ async def test_no_parameter_of_any_route_makes_it_fail(app, client):
     for route in routes(app):
         if "GET" not in (route.methods or ()) or route.path == "/health/ready":
             continue
+        if route.path.startswith("/scim/"):
+            continue  # without a directory's token no parameter is looked at
         path = re.sub(r"{[^}]+}", str(uuid4()), route.path)
         addresses = [
             f"{path}?{name}={value}" for name in _parameters(route.dependant) for value in STRANGE
