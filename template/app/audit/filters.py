@@ -20,7 +20,11 @@ Moment = Annotated[date | datetime | None, BeforeValidator(_none_if_empty)]
 
 
 def _filter(
-    action: Annotated[str, Query(max_length=100, description="`session` finds all its kinds")] = "",
+    action: Annotated[
+        # No NUL: an export would begin its answer before the database refuses it.
+        str,
+        Query(max_length=100, pattern=r"^[^\x00]*$", description="`session` finds all its kinds"),
+    ] = "",
     person: Annotated[UUID | None, BeforeValidator(_none_if_empty)] = None,
     since: Annotated[Moment, Query(alias="from")] = None,
     until: Annotated[Moment, Query(alias="to", description="A day counts as a whole")] = None,

@@ -130,3 +130,13 @@ async def test_an_export_is_itself_recorded(client, admin):
     assert (event["action"], event["user_id"]) == ("audit.exported", str(admin.user_id))
     assert event["detail"] == {"format": "jsonl"}
     assert event["request_id"]
+
+
+@pytest.mark.parametrize("path", ["/api/audit", "/api/audit/export"])
+async def test_a_filter_that_no_event_can_have_is_refused_before_the_answer_begins(
+    client, admin, path
+):
+    answer = await client.get(f"{path}?action=%00")
+
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "/problems/invalid"
