@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from app.core.sigv4 import Credentials, signed
 from app.sms_codes.senders import NotSent, Refused, twilio
-from app.sms_codes.sigv4 import Credentials, signed
 from tests.sms_codes.conftest import SECRET, sns_no, twilio_no
 
 

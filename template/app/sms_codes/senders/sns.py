@@ -4,11 +4,11 @@ import re
 from urllib.parse import urlencode
 
 from app.core.clock import now
+from app.core.sigv4 import Credentials, signed
 from app.sms_codes.http import post
 from app.sms_codes.messages import Text
 from app.sms_codes.senders import NotSent, Refused
 from app.sms_codes.settings import SmsSettings
-from app.sms_codes.sigv4 import Credentials, signed
 
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 REASONS = {

@@ -1,4 +1,4 @@
-"""AWS's Signature Version 4 for a POST to a path without query.
+"""AWS's Signature Version 4, for paths that need no escaping.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -11,6 +11,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+EMPTY = hashlib.sha256().hexdigest()
 
 
 @dataclass(frozen=True)
@@ -22,31 +23,38 @@ class Credentials:
 
 def signed(
     url: str,
-    body: bytes,
+    body: bytes | str,
     headers: Mapping[str, str],
     credentials: Credentials,
     *,
     region: str,
     service: str,
     moment: datetime,
+    method: str = "POST",
 ) -> dict[str, str]:
-    """The headers with date and signature, `moment` being in UTC."""
+    """The headers with date and signature, `moment` being in UTC.
+
+    Of a body that is sent from a file, `body` is its SHA-256 in hexadecimal.
+    """
     parts = urlsplit(url)
     stamp = moment.strftime("%Y%m%dT%H%M%SZ")
+    hashed = body if isinstance(body, str) else hashlib.sha256(body).hexdigest()
     sent = {**headers, "Host": parts.netloc, "X-Amz-Date": stamp}
+    if service == "s3":
+        sent["X-Amz-Content-Sha256"] = hashed
     if credentials.session_token:
         sent["X-Amz-Security-Token"] = credentials.session_token
-    lines = {name.lower(): " ".join(value.split()) for name, value in sorted(sent.items())}
+    lines = {name.lower(): " ".join(value.split()) for name, value in sent.items()}
     names = ";".join(sorted(lines))
     request = "\n".join(
         [
-            "POST",
+            method,
             parts.path or "/",
-            "",
+            parts.query,
             *(f"{name}:{lines[name]}" for name in sorted(lines)),
             "",
             names,
-            hashlib.sha256(body).hexdigest(),
+            hashed,
         ]
     )
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"

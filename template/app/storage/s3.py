@@ -1,0 +1,128 @@
+"""Files in a bucket of any server that speaks S3: four plain requests, signed by us."""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import IO, Any
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
+from anyio import to_thread
+from yarl import URL
+
+from app.core.clock import now
+from app.core.logging import log
+from app.core.sigv4 import EMPTY, Credentials, signed
+from app.storage.service import PIECE, NoSuchFile, StorageUnreachable
+from app.storage.settings import StorageSettings
+
+TRIES = 3
+SECONDS_BETWEEN = 0.3
+# Encrypted pieces wait here; more than this goes to a file.
+IN_MEMORY = 1_048_576
+
+
+async def put(name: str, pieces: AsyncIterable[bytes]) -> None:
+    """The server takes a whole object or none; its digest goes with it."""
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+        seen, size = hashlib.sha256(), 0
+        async for piece in pieces:
+            seen.update(piece)
+            size += len(piece)
+            await to_thread.run_sync(file.write, piece)
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        for left in reversed(range(TRIES)):
+            async with _asked("PUT", name, file, seen.hexdigest(), headers, left) as response:
+                if response is not None:
+                    return
+
+
+async def get(name: str) -> AsyncGenerator[bytes, None]:
+    for left in reversed(range(TRIES)):
+        async with _asked("GET", name, left=left) as response:
+            if response is None:
+                continue
+            if response.status == 404:
+                raise NoSuchFile
+            try:
+                async for piece in response.content.iter_any():
+                    yield piece
+            except (ClientError, TimeoutError) as error:
+                raise StorageUnreachable("The file could not be read to its end.") from error
+            return
+
+
+async def delete(name: str) -> None:
+    for left in reversed(range(TRIES)):
+        async with _asked("DELETE", name, left=left) as response:
+            if response is not None:
+                return
+
+
+async def check() -> None:
+    async with _asked("HEAD", "", left=0):
+        pass
+
+
+@asynccontextmanager
+async def _asked(
+    method: str,
+    name: str,
+    file: IO[bytes] | None = None,
+    digest: str = EMPTY,
+    headers: dict[str, str] | None = None,
+    left: int = 0,
+) -> AsyncIterator[ClientResponse | None]:
+    """The answer, or None when another try is left and may help. 404 is an answer for GET."""
+    settings = StorageSettings.load()
+    url = f"{settings.s3_url}/{settings.s3_bucket}" + (f"/{name}" if name else "")
+    sent = signed(
+        url,
+        digest,
+        headers or {},
+        Credentials(
+            settings.s3_access_key,
+            settings.s3_secret_key.get_secret_value(),
+            settings.s3_session_token.get_secret_value(),
+        ),
+        region=settings.s3_region,
+        service="s3",
+        moment=now(),
+        method=method,
+    )
+    timeout = ClientTimeout(total=settings.seconds, sock_connect=5)
+    answered = False
+    try:
+        async with (
+            ClientSession(timeout=timeout, cookie_jar=DummyCookieJar()) as session,
+            session.request(
+                method,
+                URL(url, encoded=True),
+                data=_read(file) if file else None,
+                headers=sent,
+                allow_redirects=False,
+            ) as response,
+        ):
+            known = response.status < 300 or (response.status == 404 and method == "GET")
+            if known:
+                answered = True
+                yield response
+                return
+            problem: Any = f"status {response.status}"
+            passing = response.status in {429, 500, 502, 503, 504}
+    except (ClientError, TimeoutError, OSError) as error:
+        if answered:
+            raise
+        problem, passing = type(error).__name__, True
+    log.warning("storage.refused", method=method, problem=problem, left=left)
+    if not (passing and left):
+        raise StorageUnreachable("Files cannot be reached now; please try again.")
+    await asyncio.sleep(SECONDS_BETWEEN)
+    yield None
+
+
+async def _read(file: IO[bytes]) -> AsyncIterator[bytes]:
+    file.seek(0)
+    while piece := await to_thread.run_sync(file.read, PIECE):
+        yield piece

@@ -1,0 +1,128 @@
+"""What only a server can do: refuse, be slow, be away."""
+
+import asyncio
+import os
+
+import pytest
+from aiohttp import web
+from botocore import auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as Theirs
+
+from app.core.clock import now
+from app.core.ids import uuid7
+from app.core.settings import get_settings
+from app.core.sigv4 import Credentials, signed
+from app.storage import s3, service
+from app.storage.service import NoSuchFile, StorageUnreachable
+from app.storage.settings import StorageSettings
+from tests.storage.conftest import on_s3
+from tests.storage.test_files import MOST, chunks, whole
+
+
+@pytest.fixture
+async def unkind():
+    """A server that answers with the statuses it is told, and then as S3 does."""
+    asked: list[tuple[str, dict[str, str], bytes]] = []
+    waiting: list[int] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((request.method, dict(request.headers), await request.read()))
+        return web.Response(status=waiting.pop(0) if waiting else 200)
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    yield f"http://127.0.0.1:{port}", asked, waiting
+    await runner.cleanup()
+
+
+async def test_an_upload_is_tried_again_from_its_beginning(unkind, configure, monkeypatch):
+    monkeypatch.setattr(s3, "SECONDS_BETWEEN", 0)
+    url, asked, waiting = unkind
+    on_s3(configure, url)
+    waiting[:] = [503, 500]
+
+    await service.keep(service.new_name(uuid7()), chunks(b"text" * 100), most=MOST)
+
+    bodies = [body for _, _, body in asked]
+    assert len(bodies) == 3
+    assert len(set(bodies)) == 1
+    assert len(bodies[0]) == 400 + 16
+    assert asked[0][1]["Content-Length"] == "416"
+
+
+@pytest.mark.parametrize(("status", "times"), [(403, 1), (301, 1), (503, 3)])
+async def test_a_refusal_is_told_without_what_the_server_wrote(
+    unkind, configure, monkeypatch, status, times
+):
+    monkeypatch.setattr(s3, "SECONDS_BETWEEN", 0)
+    url, asked, waiting = unkind
+    on_s3(configure, url)
+    waiting[:] = [status] * 5
+
+    with pytest.raises(StorageUnreachable):
+        await service.keep(service.new_name(uuid7()), chunks(b"text"), most=MOST)
+    assert len(asked) == times
+
+
+async def test_a_server_that_is_away_is_a_problem_and_no_traceback(configure, monkeypatch):
+    monkeypatch.setattr(s3, "SECONDS_BETWEEN", 0)
+    on_s3(configure, "http://127.0.0.1:9")
+    with pytest.raises(StorageUnreachable):
+        await whole(service.new_name(uuid7()), "A" * 43 + "=")
+    with pytest.raises(StorageUnreachable):
+        await service.check()
+
+
+async def test_a_bucket_that_is_not_there_is_seen_by_health(configure, s3_server):
+    on_s3(configure, s3_server, STORAGE_S3_BUCKET="another")
+    with pytest.raises(StorageUnreachable):
+        await service.check()
+
+
+async def test_many_at_once_do_not_mix(configure, s3_server):
+    on_s3(configure, s3_server)
+
+    async def one(number: int) -> None:
+        name, data = service.new_name(uuid7()), bytes([number]) * (number * 40_000)
+        kept = await service.keep(name, chunks(data), most=MOST)
+        assert await whole(name, kept.secret) == data
+        await service.remove(name)
+        with pytest.raises(NoSuchFile):
+            await whole(name, kept.secret)
+
+    await asyncio.gather(*(one(number) for number in range(12)))
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+def test_our_signature_is_the_one_that_botocore_makes(method, monkeypatch):
+    moment = now()
+    monkeypatch.setattr(auth, "get_current_datetime", lambda: moment.replace(tzinfo=None))
+    url = f"https://s3.eu-central-1.amazonaws.com/files/{'0' * 32}/{'1' * 32}"
+    body = os.urandom(20) if method == "PUT" else b""
+    request = AWSRequest(method, url, data=body)
+    signer = auth.S3SigV4Auth(Theirs("AKIA", "secret", "token"), "s3", "eu-central-1")
+    signer.add_auth(request)
+
+    ours = signed(
+        url, body, {}, Credentials("AKIA", "secret", "token"),
+        region="eu-central-1", service="s3", moment=moment, method=method,
+    )  # fmt: skip
+
+    assert request.headers["Authorization"] == ours["Authorization"]
+
+
+def test_production_wants_all_that_a_server_needs(configure):
+    configure(STORAGE_BACKEND="s3")
+    assert len(StorageSettings.load().production_problems()) == 5
+    on_s3(configure, "http://minio:9000")
+    [problem] = StorageSettings.load().production_problems()
+    assert "https://" in problem
+    on_s3(configure, "http://minio:9000", OUTBOUND_PRIVATE_HOSTS='["minio"]')
+    assert StorageSettings.load().production_problems() == []
+    assert get_settings().outbound_private_hosts == ["minio"]
