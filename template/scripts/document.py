@@ -1,4 +1,4 @@
-"""Write the pages that follow from the code: docs/settings.md and docs/access.md.
+"""Write the pages that follow from the code: docs/settings.md, docs/access.md and others.
 
 python scripts/document.py            after a change of settings, routes or permissions
 """
@@ -124,7 +124,43 @@ def _may(needs: set[str]) -> list[str]:
     return ["yes" if needs <= granted(role) else "" for role in Role]
 
 
-PAGES = {"settings.md": settings_page, "access.md": access_page}
+def outside_page() -> str:
+    """Every server that a module may talk to, with what it is sent."""
+    lines = [
+        "# Whom the app talks to",
+        "",
+        "Requests come in from your proxy, over HTTP. Out of itself the app talks to these servers",
+        "and to no others; each is named by a setting, and only while it is in use. Written by",
+        "`scripts/document.py` from `outside()` of each module's settings.",
+        "",
+        "| Setting | Service | Is used for, and is sent |",
+        "| --- | --- | --- |",
+    ]
+    for kind in settings_kinds():
+        lines += [f"| `{one.setting}` | {one.name} | {one.gets} |" for one in kind().outside()]
+    return "\n".join([*lines, "", OUTSIDE_RULES])
+
+
+OUTSIDE_RULES = """\
+- Nothing that people type is an address to call. What a server answers may name another one, as
+  the discovery document of a sign-in provider does: it is called when a setting names it, too.
+- The outbound client compares scheme, host and port, follows no redirect, and in production calls
+  no private network unless `OUTBOUND_PRIVATE_HOSTS` names the host (`tests/core/test_outbound.py`).
+  Model provider, mail and S3 server are reached at their setting's address and nowhere else.
+- Production does not start when a server on another machine would be reached without TLS or
+  without a look at its certificate: `https://`, `MAIL_TLS`, and `sslmode=verify-full` with
+  `sslrootcert=system` or the file of your authority. Hosts in `UNENCRYPTED_HOSTS` are let
+  through: name only what stands in a network of yours (`tests/core/test_outside.py`).
+- A module of yours that calls a server returns it from `outside()` of its settings and calls
+  `core.outbound.request(..., of=settings)`. No other file opens connections; a test looks for it.
+- Allow the same servers in the firewall of your host: that holds for code that is not the app's.
+"""
+
+PAGES = {
+    "settings.md": settings_page,
+    "access.md": access_page,
+    "security/outside-services.md": outside_page,
+}
 
 if __name__ == "__main__":
     for file, page in PAGES.items():

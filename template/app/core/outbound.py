@@ -1,5 +1,6 @@
 """Requests to servers that a setting or another server named: none reaches our own network.
 
+The settings of the module that calls must declare the server (`outside()`), or nothing is sent.
 The name is resolved once, every address is looked at, and the connection goes to one of those. The
 last look is at the address that a socket is made for, however it came there.
 Redirects are not followed; size and time have limits. A connection for each call: they are rare.
@@ -21,7 +22,8 @@ from aiohttp.connector import AddrInfoType
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from app.core.settings import get_settings
+from app.core.outside import declared
+from app.core.settings import ModuleSettings, get_settings
 
 SECONDS = 5.0
 BYTES = 262_144
@@ -57,6 +59,7 @@ async def request(
     method: str,
     url: str,
     *,
+    of: ModuleSettings,
     form: Mapping[str, str] | None = None,
     content: Any = None,
     body: bytes | None = None,
@@ -66,11 +69,10 @@ async def request(
 ) -> Answer:
     """Call a server with a `form`, JSON `content` or a ready `body`.
 
-    Raises `OutboundRefused` or `OutboundFailed`.
-
-    A redirect comes back as the answer it is: status 3xx.
+    Raises `OutboundRefused` or `OutboundFailed`, the first also when the settings `of` the caller
+    do not declare the server. A redirect comes back as the answer it is: status 3xx.
     """
-    host = check(url).hostname or ""
+    host = check(url, of=of).hostname or ""
     inside: list[str] = []
 
     def new_socket(info: AddrInfoType) -> socket.socket:
@@ -129,7 +131,15 @@ def basic(name: str, secret: str) -> str:
     return f"Basic {b64encode(f'{name}:{secret}'.encode()).decode()}"
 
 
-def check(url: str) -> SplitResult:
+def check(url: str, *, of: ModuleSettings) -> SplitResult:
+    """Raise `OutboundRefused` unless the address is declared and has a form that we call."""
+    parts = check_form(url)
+    if not declared(url, of.outside()):
+        raise OutboundRefused(f"{parts.hostname} is not among the servers of {type(of).__name__}")
+    return parts
+
+
+def check_form(url: str) -> SplitResult:
     """Raise `OutboundRefused` unless the address has a form that we call."""
     try:
         parts = urlsplit(url)

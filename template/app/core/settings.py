@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import app
 from app.core.errors import CannotStart
+from app.core.outside import Outside, database
 from app.modules import parts
 
 ROOT = Path(app.__file__).parent.parent
@@ -52,6 +53,10 @@ class ModuleSettings(BaseSettings):
         """Sentences that say why production must not start like this."""
         return []
 
+    def outside(self) -> list[Outside]:
+        """Every server that these settings let the app talk to."""
+        return []
+
 
 class Settings(ModuleSettings):
     """What the whole app needs to know."""
@@ -77,6 +82,8 @@ class Settings(ModuleSettings):
     """How many proxies of ours stand before the app and write X-Forwarded-For."""
     outbound_private_hosts: list[str] = Field(default_factory=list)
     """Hosts of our own network that the app may call where an address can be chosen by others."""
+    unencrypted_hosts: list[str] = Field(default_factory=list)
+    """Hosts that may be reached without TLS, because they stand in a network of ours."""
     body_limit_bytes: int = 1_048_576
     """The largest request body."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -108,6 +115,12 @@ class Settings(ModuleSettings):
             problems.append("DEBUG must be off.")
         return problems
 
+    def outside(self) -> list[Outside]:
+        return [
+            database("DATABASE_URL", self.database_url, "all that the app keeps"),
+            database("DATABASE_OWNER_URL", self.database_owner_url, "migrations, from `app db`"),
+        ]
+
     @field_validator("encryption_keys")
     @classmethod
     def _well_formed(cls, value: SecretStr) -> SecretStr:
@@ -122,16 +135,20 @@ def get_settings() -> Settings:
     return Settings.load()
 
 
+def all_settings() -> list[ModuleSettings]:
+    """The settings of every module."""
+    parts("settings")
+    kinds = ModuleSettings.__subclasses__()
+    return [kind.load() for kind in kinds if kind.__module__.startswith("app.")]
+
+
 def refuse_unsafe() -> None:
     """Raise `UnsafeSettings` in production when any module's settings have a problem."""
     if not get_settings().production:
         return
-    parts("settings")
-    problems = [
-        line
-        for kind in ModuleSettings.__subclasses__()
-        if kind.__module__.startswith("app.")
-        for line in kind.load().production_problems()
-    ]
+    problems, trusted = [], get_settings().unencrypted_hosts
+    for settings in all_settings():
+        problems += settings.production_problems()
+        problems += [line for one in settings.outside() for line in one.problems(trusted)]
     if problems:
         raise UnsafeSettings("Production refuses to start:\n- " + "\n- ".join(problems))

@@ -1,6 +1,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from app.core.outside import Outside, database
 from app.core.settings import ModuleSettings, get_settings
 
 
@@ -25,3 +26,6 @@ class JobsSettings(ModuleSettings):
     """How often to look for due jobs; new ones are announced by the database at once."""
     keep_failed_days: int = Field(30, ge=1)
     """Failed jobs are deleted after so long."""
+
+    def outside(self) -> list[Outside]:
+        return [database("JOBS_DATABASE_URL", self.database_url, "jobs, past a pooler")]

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from app.core.outside import Outside
 from app.core.settings import ModuleSettings, answers, get_settings
 
 STAND_IN = "stand_in"
@@ -77,6 +78,19 @@ class LLMSettings(ModuleSettings):
         """The environment variables that the provider cannot do without and that are not set."""
         given = {"api_key": self.key, "base_url": self.base_url, "model": self.model}
         return [f"LLM_{name.upper()}" for name in _needs(self.provider) if not given[name]]
+
+    def outside(self) -> list[Outside]:
+        from app.llm.providers import load
+
+        found = "" if self.lacking else load(self.chosen).address(self)
+        return [
+            Outside(
+                name="Model provider",
+                gets="answers questions: the conversation",
+                setting="LLM_BASE_URL",
+                addresses=(found,) if found else (),
+            )
+        ]
 
     def production_problems(self) -> list[str]:
         if self.provider == STAND_IN:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from app.core.outside import Outside
 from app.core.settings import ModuleSettings, answers
 
 LAPTOP_SENDER = "no-reply@localhost"
@@ -42,6 +43,17 @@ class MailSettings(ModuleSettings):
         if "@" not in parseaddr(value)[1] or not value.isprintable():
             raise ValueError("MAIL_FROM must be a mail address")
         return value
+
+    def outside(self) -> list[Outside]:
+        return [
+            Outside(
+                name="Mail server",
+                gets="sends mail: addresses, links to sign in, notices",
+                setting="MAIL_HOST",
+                addresses=(f"smtp://{self.host}:{self.port}",) if self.backend == "smtp" else (),
+                proves_its_name=self.tls != "none",
+            )
+        ]
 
     def production_problems(self) -> list[str]:
         problems = []

@@ -19,6 +19,7 @@ async def post(url: str, body: bytes, headers: Mapping[str, str], *, who: str) -
         return await outbound.request(
             "POST",
             url,
+            of=settings,
             body=body,
             headers=headers,
             seconds=settings.timeout,

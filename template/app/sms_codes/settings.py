@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from app.core.outside import Outside
 from app.core.settings import ModuleSettings, answers
 
 EVERYWHERE = "*"
@@ -15,6 +16,7 @@ NEEDS = {
     "sns": ("sns_region", "sns_access_key", "sns_secret_key"),
     "webhook": ("webhook_url", "webhook_secret"),
 }
+SERVICES = {"twilio": "Twilio", "sns": "AWS SNS", "webhook": "A text service of yours"}
 ADDRESSES = ("twilio_url", "sns_url", "webhook_url")
 SHORTEST_SECRET = 32
 
@@ -101,6 +103,20 @@ class SmsSettings(ModuleSettings):
     def missing(self) -> list[str]:
         """The settings that the chosen sender lacks."""
         return [f"SMS_{name.upper()}" for name in NEEDS[self.sender] if not _text(self, name)]
+
+    def outside(self) -> list[Outside]:
+        from app.sms_codes.senders import load
+
+        found = load(self.sender).address(self)
+        return [
+            Outside(
+                name=name,
+                gets="sends text messages: the number and the text",
+                setting=f"SMS_{sender.upper()}_URL",
+                addresses=(found,) if found and sender == self.sender else (),
+            )
+            for sender, name in SERVICES.items()
+        ]
 
     def production_problems(self) -> list[str]:
         problems = []

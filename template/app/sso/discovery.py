@@ -69,7 +69,7 @@ async def call(provider: Provider, method: str, url: str, **more: Any) -> Answer
     if monotonic() < health.paused_until:
         raise ProviderUnavailable(provider)
     try:
-        answer = await outbound.request(method, url, seconds=settings.seconds, **more)
+        answer = await outbound.request(method, url, of=settings, seconds=settings.seconds, **more)
         if answer.status >= 500:
             raise OutboundFailed(str(answer.status))
     except (OutboundFailed, OutboundRefused) as error:
@@ -106,8 +106,11 @@ def _read(provider: Provider, document: Mapping[str, Any]) -> Metadata:
         for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")
     }
     addresses["userinfo_endpoint"] = str(document.get("userinfo_endpoint", ""))
-    for address in filter(None, addresses.values()):
-        outbound.check(address)
+    for name, address in addresses.items():
+        if name == "authorization_endpoint":
+            outbound.check_form(address)  # browsers go there, we do not
+        elif address:
+            outbound.check(address, of=SsoSettings.load())
     methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     return Metadata(
         **addresses,

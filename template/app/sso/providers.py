@@ -5,14 +5,8 @@ from dataclasses import dataclass, field
 
 from app.core.errors import NotFound
 from app.core.settings import get_settings
-from app.sso.settings import ProviderSettings, SsoSettings, words
+from app.sso.settings import ISSUERS, TENANT, ProviderSettings, SsoSettings, words
 
-TENANT = "{tenantid}"
-ISSUERS = {
-    "google": "https://accounts.google.com",
-    "microsoft": f"https://login.microsoftonline.com/{TENANT}/v2.0",
-    "github": "https://github.com",
-}
 LABELS = {"google": "Google", "microsoft": "Microsoft", "github": "GitHub"}
 TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

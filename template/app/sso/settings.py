@@ -3,10 +3,21 @@ import re
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from app.core.outside import Outside
 from app.core.settings import ModuleSettings
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
-KNOWN = {"google", "microsoft", "github"}
+TENANT = "{tenantid}"
+ISSUERS = {
+    "google": "https://accounts.google.com",
+    "microsoft": f"https://login.microsoftonline.com/{TENANT}/v2.0",
+    "github": "https://github.com",
+}
+# Where their discovery documents lead beside the issuer's own host.
+HOSTS = {
+    "google": "oauth2.googleapis.com www.googleapis.com openidconnect.googleapis.com",
+    "microsoft": "graph.microsoft.com",
+}
 
 
 def words(text: str) -> frozenset[str]:
@@ -31,6 +42,8 @@ class ProviderSettings(BaseModel):
     """Mail domains that this provider decides about: its word links and makes accounts there."""
     second_factors: str = ""
     """Values of `amr` or `acr` that count as the second factor, such as `mfa`."""
+    hosts: str = ""
+    """Hosts beside the issuer's own that its discovery document names for tokens and keys."""
     api_url: str = "https://api.github.com"
     """GitHub: where its API is; an Enterprise server has its own."""
 
@@ -53,8 +66,29 @@ class SsoSettings(ModuleSettings):
                 problems.append(f"{where}: a name has up to 30 of a-z, 0-9 and _, a letter first.")
             if not provider.client_id or not provider.client_secret.get_secret_value():
                 problems.append(f"{where}CLIENT_ID and CLIENT_SECRET must be set.")
-            if name not in KNOWN and not provider.issuer:
+            if name not in ISSUERS and not provider.issuer:
                 problems.append(f"{where}ISSUER must be set.")
             if provider.issuer and not provider.issuer.startswith("https://"):
                 problems.append(f"{where}ISSUER must start with https://.")
         return problems
+
+    def outside(self) -> list[Outside]:
+        return [
+            Outside(
+                name="Sign-in providers",
+                gets="vouch for people: our client's secret and the code that a browser brought",
+                setting="SSO_PROVIDERS",
+                addresses=tuple(
+                    address
+                    for name, provider in self.providers.items()
+                    for address in _addresses(name, provider)
+                ),
+            )
+        ]
+
+
+def _addresses(name: str, provider: ProviderSettings) -> list[str]:
+    issuer = provider.issuer or ISSUERS.get(name, "")
+    found = [issuer.replace(TENANT, provider.tenant)] if issuer else []
+    found += [f"https://{host}" for host in words(f"{provider.hosts} {HOSTS.get(name, '')}")]
+    return [*found, provider.api_url] if name == "github" else found

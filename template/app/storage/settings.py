@@ -1,11 +1,11 @@
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from app.core.settings import ROOT, ModuleSettings, get_settings
+from app.core.outside import Outside
+from app.core.settings import ROOT, ModuleSettings
 
 NEEDS = ("s3_url", "s3_bucket", "s3_region", "s3_access_key", "s3_secret_key")
 
@@ -44,15 +44,18 @@ class StorageSettings(ModuleSettings):
             return []
         given = {name: getattr(self, name) for name in NEEDS}
         given["s3_secret_key"] = self.s3_secret_key.get_secret_value()
-        problems = [
+        return [
             f"STORAGE_{name.upper()} must be set for STORAGE_BACKEND=s3."
             for name, value in given.items()
             if not value
         ]
-        where = urlsplit(self.s3_url)
-        inside = where.hostname in get_settings().outbound_private_hosts
-        if self.s3_url and where.scheme != "https" and not inside:
-            problems.append(
-                "STORAGE_S3_URL must start with https://, or name one of OUTBOUND_PRIVATE_HOSTS."
+
+    def outside(self) -> list[Outside]:
+        return [
+            Outside(
+                name="S3 server",
+                gets="keeps files: encrypted, under random names",
+                setting="STORAGE_S3_URL",
+                addresses=(self.s3_url,) if self.s3_url and self.backend == "s3" else (),
             )
-        return problems
+        ]

@@ -200,6 +200,19 @@ async def test_someone_suspended_is_out_at_once(client, new_browser):
     assert (await post(client, ada)).status_code == 403
 
 
+@pytest.mark.asvs("7.4.2")
+async def test_a_session_that_nobody_ended_opens_nothing_to_someone_suspended(client):
+    ada = await make_user()
+    await sign_in(client, ada)
+    assert (await client.get("/api/me")).status_code == 200
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text("UPDATE memberships SET suspended_at = now() WHERE user_id = :u"),
+            {"u": ada.user_id},
+        )
+    assert (await client.get("/api/me")).status_code == 401
+
+
 @pytest.mark.asvs("11.2.2")
 async def test_old_hash_parameters_are_renewed_at_sign_in(client, configure):
     from app.auth import passwords

@@ -13,6 +13,27 @@ from aiohttp.resolver import ThreadedResolver
 
 from app.core import outbound
 from app.core.outbound import OutboundFailed, OutboundRefused, in_the_open
+from app.core.outside import Outside
+from app.core.settings import ModuleSettings
+
+
+class Anywhere(ModuleSettings):
+    """Settings that name one server, so that what else holds a call back can be seen."""
+
+    url: str = ""
+
+    def outside(self) -> list[Outside]:
+        return [Outside("any", "", "", (self.url,))]
+
+
+def of(url: str) -> Anywhere:
+    return Anywhere(url=url)
+
+
+async def call(method: str, url: str, **more):
+    """A call to a server that is declared."""
+    return await outbound.request(method, url, of=of(url), **more)
+
 
 Serve = Callable[[web.RequestHandler], Awaitable[str]]
 
@@ -48,7 +69,7 @@ async def test_an_answer_comes_back_whole(serve):
 
     address = await serve(echo)
 
-    answer = await outbound.request("POST", f"{address}/token", form={"code": "42 + 1"})
+    answer = await call("POST", f"{address}/token", form={"code": "42 + 1"})
 
     assert (answer.status, answer.json()) == (200, {"sent": {"code": "42 + 1"}})
 
@@ -61,7 +82,7 @@ async def test_redirects_are_not_followed(serve):
         asked.append(request.path)
         return web.Response(status=302, headers={"Location": "/inside"})
 
-    answer = await outbound.request("GET", f"{await serve(away)}/")
+    answer = await call("GET", f"{await serve(away)}/")
 
     assert (answer.status, asked) == (302, ["/"])
 
@@ -79,7 +100,7 @@ async def test_a_body_without_end_is_cut_off(serve):
         return response
 
     with pytest.raises(OutboundFailed, match="more than 100000 bytes"):
-        await outbound.request("GET", await serve(endless), limit=100_000)
+        await call("GET", await serve(endless), limit=100_000)
     assert sent < 50_000_000
 
 
@@ -89,7 +110,7 @@ async def test_packed_bodies_do_not_grow(serve):
         response.enable_compression(web.ContentCoding.gzip)
         return response
 
-    answer = await outbound.request("GET", await serve(packed), limit=100_000)
+    answer = await call("GET", await serve(packed), limit=100_000)
 
     with pytest.raises(OutboundFailed, match="not JSON"):
         answer.json()
@@ -106,15 +127,15 @@ async def test_a_server_that_drips_does_not_hold_us(serve):
 
     started = asyncio.get_running_loop().time()
     with pytest.raises(OutboundFailed, match="TimeoutError"):
-        await outbound.request("GET", await serve(drip), seconds=0.3)
+        await call("GET", await serve(drip), seconds=0.3)
     assert asyncio.get_running_loop().time() - started < 2
 
 
 async def test_nobody_there_is_a_failure():
     with pytest.raises(OutboundFailed):
-        await outbound.request("GET", "http://127.0.0.1:9/")
+        await call("GET", "http://127.0.0.1:9/")
     with pytest.raises(OutboundFailed):
-        await outbound.request("GET", "http://nobody.invalid/")
+        await call("GET", "http://nobody.invalid/")
 
 
 @pytest.mark.asvs("1.3.6")
@@ -140,7 +161,7 @@ async def test_nobody_there_is_a_failure():
 )
 def test_production_refuses_addresses_of_ours_and_odd_ones(production, url):
     with pytest.raises(OutboundRefused):
-        outbound.check(url)
+        outbound.check_form(url)
 
 
 @pytest.mark.asvs("1.3.6")
@@ -155,7 +176,7 @@ async def test_production_refuses_a_name_that_leads_inside(production, serve):
     port = (await serve(inside)).rpartition(":")[2]
 
     with pytest.raises(OutboundRefused, match="private network"):
-        await outbound.request("GET", f"https://localhost:{port}/")
+        await call("GET", f"https://localhost:{port}/")
     assert asked == []
 
 
@@ -168,7 +189,7 @@ async def test_a_host_that_was_named_may_stand_inside(production, configure, ser
 
     # It speaks no TLS, so the call fails: after it was let through.
     with pytest.raises(OutboundFailed):
-        await outbound.request("GET", f"https://localhost:{port}/")
+        await call("GET", f"https://localhost:{port}/")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +231,7 @@ async def test_production_makes_no_connection_inside_however_it_is_written(
 
     async with server:
         with pytest.raises((OutboundRefused, OutboundFailed)) as told:
-            await outbound.request("GET", f"https://{host}:{port}/")
+            await call("GET", f"https://{host}:{port}/")
         await asyncio.sleep(0.05)
     assert connections == []
     assert told.type is OutboundRefused or "InvalidUrl" in str(told.value)
@@ -255,7 +276,7 @@ async def test_a_name_is_asked_for_once_and_the_connection_goes_where_it_said(
     monkeypatch.setattr(outbound, "_is_refused", seen)
     monkeypatch.setattr(outbound.socket, "socket", note)
     with pytest.raises(OutboundFailed):
-        await outbound.request("GET", "https://rebound.example/")
+        await call("GET", "https://rebound.example/")
     assert Rebound.asked == 1
     assert set(connected) == {"192.0.2.1"}
 
@@ -275,4 +296,30 @@ def test_not_even_a_laptop_or_a_named_host_asks_for_a_machine_s_keys(configure, 
     host = urlsplit(url).hostname
     configure(OUTBOUND_PRIVATE_HOSTS=json.dumps([host]))
     with pytest.raises(OutboundRefused):
-        outbound.check(url)
+        outbound.check_form(url)
+
+
+@pytest.mark.asvs("13.2.4", "13.2.5", "13.1.1")
+async def test_a_server_that_no_setting_names_is_not_called(serve):
+    asked = []
+
+    async def met(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response()
+
+    address, other = await serve(met), await serve(met)
+    declared = of(f"{address}/a/path")
+
+    assert (await outbound.request("GET", f"{address}/b", of=declared)).status == 200
+    for url in (
+        other,
+        address.replace("localhost", "127.0.0.1"),
+        address.replace("http:", "https:"),
+        address.replace("localhost", "localhost.example"),
+        f"http://localhost@{other.removeprefix('http://')}",
+    ):
+        with pytest.raises(OutboundRefused):
+            await outbound.request("GET", url, of=declared)
+    with pytest.raises(OutboundRefused, match="not among the servers"):
+        await outbound.request("GET", address, of=of(other))
+    assert asked == ["/b"]

@@ -42,7 +42,7 @@ async def put_raw(name: str, data: bytes) -> None:
     await service._backend().put(name, chunks(data))
 
 
-@pytest.mark.asvs("14.2.6")
+@pytest.mark.asvs("14.2.4")
 async def test_nothing_of_a_file_can_be_read_where_it_is_kept(storage):
     name = service.new_name(uuid7())
     await service.keep(name, chunks(b"the board meets in Lisbon " * 1000), most=MOST)

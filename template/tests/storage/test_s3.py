@@ -11,7 +11,6 @@ from botocore.credentials import Credentials as Theirs
 
 from app.core.clock import now
 from app.core.ids import uuid7
-from app.core.settings import get_settings
 from app.core.sigv4 import Credentials, signed
 from app.storage import s3, service
 from app.storage.service import NoSuchFile, StorageUnreachable
@@ -121,8 +120,8 @@ def test_production_wants_all_that_a_server_needs(configure):
     configure(STORAGE_BACKEND="s3")
     assert len(StorageSettings.load().production_problems()) == 5
     on_s3(configure, "http://minio:9000")
-    [problem] = StorageSettings.load().production_problems()
-    assert "https://" in problem
-    on_s3(configure, "http://minio:9000", OUTBOUND_PRIVATE_HOSTS='["minio"]')
     assert StorageSettings.load().production_problems() == []
-    assert get_settings().outbound_private_hosts == ["minio"]
+    [server] = StorageSettings.load().outside()
+    [problem] = server.problems([])
+    assert "STORAGE_S3_URL: minio" in problem
+    assert server.problems(["minio"]) == []

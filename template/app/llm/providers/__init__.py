@@ -1,6 +1,7 @@
 """One file for each provider, loaded by the name in LLM_PROVIDER.
 
-A provider's file has `create(settings)` and `NEEDS`, the settings it cannot do without.
+A provider's file has `create(settings)`, `address(settings)` where it answers, and `NEEDS`, the
+settings it cannot do without.
 """
 
 from importlib import import_module
@@ -15,6 +16,8 @@ class ProviderFile(Protocol):
     NEEDS: tuple[str, ...]
 
     def create(self, settings: "LLMSettings") -> "Provider": ...
+
+    def address(self, settings: "LLMSettings") -> str: ...
 
 
 def load(name: str) -> ProviderFile:

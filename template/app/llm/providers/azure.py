@@ -9,12 +9,16 @@ from app.llm.settings import LLMSettings
 NEEDS = ("api_key", "base_url", "model")
 
 
+def address(settings: LLMSettings) -> str:
+    return settings.base_url
+
+
 def create(settings: LLMSettings) -> Provider:
     from app.llm.providers.openai_wire import OpenAIWire
 
     return OpenAIWire(
         name="azure",
-        base_url=settings.base_url,
+        base_url=address(settings),
         model=settings.model,
         key=settings.key,
         key_header="api-key",

@@ -35,6 +35,10 @@ UNKNOWN = (
 )
 
 
+def address(_: LLMSettings) -> str:
+    return ""
+
+
 def create(_: LLMSettings) -> Provider:
     return StandIn(ROOT)
 

@@ -26,4 +26,8 @@ class Sender(Protocol):
 
 
 def chosen() -> Sender:
-    return cast("Sender", import_module(f"{__name__}.{SmsSettings.load().sender}"))
+    return load(SmsSettings.load().sender)
+
+
+def load(name: str) -> Sender:
+    return cast("Sender", import_module(f"{__name__}.{name}"))
