@@ -6,7 +6,7 @@ Organisations and people have no foreign key here: the log outlives what it tell
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, String
+from sqlalchemy import BigInteger, Index, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,6 +26,13 @@ class Event(Base):
             postgresql_nulls_not_distinct=True,
         ),
         Index("ix_audit_events_person", "organization_id", "user_id", "sequence"),
+        Index(
+            "ix_audit_events_behalf",
+            "organization_id",
+            "on_behalf_of",
+            "sequence",
+            postgresql_where=text("on_behalf_of IS NOT NULL"),
+        ),
         Index("ix_audit_events_time", "organization_id", "created_at"),
     )
 
@@ -39,6 +46,8 @@ class Event(Base):
     request_id: Mapped[str | None] = mapped_column(String(64))
     network: Mapped[str | None] = mapped_column(String(50))
     """The client's address without its last part."""
+    on_behalf_of: Mapped[UUID | None]
+    """As whom `user_id` worked, when an administrator impersonated someone."""
     previous_hash: Mapped[bytes]
     hash: Mapped[bytes]
 

@@ -18,7 +18,7 @@ Self = Annotated[Person, allow("account.manage", policy=False)]
 SelfDetached = Annotated[Person, allow_detached("account.manage", policy=False)]
 ProvenSelf = Annotated[Person, allow_detached("account.manage", recent=True, policy=False)]
 # Whoever stands half-way can leave, too.
-Leaving = Annotated[Person, allow("account.manage", level="any", policy=False)]
+Leaving = Annotated[Person, allow("account.manage", level="any", policy=False, impersonated=True)]
 Pending = Annotated[Person, allow_detached("account.manage", level="pending", policy=False)]
 
 SIGN_UPS = limited("sign-up", Rate(20, 3600, strict=True))

@@ -216,6 +216,7 @@ async def list_sessions(person: SelfDetached) -> list[SessionOut]:
             last_seen_at=one.last_seen_at,
             second_factor=one.second_factor,
             current=one.id == person.session_id,
+            impersonated=one.impersonator_session_id is not None,
         )
         for one in found.sessions
     ]

@@ -138,6 +138,9 @@ async def start_session(
 async def sign_out(db: AsyncSession, person: Person) -> None:
     async with elevated(db):
         await sessions.end(db, person.user_id, person.session_id)
+        if behind := person.impersonation:
+            # Whoever signs out means all of it, and the browser forgets both.
+            await sessions.end(db, behind.user_id, behind.session_id)
         await audit.record(db, "session.ended", person=person, target=person.session_id)
 
 

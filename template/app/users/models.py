@@ -57,6 +57,8 @@ class OrganizationPolicy(Base):
     absolute_hours: Mapped[int | None]
     mail_domains: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     """Where members have their mail addresses, in lower case; empty for anywhere."""
+    impersonation: Mapped[bool] = mapped_column(default=True)
+    """Whether administrators may work as a member for a while."""
 
 
 class User(Base):
