@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from app.abuse import gate
 from app.access.access import public
 from app.access.person import Person
 from app.auth import cookies, links, reset, second_factors, sign_in, sign_up, totp
@@ -47,6 +48,7 @@ async def start_session(request: Request, wish: Next = "") -> Response:
     if form.data is None:
         return await _sign_in(request, wish, form)
     try:
+        await gate.enter(request, "sign-in", form.data.email)
         started = await sign_in.sign_in(
             form.data.email, form.data.password.get_secret_value(), **where_from(request)
         )
@@ -137,6 +139,10 @@ async def request_reset(request: Request) -> Response:
     form = await read(request, ResetRequest)
     if form.data is None:
         return render_form(request, "auth/forgot_password.html", form)
+    try:
+        await gate.enter(request, "sign-in", form.data.email)
+    except Problem as problem:
+        return render_form(request, "auth/forgot_password.html", form, problem)
     await reset.request(form.data.email, where_from(request)["device"])
     return RedirectResponse("/forgot-password/sent", 303)
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from app.abuse import gate
 from app.access.access import public
 from app.auth import cookies, links, sign_in, sign_up
 from app.auth.dependencies import LINKS, SIGN_UPS, visitor, where_from
@@ -58,6 +59,8 @@ async def register(request: Request) -> Response:
         return await _sign_up(request, form)
     data = form.data
     try:
+        if data.invitation is None:
+            await gate.enter(request, "sign-up", data.email)
         await sign_up.register(
             data.email,
             data.password.get_secret_value(),
