@@ -4,6 +4,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import holds
 from app.core.db import Base
 
 
@@ -11,6 +12,12 @@ class Session(Base):
     """One browser that is signed in, or half-way there."""
 
     __tablename__ = "sessions"
+    __data__ = holds(
+        credentials="token_digest",
+        personal="address user_agent device",
+        plain="level method factor",
+        kept="auth.clean_up",
+    )
     __table_args__ = (
         Index(
             "ix_sessions_impersonator_session_id",

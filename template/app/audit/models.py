@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Index, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import FOREVER, holds
 from app.core.db import Base
 
 
@@ -17,6 +18,9 @@ class Event(Base):
     """One line of the log; `organization_id` is empty for what concerns the whole platform."""
 
     __tablename__ = "audit_events"
+    __data__ = holds(
+        personal="target detail network", plain="action request_id previous_hash hash", kept=FOREVER
+    )
     __table_args__ = (
         Index(
             "uq_audit_events_chain",
@@ -56,6 +60,7 @@ class Head(Base):
     """The newest event of a chain; its id is the organisation's, or zero for the platform."""
 
     __tablename__ = "audit_heads"
+    __data__ = holds(plain="hash", kept=FOREVER)
 
     organization_id: Mapped[UUID | None]
     sequence: Mapped[int] = mapped_column(BigInteger)
@@ -66,6 +71,7 @@ class Anchor(Base):
     """A head as it once was, sealed with a key that is not in the database."""
 
     __tablename__ = "audit_anchors"
+    __data__ = holds(plain="hash seal", kept=FOREVER)
     __table_args__ = (Index("ix_audit_anchors_chain", "organization_id", "sequence"),)
 
     organization_id: Mapped[UUID | None]

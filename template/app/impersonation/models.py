@@ -4,6 +4,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import ACCOUNT, holds
 from app.core.db import Base
 
 
@@ -11,6 +12,7 @@ class Impersonation(Base):
     """Who worked as whom, why and how long. The audit log has all of it but the reason."""
 
     __tablename__ = "impersonations"
+    __data__ = holds(words="reason", kept=ACCOUNT)
     __table_args__ = (
         Index("ix_impersonations_user_id", "user_id"),
         Index(
