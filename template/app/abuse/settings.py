@@ -1,8 +1,11 @@
 """Where ordinary use ends. Why each number is what it is: docs/security/abuse.md."""
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from app.core.outside import Outside
 from app.core.settings import ModuleSettings, answers
 
 PEOPLE = int(answers().get("users", {}).get("people_at_peak", 0))
@@ -43,3 +46,63 @@ class AbuseSettings(ModuleSettings):
     """How long a process goes by the measures that it has read."""
     keep_days: int = Field(30, ge=1)
     """How long it is kept what was seen and what was done about it."""
+
+
+# Published by the providers: with them everything is solved, or nothing is.
+TEST_SECRETS = (
+    "1x0000000000000000000000000000000AA",
+    "2x0000000000000000000000000000000AA",
+    "3x0000000000000000000000000000000AA",
+    "0x0000000000000000000000000000000000000000",
+)
+
+
+VERIFY = {
+    "turnstile": "https://challenges.cloudflare.com/turnstile/v0/siteverify",
+    "hcaptcha": "https://api.hcaptcha.com/siteverify",
+}
+
+
+class CaptchaSettings(ModuleSettings):
+    """What asks people to show that they are none of the programs that were seen."""
+
+    model_config = SettingsConfigDict(env_prefix="CAPTCHA_")
+
+    provider: Literal["", "turnstile", "hcaptcha"] = ""
+    """`turnstile` or `hcaptcha`. Empty: what would be challenged is slowed."""
+    site_key: str = Field("", max_length=100)
+    """Stands in the page."""
+    secret: SecretStr = SecretStr("")
+    """Checks the answers."""
+    verify_url: str = ""
+    """Where answers are checked. Empty: at the provider's."""
+
+    @property
+    def address(self) -> str:
+        return self.verify_url or VERIFY.get(self.provider, "")
+
+    def outside(self) -> list[Outside]:
+        return [
+            Outside(
+                name="Captcha: Turnstile or hCaptcha",
+                gets="checks that a challenge was solved: our secret and the answer, no address."
+                " The page of a challenge loads its widget from there",
+                setting="CAPTCHA_PROVIDER",
+                addresses=(self.address,) if self.provider else (),
+            )
+        ]
+
+    @property
+    def is_test(self) -> bool:
+        return self.secret.get_secret_value() in TEST_SECRETS
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.provider and not (self.site_key and self.secret.get_secret_value()):
+            raise ValueError("CAPTCHA_SITE_KEY and CAPTCHA_SECRET belong to CAPTCHA_PROVIDER.")
+        return self
+
+    def production_problems(self) -> list[str]:
+        if self.provider and self.is_test:
+            return ["CAPTCHA_SECRET is one of the provider's keys for tests: all is solved."]
+        return []

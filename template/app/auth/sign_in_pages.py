@@ -70,6 +70,7 @@ async def _sign_in(
         form,
         problem,
         action=keeping("/sign-in", wish),
+        challenge=await gate.challenge(request, "sign-in"),
         can_sign_up=await sign_up.open_to_strangers(),
         cards=await cards("sign_in_card", wish),
     )
@@ -131,20 +132,27 @@ async def end_session(db: Database, person: Leaving) -> Response:
 
 @router.get("/forgot-password", dependencies=[public()])
 async def show_forgot_password(request: Request) -> HTMLResponse:
-    return render_form(request, "auth/forgot_password.html", blank())
+    return await _forgot_password(request, blank())
 
 
 @router.post("/forgot-password", dependencies=[public(), RESETS])
 async def request_reset(request: Request) -> Response:
     form = await read(request, ResetRequest)
     if form.data is None:
-        return render_form(request, "auth/forgot_password.html", form)
+        return await _forgot_password(request, form)
     try:
         await gate.enter(request, "sign-in", form.data.email)
     except Problem as problem:
-        return render_form(request, "auth/forgot_password.html", form, problem)
+        return await _forgot_password(request, form, problem)
     await reset.request(form.data.email, where_from(request)["device"])
     return RedirectResponse("/forgot-password/sent", 303)
+
+
+async def _forgot_password(
+    request: Request, form: Form[Any], problem: Problem | None = None
+) -> HTMLResponse:
+    challenge = await gate.challenge(request, "sign-in")
+    return render_form(request, "auth/forgot_password.html", form, problem, challenge=challenge)
 
 
 @router.get("/forgot-password/sent", dependencies=[public()])

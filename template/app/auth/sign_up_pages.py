@@ -98,6 +98,7 @@ async def _sign_up(request: Request, form: Form[Any], problem: Problem | None = 
         problem,
         at="email" if isinstance(problem, sign_up.SignUpClosed) else "",
         invited=invited,
+        challenge=None if invited else await gate.challenge(request, "sign-up"),
         sign_in_path=keeping("/sign-in", join),
         closed=invited is None and not await sign_up.open_to_strangers(),
         domains=settings.domains if settings.mode == "domain" else [],
