@@ -14,6 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import holds
 from app.core.db import Base
 
 
@@ -21,6 +22,7 @@ class AbuseCounter(Base):
     """Different things of one subject in one window: logins that failed, prompts. Unlogged."""
 
     __tablename__ = "abuse_counters"
+    __data__ = holds(plain="what items", kept="abuse.forget")
     __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -35,6 +37,7 @@ class AbuseTally(Base):
     """How often something happened in ten minutes: what is usual is told from those of before."""
 
     __tablename__ = "abuse_tallies"
+    __data__ = holds(plain="what", kept="abuse.forget")
     __table_args__ = (UniqueConstraint("organization_id", "what", "started_at"),)
 
     organization_id: Mapped[UUID] = mapped_column(
@@ -49,6 +52,7 @@ class AbuseSighting(Base):
     """Something that no person does. Goes on for as long as it is seen again within an hour."""
 
     __tablename__ = "abuse_sightings"
+    __data__ = holds(personal="subject", plain="kind subject_kind measure", kept="abuse.forget")
     __table_args__ = (Index("ix_abuse_sightings_subject", "subject_key", "last_at"),)
 
     organization_id: Mapped[UUID] = mapped_column(
@@ -71,6 +75,12 @@ class AbuseMeasure(Base):
     """What is done about a subject, until when, and who said so."""
 
     __tablename__ = "abuse_measures"
+    __data__ = holds(
+        personal="subject",
+        words="because lifted_because",
+        plain="measure scope subject_kind",
+        kept="abuse.forget",
+    )
     __table_args__ = (
         CheckConstraint("measure IN ('slow', 'challenge', 'suspend')", name="measure"),
         Index("ix_abuse_measures_subject", "subject_key", "until"),

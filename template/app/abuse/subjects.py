@@ -12,8 +12,6 @@ from app.core.errors import Invalid
 from app.limits.service import row_id
 
 SubjectKind = Literal["address", "network", "everyone", "person", "key", "organization"]
-# What concerns the whole app, so that only those who run it decide about it.
-OF_THE_APP = ("address", "network", "everyone")
 PREFIXES = {4: (24, 32), 6: (48, 64)}
 
 

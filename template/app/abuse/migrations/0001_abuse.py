@@ -152,7 +152,7 @@ BEGIN
             id, organization_id, kind, subject_kind, subject, subject_key, count, usual, measure,
             last_at
         ) VALUES (
-            gen_random_uuid(), organization, seen, whose_kind, shown, whose, how_many,
+            measure_id, organization, seen, whose_kind, shown, whose, how_many,
             how_many_are_usual, wanted, moment
         );
     END IF;
