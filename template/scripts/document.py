@@ -24,6 +24,7 @@ from app.core.data import Level  # noqa: E402
 from app.core.settings import ModuleSettings  # noqa: E402
 from app.main import create_app  # noqa: E402
 from app.modules import parts  # noqa: E402
+from scripts.inventory import components_page, logs_page  # noqa: E402
 
 
 def settings_page() -> str:
@@ -205,6 +206,8 @@ PAGES = {
     "access.md": access_page,
     "security/outside-services.md": outside_page,
     "security/data.md": data_page,
+    "security/logs.md": logs_page,
+    "security/components.md": components_page,
 }
 
 if __name__ == "__main__":
