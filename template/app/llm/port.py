@@ -112,6 +112,8 @@ class Provider(Protocol):
     name: str
     model: str
     stand_in: bool
+    price_list: str
+    """The table in prices.toml, mostly the name."""
 
     def stream(self, ask: Ask) -> AsyncGenerator[Delta | Finish, None]:
         """Deltas, then one Finish. Raises the problems of `errors`."""

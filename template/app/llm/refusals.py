@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -25,9 +25,16 @@ from app.llm.errors import (
 LONGEST_WAIT = 3600.0
 CODE = re.compile(r"[\w.-]{1,64}")
 TOO_LONG = re.compile(
-    r"context[ _]?(length|window|size)|maximum (context|input)|prompt is too long|too many tokens",
+    r"context[ _]?(length|window|size)|maximum (context|input)|prompt is too long|too many tokens"
+    r"|input token count|input is too long",
     re.IGNORECASE,
 )
+
+UNKNOWN = re.compile(r"model identifier is invalid", re.IGNORECASE)
+NO_MONEY = {"insufficient_quota", "billing_error"}
+NO_CREDIT = re.compile(r"credit balance is too low", re.IGNORECASE)
+# They say that it did not work this time, not that the request is wrong.
+BUSY = {408, 409, 424, 425}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,57 +44,95 @@ class Refusal:
     code: str
     kind: str
     message: str
+    wait: float | None = None
+    """Seconds to wait, where the body says it and not a header."""
 
     @property
     def loggable_code(self) -> str:
         return next((one for one in (self.code, self.kind) if CODE.fullmatch(one)), "")
 
 
-def parsed(body: bytes) -> Refusal:
-    """Read `{"error": {...}}`, `{"error": "..."}`, `{"message": "..."}`, or what else there is."""
+def parsed(body: bytes, headers: Mapping[str, str] | None = None) -> Refusal:
+    """Read `{"error": {...}}`, `{"error": "..."}`, `{"message": "..."}`, or what else there is.
+
+    AWS names the error in a header.
+    """
     try:
-        said = orjson.loads(body)
+        said = refusal(orjson.loads(body))
     except orjson.JSONDecodeError:
-        return Refusal("", "", "")
-    return _refusal(said)
+        said = Refusal("", "", "")
+    if named := (headers or {}).get("x-amzn-ErrorType"):
+        return replace(said, code=named.partition(":")[0])
+    return said
 
 
-def _refusal(said: Any) -> Refusal:
+def refusal(said: Any) -> Refusal:
+    """What a body, or an event in a stream, says went wrong."""
+    if isinstance(said, list) and said:
+        said = said[0]
     error = said.get("error", said) if isinstance(said, dict) else said
     if not isinstance(error, dict):
         return Refusal("", "", error if isinstance(error, str) else "")
-    texts = (error.get("code"), error.get("type"), error.get("message") or error.get("detail"))
+    texts = (
+        error.get("code"),
+        error.get("type") or error.get("status"),
+        error.get("message") or error.get("detail"),
+    )
     code, kind, message = (str(text) if text is not None else "" for text in texts)
-    return Refusal(code, kind, message[:2000])
+    reason, wait = _details(error.get("details"))
+    return Refusal(reason or code, kind, message[:2000], wait)
+
+
+def _details(told: Any) -> tuple[str, float | None]:
+    """Google's details: the reason of an error, and how long to wait."""
+    reason, wait = "", None
+    for one in told if isinstance(told, list) else ():
+        if isinstance(one, dict):
+            reason = reason or str(one.get("reason") or "")
+            delay = one.get("retryDelay")
+            if isinstance(delay, str) and (seconds := _number(delay.removesuffix("s"))) is not None:
+                wait = min(seconds, LONGEST_WAIT)
+    return reason, wait
 
 
 def problem(
-    said: Refusal, status: int, headers: Mapping[str, str], *, key_setting: str = "LLM_API_KEY"
+    said: Refusal,
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    key_setting: str = "LLM_API_KEY",
+    settings_prefix: str = "LLM_",
 ) -> Problem:
     """The problem to raise for an answer with this status."""
     wait = retry_after(headers)
+    wait = said.wait if wait is None else wait
     words = {said.code, said.kind}
-    # LiteLLM without a database answers an unknown key like this.
-    if status in {401, 403} or (status == 400 and "No connected db" in said.message):
-        return KeyRefused(f"The model provider refused the key. Check {key_setting}.")
-    if "insufficient_quota" in words or status == 402:
+    if NO_MONEY & words or status == 402 or NO_CREDIT.search(said.message):
         return ModelQuotaSpent("The account at the model provider has no money left.")
+    # LiteLLM without a database answers an unknown key like this.
+    if (
+        status in {401, 403}
+        or "API_KEY_INVALID" in words
+        or (status == 400 and "No connected db" in said.message)
+    ):
+        return KeyRefused(f"The model provider refused the key. Check {key_setting}.")
     if status == 429:
         return ModelThrottled(
             "The model provider asks us to slow down.", retry_after=wait if wait else 5
         )
-    if status == 404 or "model_not_found" in words:
+    if status == 404 or "model_not_found" in words or UNKNOWN.search(said.message):
         return ModelUnknown(
-            "The provider does not know this model or address. Check LLM_MODEL and LLM_BASE_URL."
+            "The provider does not know this model or address."
+            f" Check {settings_prefix}MODEL and {settings_prefix}BASE_URL."
         )
     if words & {"content_filter", "content_policy_violation"}:
         return ContentRefused("The model provider's content filter refused this question.")
     if status == 413 or "context_length_exceeded" in words or TOO_LONG.search(said.message):
         return ContextTooLong("This conversation is too long for the model.")
-    if 400 <= status < 500 and status not in {408, 409, 425}:
+    if 400 <= status < 500 and status not in BUSY:
         return RequestRefused(
-            "The model provider does not accept the request. Check LLM_MODEL: it may not take"
-            " every option that is sent."
+            f"The model provider does not accept the request. Check {settings_prefix}MODEL: it may"
+            " not take every option that is sent."
         )
     return ModelDown(
         "The model provider has a problem. Please try again.", retry_after=wait if wait else 5

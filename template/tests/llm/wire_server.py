@@ -1,58 +1,20 @@
-"""A model provider on a real socket that speaks OpenAI's wire, and misbehaves when told to."""
+"""A model provider on a real socket that misbehaves when told to, and the wire that it speaks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
-WORDS = tuple(f"word{number} " for number in range(10))
+from tests.llm.behaviour import WORDS, Behaviour, Received
+from tests.llm.dialects import Wire, openai
 
-
-@dataclass
-class Behaviour:
-    """How to answer. The default is a well-behaved stream."""
-
-    words: tuple[str, ...] = WORDS
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    error: Any = None
-    """Body of an answer that is not 200."""
-    content_type: str | None = None
-    first_after: float = 0.0
-    """Seconds before the first word."""
-    gap: float = 0.0
-    end_after: float = 0.0
-    """Seconds from the last word to the end."""
-    usage: Any = "honest"
-    """`honest`, None for none, or what to say instead."""
-    finish: str | None = "stop"
-    done: bool = True
-    cut_after: int | None = None
-    """Drop the connection after so many words."""
-    garbage_after: int | None = None
-    error_after: int | None = None
-    line_end: str = "\n"
-    comments: bool = False
-    piece: int = 0
-    """Send so many bytes at a time; 0 sends each event whole."""
-    extra: dict[str, Any] = field(default_factory=dict)
-    """Further fields of each piece of the answer."""
-    silent: bool = False
-    """Take the request and never answer."""
-
-
-@dataclass
-class Received:
-    path: str
-    headers: dict[str, str]
-    body: dict[str, Any]
+__all__ = ["WORDS", "Behaviour", "Received", "WireServer", "running"]
 
 
 class WireServer:
-    def __init__(self) -> None:
+    def __init__(self, wire: Wire | None = None) -> None:
+        self.wire = wire or openai.Dialect()
         self.behaviour = Behaviour()
         self.choose: Callable[[Received], Behaviour] = lambda _: self.behaviour
         self.requests: list[Received] = []
@@ -82,14 +44,18 @@ class WireServer:
         }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.bytes_received += len(head) + len(body)
-        request = Received(first.split(" ")[1], headers, orjson.loads(body or b"{}"))
+        request = Received(first.split(" ")[1], headers, _read(body), body)
+        if reply := getattr(self.wire, "aside", lambda _: None)(request):
+            writer.write(_head(Behaviour(), "application/json", len(reply)) + reply)
+            await writer.drain()
+            return
         self.requests.append(request)
         wanted = self.choose(request)
         if wanted.silent:
             await reader.read()  # Until the client gives up.
             self.aborted.set()
             raise _Cut
-        if wanted.status != 200 or not request.body.get("stream"):
+        if wanted.status != 200 or not self.wire.streams(request):
             await self._whole(wanted, request, writer)
             return
         try:
@@ -101,17 +67,9 @@ class WireServer:
     async def _whole(
         self, wanted: Behaviour, request: Received, writer: asyncio.StreamWriter
     ) -> None:
-        if wanted.status != 200:
-            text = wanted.error if isinstance(wanted.error, bytes) else orjson.dumps(wanted.error)
-        else:
-            message = {"role": "assistant", "content": "".join(wanted.words), **wanted.extra}
-            text = orjson.dumps(
-                {
-                    "model": request.body["model"],
-                    "choices": [{"index": 0, "message": message, "finish_reason": wanted.finish}],
-                    "usage": self._usage(wanted),
-                }
-            )
+        refused = wanted.status != 200 or wanted.error is not None
+        said = wanted.error if refused else self.wire.whole(wanted, request)
+        text = said if isinstance(said, bytes) else orjson.dumps(said)
         await asyncio.sleep(wanted.first_after)
         writer.write(_head(wanted, wanted.content_type or "application/json", len(text)) + text)
         await writer.drain()
@@ -123,10 +81,12 @@ class WireServer:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        writer.write(_head(wanted, wanted.content_type or "text/event-stream"))
+        writer.write(_head(wanted, wanted.content_type or self.wire.stream_type))
         start = asyncio.get_running_loop().time() + wanted.first_after
         if wanted.comments:
-            await self._send(wanted, writer, ": keep-alive\n\n")
+            await self._send(wanted, writer, b": keep-alive\n\n")
+        for event in self.wire.opening(wanted, request):
+            await self._send(wanted, writer, event)
         for number, word in enumerate(wanted.words):
             wait = start + number * wanted.gap - asyncio.get_running_loop().time()
             if wait > 0:
@@ -138,43 +98,21 @@ class WireServer:
                 writer.transport.abort()
                 raise _Cut
             if number == wanted.garbage_after:
-                await self._send(wanted, writer, 'data: {"choices": [{"del\n\n')
+                await self._send(wanted, writer, self.wire.garbage)
             if number == wanted.error_after:
-                await self._event(wanted, writer, {"error": {"message": "secret details"}})
+                await self._send(wanted, writer, self.wire.broken(wanted))
             if wanted.comments:
-                await self._send(wanted, writer, ": keep-alive\nevent: message\nid: 7\n")
-            delta = {"content": word, **wanted.extra}
-            if number == 0:
-                delta["role"] = "assistant"
-            await self._event(wanted, writer, self._chunk(request, delta))
+                await self._send(wanted, writer, b": keep-alive\nevent: message\nid: 7\n")
+            await self._send(wanted, writer, self.wire.word(wanted, request, number, word))
         await asyncio.sleep(wanted.end_after)
-        if wanted.finish:
-            await self._event(wanted, writer, self._chunk(request, {}, wanted.finish))
-        asked = (request.body.get("stream_options") or {}).get("include_usage")
-        if asked and wanted.usage is not None:
-            last = {"model": request.body["model"], "choices": [], "usage": self._usage(wanted)}
-            await self._event(wanted, writer, last)
-        if wanted.done:
-            await self._send(wanted, writer, "data: [DONE]\n\n")
+        for event in self.wire.ending(wanted, request):
+            await self._send(wanted, writer, event)
         writer.write(b"0\r\n\r\n")
         await writer.drain()
 
-    def _chunk(
-        self, request: Received, delta: dict[str, Any], finish: str | None = None
-    ) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return {"id": "c-1", "model": request.body["model"], "choices": [choice]}
-
-    def _usage(self, wanted: Behaviour) -> Any:
-        if wanted.usage != "honest":
-            return wanted.usage
-        return {"prompt_tokens": 20, "completion_tokens": len(wanted.words)}
-
-    async def _event(self, wanted: Behaviour, writer: asyncio.StreamWriter, data: Any) -> None:
-        await self._send(wanted, writer, f"data: {orjson.dumps(data).decode()}\n\n")
-
-    async def _send(self, wanted: Behaviour, writer: asyncio.StreamWriter, text: str) -> None:
-        data = text.replace("\n", wanted.line_end).encode()
+    async def _send(self, wanted: Behaviour, writer: asyncio.StreamWriter, data: bytes) -> None:
+        if wanted.line_end != "\n":
+            data = data.replace(b"\n", wanted.line_end.encode())
         size = wanted.piece or len(data)
         for start in range(0, len(data), size):
             part = data[start : start + size]
@@ -183,6 +121,13 @@ class WireServer:
             if wanted.piece:
                 # Long enough for the piece to arrive alone.
                 await asyncio.sleep(0)
+
+
+def _read(body: bytes) -> dict:
+    try:
+        return orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError:
+        return {}
 
 
 class _Cut(Exception):
@@ -201,8 +146,8 @@ def _head(wanted: Behaviour, kind: str, length: int | None = None) -> bytes:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[WireServer]:
-    provider = WireServer()
+async def running(wire: Wire | None = None) -> AsyncIterator[WireServer]:
+    provider = WireServer(wire)
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

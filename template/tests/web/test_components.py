@@ -182,8 +182,6 @@ def test_a_title_holds_the_heading_once_escaped() -> None:
         signed_in=False,
         csp_nonce="n",
         messages=list,
-        impersonation=None,
-        impersonates=False,
     )
 
     title = re.search(r"<title>(.*?)</title>", html, re.DOTALL)

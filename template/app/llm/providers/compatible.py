@@ -1,22 +1,23 @@
 """Any address that speaks OpenAI's wire format, such as a LiteLLM proxy."""
 
+from app.llm.access import Access
 from app.llm.port import Provider
-from app.llm.settings import LLMSettings
 
 NEEDS = ("base_url", "model")
 
 
-def address(settings: LLMSettings) -> str:
-    return settings.base_url
+def address(access: Access) -> str:
+    return access.base_url
 
 
-def create(settings: LLMSettings) -> Provider:
+def create(access: Access) -> Provider:
     from app.llm.providers.openai_wire import OpenAIWire
 
     return OpenAIWire(
         name="compatible",
-        base_url=address(settings),
-        model=settings.model,
-        key=settings.key,
-        connect_seconds=settings.connect_seconds,
+        base_url=address(access),
+        model=access.model,
+        key=access.key,
+        connect_seconds=access.seconds_to_connect,
+        settings_prefix=access.prefix,
     )

@@ -1,22 +1,23 @@
 """Ollama, by default on this machine."""
 
+from app.llm.access import Access
 from app.llm.port import Provider
-from app.llm.settings import LLMSettings
 
 NEEDS = ("model",)
 
 
-def address(settings: LLMSettings) -> str:
-    return settings.base_url or "http://localhost:11434/v1"
+def address(access: Access) -> str:
+    return access.base_url or "http://localhost:11434/v1"
 
 
-def create(settings: LLMSettings) -> Provider:
+def create(access: Access) -> Provider:
     from app.llm.providers.openai_wire import OpenAIWire
 
     return OpenAIWire(
         name="ollama",
-        base_url=address(settings),
-        model=settings.model,
-        key=settings.key,
-        connect_seconds=settings.connect_seconds,
+        base_url=address(access),
+        model=access.model,
+        key=access.key,
+        connect_seconds=access.seconds_to_connect,
+        settings_prefix=access.prefix,
     )

@@ -1,7 +1,7 @@
 """OpenAI."""
 
+from app.llm.access import Access
 from app.llm.port import Provider
-from app.llm.settings import LLMSettings
 
 NEEDS = ("api_key",)
 ADDRESSES = {
@@ -11,18 +11,19 @@ ADDRESSES = {
 }
 
 
-def address(settings: LLMSettings) -> str:
-    return settings.base_url or ADDRESSES[settings.region]
+def address(access: Access) -> str:
+    return access.base_url or ADDRESSES[access.data_region]
 
 
-def create(settings: LLMSettings) -> Provider:
+def create(access: Access) -> Provider:
     from app.llm.providers.openai_wire import OpenAIWire
 
     return OpenAIWire(
         name="openai",
-        base_url=address(settings),
-        model=settings.model or "gpt-6.1-terra",
-        key=settings.key,
+        base_url=address(access),
+        model=access.model or "gpt-6.1-terra",
+        key=access.key,
         limit_field="max_completion_tokens",
-        connect_seconds=settings.connect_seconds,
+        connect_seconds=access.seconds_to_connect,
+        settings_prefix=access.prefix,
     )

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from app.core.settings import ROOT
+from app.llm.access import Access
 from app.llm.extractive.documents import files
 from app.llm.extractive.search import Hit, Index
 from app.llm.port import (
@@ -21,7 +22,6 @@ from app.llm.port import (
     Source,
     estimated_input_tokens,
 )
-from app.llm.settings import LLMSettings
 
 NEEDS = ()
 MODEL = "extractive-stand-in"
@@ -35,11 +35,11 @@ UNKNOWN = (
 )
 
 
-def address(_: LLMSettings) -> str:
+def address(_: Access) -> str:
     return ""
 
 
-def create(_: LLMSettings) -> Provider:
+def create(_: Access) -> Provider:
     return StandIn(ROOT)
 
 
@@ -47,6 +47,7 @@ class StandIn:
     name = "stand_in"
     model = MODEL
     stand_in = True
+    price_list = "stand_in"
 
     def __init__(self, root: Path) -> None:
         self._root = root

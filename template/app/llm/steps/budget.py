@@ -23,7 +23,7 @@ async def before(call: Call) -> None:
     provider = call.routed
     most = call.ask.max_output_tokens or 0
     asked = provider.count(call.ask.messages)
-    price = price_of(provider.name, provider.model)
+    price = price_of(provider.price_list, provider.model)
     # Noted first: who is cancelled while the database works does not learn that it was done.
     call.reservation = Reservation(
         call.id,
@@ -54,7 +54,7 @@ def _used(call: Call) -> Used:
         return Used(provider.model if provider else "")
     model = call.finish.model if call.finish else provider.model
     usage = _believed(call, call.finish.usage if call.finish else None)
-    price = price_of(provider.name, model, provider.model)
+    price = price_of(provider.price_list, model, provider.model)
     return Used(
         model=model,
         input_tokens=usage.input_tokens,

@@ -1,0 +1,298 @@
+"""What all providers behind HTTP have in common: a request, an answer read in pieces, its failures.
+
+Each speaks its own wire on our one kept client. The vendors' clients would cost several times the
+CPU of a streamed answer, and seconds of every start.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+import orjson
+from aiohttp import ClientResponse, ClientTimeout
+from yarl import URL
+
+from app.core.errors import Problem
+from app.core.logging import log
+from app.llm import http, refusals
+from app.llm.errors import AnswerCut, AnswerMalformed, ModelMisconfigured, ModelUnreachable
+from app.llm.event_stream import EventStream, LineTooLong
+from app.llm.port import (
+    Ask,
+    Completion,
+    Delta,
+    Finish,
+    Message,
+    Usage,
+    estimated_input_tokens,
+)
+from app.llm.refusals import Refusal
+
+LARGEST_ANSWER = 16_777_216
+LARGEST_ERROR = 65_536
+DRAIN_SECONDS = 0.1
+GATHER_SECONDS = 0.016
+MOST_TOKENS = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    url: URL
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Events(Protocol):
+    """Cuts the bytes of a stream into events."""
+
+    def feed(self, chunk: bytes) -> Iterable[Any]: ...
+
+    def end(self) -> Iterable[Any]:
+        """What the stream ended in, when its last mark is missing."""
+        ...
+
+
+class Reader:
+    """Gathers what the events of one answer say besides their text."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.reason: str | None = None
+        self.usage: Usage | None = None
+        self.unread: set[str] = set()
+        self.ended = False
+        """Nothing that counts comes after this."""
+
+    def piece(self, event: Any) -> str:
+        """The text in an event of a stream."""
+        raise NotImplementedError
+
+    def whole(self, body: bytes) -> str:
+        """The text of an answer that came in one piece."""
+        raise NotImplementedError
+
+    def finish(self) -> Finish:
+        return Finish(
+            reason=self.reason or "stop",
+            model=self.model,
+            usage=self.usage,
+            unread=frozenset(self.unread),
+        )
+
+
+class BrokenOff(Exception):
+    """The provider says in its stream that it goes no further."""
+
+    def __init__(self, said: Refusal, status: int | None = None) -> None:
+        super().__init__()
+        self.said = said
+        self.status = status
+
+
+class Wire:
+    """A model behind an address. What a provider does differently, its file says."""
+
+    stand_in = False
+    stream_type = "text/event-stream"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        base_url: str,
+        model: str,
+        connect_seconds: float = 5,
+        settings_prefix: str = "LLM_",
+        key_setting: str = "",
+        price_list: str = "",
+    ) -> None:
+        """`settings_prefix` and `key_setting` name the settings to look at when it goes wrong."""
+        self.name = name
+        self.model = model
+        self.price_list = price_list or name
+        self.address = base_url
+        self._base = base_url.rstrip("/")
+        self._prefix = settings_prefix
+        self._key_setting = key_setting or f"{settings_prefix}API_KEY"
+        self._timeout = ClientTimeout(total=None, sock_connect=connect_seconds)
+        self._headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "app",
+            # A compressing proxy would hold tokens back until its window is full.
+            "Accept-Encoding": "identity",
+        }
+
+    async def request(self, ask: Ask, *, streams: bool) -> Request:
+        raise NotImplementedError
+
+    def reader(self) -> Reader:
+        raise NotImplementedError
+
+    def events(self) -> Events:
+        return EventStream()
+
+    def count(self, messages: Sequence[Message]) -> int:
+        return estimated_input_tokens(messages)
+
+    async def complete(self, ask: Ask) -> Completion:
+        async with self._send(await self.request(ask, streams=False)) as response:
+            self._expect(response, "application/json")
+            body = await _read(response, LARGEST_ANSWER)
+        answer = self.reader()
+        try:
+            said = answer.whole(body)
+        except BrokenOff as broken:
+            raise self._broken(broken, started=False) from None
+        return Completion(said, answer.finish())
+
+    async def stream(self, ask: Ask) -> AsyncGenerator[Delta | Finish, None]:
+        events, answer, started, said = self.events(), self.reader(), False, ""
+        clock, next_at = asyncio.get_running_loop().time, 0.0
+        async with self._send(await self.request(ask, streams=True)) as response:
+            self._expect(response, self.stream_type)
+            try:
+                while not answer.ended:
+                    chunk = await response.content.readany()
+                    found = events.feed(chunk) if chunk else events.end()
+                    said = ""
+                    for event in found:
+                        said += answer.piece(event)
+                        if answer.ended:
+                            break
+                    # All that one read brought goes on as one piece: under load there is more.
+                    if said:
+                        next_at, started = clock() + GATHER_SECONDS, True
+                        yield Delta(said)
+                    if not chunk:
+                        break
+                    # Words that come faster than a screen draws are read together: a piece costs
+                    # the same whatever is in it.
+                    if not answer.ended and (wait := next_at - clock()) > 0:
+                        await asyncio.sleep(wait)
+                await _drain(response)
+            except LineTooLong as error:
+                raise AnswerMalformed("The model's answer could not be read.") from error
+            except BrokenOff as broken:
+                raise self._broken(broken, started=started or bool(said)) from None
+        if not answer.ended and answer.reason is None:
+            raise AnswerCut("The model's answer broke off.")
+        yield answer.finish()
+
+    @asynccontextmanager
+    async def _send(self, request: Request) -> AsyncIterator[ClientResponse]:
+        answered = False
+        try:
+            async with http.session().post(
+                request.url,
+                data=request.body,
+                headers=request.headers,
+                timeout=self._timeout,
+                # Following one would carry the key to an address nobody has chosen.
+                allow_redirects=False,
+            ) as response:
+                if response.status != 200:
+                    raise await self._refusal(response)
+                answered = True
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("llm.connection_failed", provider=self.name, error=type(error).__name__)
+            if answered:
+                raise AnswerCut("The model's answer broke off.") from error
+            raise ModelUnreachable(
+                f"The model cannot be reached. Check {self._prefix}BASE_URL and the network."
+            ) from error
+
+    async def _refusal(self, response: ClientResponse) -> Problem:
+        if 300 <= response.status < 400:
+            return ModelMisconfigured(
+                f"{self._prefix}BASE_URL answers with a redirect; set it to where it leads."
+            )
+        body = await _read(response, LARGEST_ERROR, strict=False)
+        said = refusals.parsed(body, response.headers)
+        log.warning(
+            "llm.refused", provider=self.name, status=response.status, code=said.loggable_code
+        )
+        return self._problem(said, response.status, response.headers)
+
+    def _broken(self, broken: BrokenOff, *, started: bool) -> Problem:
+        """An answer that has begun was cut; before that it is a refusal like any other."""
+        said = broken.said
+        log.warning("llm.broken_off", provider=self.name, code=said.loggable_code)
+        if started or broken.status is None:
+            return AnswerCut("The model provider broke off its answer.")
+        return self._problem(said, broken.status, {})
+
+    def _problem(self, said: Refusal, status: int, headers: Mapping[str, str]) -> Problem:
+        return refusals.problem(
+            said, status, headers, key_setting=self._key_setting, settings_prefix=self._prefix
+        )
+
+    def _expect(self, response: ClientResponse, kind: str) -> None:
+        if response.content_type != kind:
+            raise ModelMisconfigured(
+                f"{self._prefix}BASE_URL answers, but not with {kind}. Does the address end where"
+                " the provider's documentation says, often in /v1?"
+            )
+
+
+def turns(ask: Ask) -> tuple[str, list[tuple[str, str]]]:
+    """The system prompt by itself, and the rest with neighbours of one role put together."""
+    system: list[str] = []
+    rest: list[tuple[str, str]] = []
+    for message in ask.messages:
+        if message.role == "system":
+            system.append(message.content)
+        elif rest and rest[-1][0] == message.role:
+            rest[-1] = (message.role, f"{rest[-1][1]}\n\n{message.content}")
+        else:
+            rest.append((message.role, message.content))
+    return "\n\n".join(system), rest
+
+
+def loads(data: bytes) -> dict[str, Any]:
+    """A JSON object, or `AnswerMalformed`."""
+    try:
+        chunk = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise AnswerMalformed("The model's answer could not be read.") from error
+    if not isinstance(chunk, dict):
+        raise AnswerMalformed("The model's answer could not be read.")
+    return chunk
+
+
+def usage(given: object, made: object, cached: object = 0) -> Usage | None:
+    """None when the numbers are not numbers; then we count ourselves."""
+    numbers = [one for one in (given, made, cached) if type(one) is int and 0 <= one < MOST_TOKENS]
+    if len(numbers) != 3:
+        return None
+    return Usage(numbers[0], numbers[1], min(numbers[2], numbers[0]))
+
+
+def a_text(said: object) -> str:
+    if not isinstance(said, str):
+        raise AnswerMalformed("The model's answer is not a text.")
+    return said
+
+
+async def _drain(response: ClientResponse) -> None:
+    """Read the end that follows the last event, or the connection could not be kept."""
+    if not response.content.at_eof():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await response.content.readany()
+
+
+async def _read(response: ClientResponse, limit: int, *, strict: bool = True) -> bytes:
+    """A body up to `limit` bytes; over it a problem, or with `strict=False` its beginning."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            if strict:
+                raise AnswerMalformed("The model's answer is far too long.")
+            break
+    return b"".join(parts)[:limit]

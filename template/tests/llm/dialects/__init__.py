@@ -1,0 +1,47 @@
+"""The wires that providers speak, as their servers speak them.
+
+A file has `PROVIDERS`, for each provider of this wire the settings that lead to it, `REFUSALS`, the
+answers with which it refuses, and `Dialect`. Only wires whose provider this project has are there.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any, Protocol
+
+import orjson
+
+from tests.llm.behaviour import Behaviour, Received
+
+
+class Wire(Protocol):
+    stream_type: str
+    garbage: bytes
+    """Belongs into no stream."""
+
+    def streams(self, request: Received) -> bool: ...
+    def opening(self, wanted: Behaviour, request: Received) -> list[bytes]: ...
+    def word(self, wanted: Behaviour, request: Received, number: int, word: str) -> bytes: ...
+    def ending(self, wanted: Behaviour, request: Received) -> list[bytes]: ...
+    def broken(self, wanted: Behaviour) -> bytes:
+        """The provider gives up in the middle of its stream."""
+        ...
+
+    def whole(self, wanted: Behaviour, request: Received) -> Any: ...
+
+
+def found() -> dict[str, ModuleType]:
+    """The wire of each provider that this project has, by the provider's name."""
+    wires = [import_module(f"{__name__}.{one.name}") for one in iter_modules(__path__)]
+    return {
+        provider: wire
+        for wire in wires
+        for provider in wire.PROVIDERS
+        if find_spec(f"app.llm.providers.{provider}")
+    }
+
+
+def sse(data: Any, event: str = "") -> bytes:
+    head = f"event: {event}\n" if event else ""
+    return f"{head}data: {orjson.dumps(data).decode()}\n\n".encode()
