@@ -10,7 +10,9 @@ SIBLINGS = sorted((ROOT / "template").rglob("*.jinja"))
 
 @pytest.fixture
 def everything(render: Render) -> Path:
-    return render(**answers_of(ROOT / "tests" / "answers" / "everything.yml"))
+    answers = answers_of(ROOT / "tests" / "answers" / "everything.yml")
+    # One project chooses two providers at most; template/ has them all.
+    return render(**answers, llm_providers=["anthropic", "google", "vertex", "bedrock"])
 
 
 def test_rendering_with_everything_on_gives_the_files_that_stand_there(everything: Path) -> None:
