@@ -1,102 +1,257 @@
-"""One person in two organisations: after switching nothing of the other one shows anywhere.
+"""Two organisations full of marked rows: nothing of one appears to the other, by any route.
 
-Walks the route table, so that a route that is added later is held to it, too.
+The route table is walked and the tables are taken from the database's catalogue, so a route or a
+table that is added later is held to it, too.
 """
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from secrets import randbelow
 
+import psycopg
 import pytest
-from sqlalchemy import text
 
-from app.access.access import routes
-from app.core import db
+from app.access.access import Access, markers, routes
+from app.access.roles import closed_to_keys, known
 from tests.factories import make_membership, make_organization, make_user, sign_in
+from tests.organizations.marked import Place, fill, state
 
-MARK = "zanzibar-7f3a"
+# One's own organisations: both are named there, and that is all that these routes say.
+OWN = {"/organizations", "/api/organizations"}
+# What nobody finds, may do or can do; not one says that there is such a thing elsewhere.
+REFUSED = {303, 401, 403, 404, 410, 422}
+CURSORS = {"after", "before", "search", "action", "person"}
+# What any body or form of ours asks for; each takes its own.
+BODY = {
+    "name": "Another name", "description": "", "permissions": [], "role": "member",
+    "title": "Another title", "text": "What is it?", "rating": "up", "comment": "",
+    "reason": "To see what happens here", "minutes": 5, "grace_hours": 0, "tokens_per_hour": 5,
+    "person": "", "code": "123456", "display_name": "Another", "password": "x",
+    "new_owner": "00000000-0000-0000-0000-000000000000",
+}  # fmt: skip
+
+
+@dataclass
+class Two:
+    """Two full organisations; Ada administers both and works in `here`."""
+
+    here: Place
+    there: Place
+    ada: object
+    cursors: set[str] = field(default_factory=set)
+    """What lists over there gave for their next page."""
 
 
 @pytest.fixture
-async def ada(client, app):
-    """An administrator of both; the other organisation is full of marked data."""
-    here, there = await make_organization(), await make_organization(name=f"{MARK} place")
-    someone = await make_user(there, role="admin")
-    await make_membership(someone, here, role="admin")
-    await sign_in(client, someone)
-    return someone, here, there
-
-
-async def fill(client, app, someone, there):
-    """Make what can be made through the API over there; gives every id that answers named."""
-    member = await make_user(
-        there, display_name=f"{MARK} member", email=f"{MARK}.{someone.user_id.hex}@example.com"
-    )
-    answers = [
-        await client.post("/api/invitations", json={"email": f"{MARK}.new@example.com"}),
-        await client.get("/api/users"),
-        await client.get("/api/invitations"),
-    ]
-    paths = {route.path for route in routes(app)}
-    if "/api/conversations/{conversation_id}" in paths:
-        async with db.transaction(organization_id=there.id, user_id=someone.user_id) as session:
-            made = await session.scalar(
-                text(
-                    "INSERT INTO conversations (id, organization_id, user_id, title, updated_at)"
-                    " VALUES (gen_random_uuid(), :o, :u, :t, now()) RETURNING id"
-                ),
-                {"o": there.id, "u": someone.user_id, "t": f"{MARK} talk"},
-            )
-        answers.append(await client.get(f"/api/conversations/{made}"))
-    assert all(one.status_code in {200, 201} for one in answers), [one.text for one in answers]
-    assert all(MARK in one.text for one in answers)
-    events = (await client.get("/api/audit?limit=200")).json()["events"]
-    assert events
-    words = " ".join(one.text for one in answers)
-    found = set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", words))
-    return (found | {str(member.user_id), str(there.id)}) - {str(someone.user_id)}
-
-
-@pytest.mark.asvs("8.4.1")
-async def test_after_switching_no_route_shows_anything_of_the_other_one(client, app, ada):
-    someone, here, there = ada
-    ids = await fill(client, app, someone, there)
-    assert len(ids) >= 4
+async def two(client, database) -> Two:
+    places = []
+    for word, number in (("here", 1_234_567), ("there", 7_345_921)):
+        organization = await make_organization(name=f"{word}7f3a place")
+        member = await make_user(organization, display_name=f"{word}7f3a member", password=False)
+        places.append((organization, Place(f"{word}7f3a", number, organization.id, member.user_id)))
+        await fill(database.admin, places[-1][1])
+    (here, ours), (there, theirs) = places
+    ada = await make_user(there, role="admin")
+    await make_membership(ada, here, role="admin")
+    # What is hers over there and stays there. What belongs to her account goes with her.
+    hers = Place(theirs.mark, theirs.number, there.id, ada.user_id)
+    for _ in range(2):
+        own = {"conversations", "messages", "feedback", "usage_records", "usage_counters"}
+        await fill(database.admin, hers, only=frozenset(own | {"usage_limits", "api_keys"}))
+    theirs.ids |= hers.ids - {ada.user_id}
+    found = Two(ours, theirs, ada)
+    await sign_in(client, ada)
+    for path, route in _paths(client):
+        if _takes(route, "limit"):
+            answer = await client.get(path, params={"limit": 1})
+            if following := answer.json().get("next"):
+                found.cursors.add(str(following))
     answer = await client.post(f"/api/organizations/{here.id}/switch")
     assert answer.status_code == 200
     client.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
-    # One's own list of organisations names both, and that is all it says.
-    own = {"/organizations", "/api/organizations"}
-    shown, walked = [], 0
-    for route in routes(app):
-        if "GET" not in (route.methods or ()) or route.path in own | {"/api/openapi.json"}:
+    return found
+
+
+def _paths(client) -> Iterator[tuple[str, object]]:
+    for route in routes(_app(client)):
+        if "GET" in (route.methods or ()) and "{" not in route.path and "/api" in route.path:
+            yield route.path, route
+
+
+def _app(client):
+    return client._transport.app.app
+
+
+def _takes(route, *names: str) -> bool:
+    """Whether a route has one of these in its query, however deep it is asked for."""
+    waiting = [route.dependant] if getattr(route, "dependant", None) else []
+    while waiting:
+        one = waiting.pop()
+        if {parameter.alias for parameter in one.query_params} & set(names):
+            return True
+        waiting += one.dependencies
+    return False
+
+
+def addresses(client, two, ids) -> Iterator[tuple[str, object]]:
+    """Every address that can be read, with each of these ids where an id belongs."""
+    for route in routes(_app(client)):
+        if "GET" not in (route.methods or ()) or route.path in OWN | {"/api/openapi.json"}:
             continue
-        if route.path.startswith("/scim/"):
-            continue  # a directory's own token opens it, a session says nothing there
         if "/dev/" in route.path:
             continue  # the laptop's stand-in for everybody's mailbox, which production has not
-        queries = ["", *(f"?after={one}&before={one}" for one in ids), f"?search={MARK}"]
-        for one in ids if "{" in route.path else [None]:
-            path = re.sub(r"{[^}]+}", str(one), route.path)
-            for query in queries if one is None else [""]:
-                answer = await client.get(path + query)
-                walked += 1
-                # A link's page asks first, and looks at its token only when the form is sent.
-                named = one and "{token}" not in route.path
-                if named and answer.status_code not in {303, 401, 403, 404, 410, 422}:
-                    shown.append((answer.status_code, path))
-                # What was asked for may be written into the answer again; data may not.
-                told = answer.text.replace(f'value="{MARK}"', "").replace(f"search={MARK}", "")
-                if "search" in query:
-                    told = told.replace(f"“{MARK}”", "")
-                if MARK in told or any(i in told for i in ids if i not in path + query):
-                    shown.append((answer.status_code, path + query))
+        if "{" in route.path:
+            for one in sorted(ids):
+                yield re.sub(r"{[^}]+}", str(one), route.path), one
+            continue
+        yield route.path, None
+        if not _takes(route, *CURSORS):
+            continue
+        wanted = [*sorted(ids), *sorted(two.cursors)]
+        for one in wanted:
+            yield f"{route.path}?after={one}&person={one}&limit=200", one
+        for one in sorted(two.cursors):
+            yield f"{route.path}?before={one}", one
+        for word in (two.there.mark, "marked"):
+            yield f"{route.path}?search={word}&action={word}", word
+        yield f"{route.path}?before=9223372036854775807&format=jsonl", None
+
+
+def _elsewhere(client) -> None:
+    """Each request from an address of its own, or the limits would answer in place of the walls."""
+    client._transport.client = (".".join(str(randbelow(254) + 1) for _ in range(4)), 1)
+
+
+async def read_everything(client, two, ids=None, under="/", **headers) -> tuple[list[object], int]:
+    """What of the other place shows, and how many addresses answered at all."""
+    shown, answered = [], 0
+    for address, asked in addresses(client, two, two.there.ids if ids is None else ids):
+        if not address.startswith(under):
+            continue
+        _elsewhere(client)
+        answer = await client.get(address, headers=headers)
+        assert answer.status_code != 429
+        answered += answer.is_success
+        told = answer.text
+        if asked == two.there.mark:
+            # What was looked for may be written into the answer again; data may not.
+            for again in (f'value="{asked}"', f"search={asked}", f"action={asked}", f"“{asked}”"):
+                told = told.replace(again, "")
+            asked = None
+        if found := two.there.shown_in(told, asked):
+            shown.append((answer.status_code, address, found))
+        # The page of a link asks first, and looks at its token only when the form is sent.
+        elif asked and "{" not in address and answer.status_code not in REFUSED | {200}:
+            shown.append((answer.status_code, address, "an answer of its own"))
+    return shown, answered
+
+
+async def test_every_owned_table_holds_marked_rows_of_both(two, database):
+    """From the catalogue of the database: no table can be forgotten."""
+    for place in (two.here, two.there):
+        found = state(database.admin, place.organization_id)
+        assert len(found) > 25
+        assert [table for table, rows in found.items() if not rows] == []
+        marked = [table for table, rows in found.items() if place.mark in "".join(rows)]
+        assert len(marked) > 15
+
+
+@pytest.mark.asvs("8.4.1")
+async def test_after_switching_no_route_shows_anything_of_the_other_one(client, two):
+    shown, answered = await read_everything(client, two)
     assert shown == []
-    assert walked > 100
-    assert (await client.get("/api/users")).json()["users"][0]["id"] == str(someone.user_id)
+    assert answered > 300
+    assert (await client.get("/api/me")).json()["organization_id"] == str(two.here.organization_id)
 
 
-async def test_the_walk_sees_what_it_looks_for(client, app, ada):
-    """Over there the same routes do show it, so the walk above can fail."""
-    someone, _, there = ada
-    await fill(client, app, someone, there)
-    for path in ("/api/users", "/api/invitations", "/api/organization"):
-        assert MARK in (await client.get(path)).text, path
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.parametrize("role", ["admin", "reviewer", "member"])
+async def test_no_role_sees_anything_of_the_other_one(client, two, role):
+    await sign_in(client, await make_user(two.here.organization_id, role=role, password=False))
+    some = ("users", "roles", "conversations", "messages", "usage_records", "feedback", "api_keys")
+    shown, answered = await read_everything(client, two, {two.there.last[name] for name in some})
+    assert shown == []
+    assert answered > 40
+
+
+@pytest.mark.asvs("8.4.1")
+async def test_no_key_shows_anything_of_the_other_one(client, two):
+    scopes = sorted(known() - closed_to_keys())
+    made = await client.post("/api/keys", json={"name": "All", "scopes": scopes})
+    client.cookies.clear()
+    shown, answered = await read_everything(
+        client, two, [], Authorization=f"Bearer {made.json()['secret']}"
+    )
+    assert shown == []
+    assert answered > 40
+
+
+def changes(app) -> Iterator[tuple[str, object]]:
+    """Every way to change something that names it by an id."""
+    for route in routes(app):
+        asks = [one for one in markers(route) if isinstance(one, Access)]
+        named = re.search(r"{(?!name|token)", route.path)  # a provider is no row of anybody's
+        if named and asks and not any(one.level == "pending" for one in asks):
+            for method in (route.methods or set()) - {"GET", "HEAD"}:
+                yield method, route
+
+
+@pytest.mark.asvs("8.2.2", "8.4.1")
+async def test_nothing_of_the_other_one_can_be_changed_by_its_id(client, app, two, database):
+    """Not by an administrator here, with bodies that fit; streams are among the answers."""
+    before = state(database.admin, two.there.organization_id)
+    wrong, tried, hollow = [], 0, set()
+    for method, route in changes(app):
+        body = {"json": BODY} if route.path.startswith("/api") else {"data": BODY}
+        for number, one in enumerate(sorted(set(two.there.last.values()))):
+            if number % 15 == 0:  # limits count by person, too
+                someone = await make_user(two.here.organization_id, role="admin", password=False)
+                await sign_in(client, someone)
+            _elsewhere(client)
+            path = re.sub(r"{[^}]+}", str(one), route.path)
+            answer = await client.request(method, path, **body)
+            tried += 1
+            if answer.status_code == 422:
+                hollow.add(f"{method} {route.path}")
+            if answer.status_code not in REFUSED or two.there.shown_in(answer.text, one):
+                wrong.append((method, path, answer.status_code))
+    assert wrong == []
+    assert hollow == set(), "these asked for a body that fits before they looked at the id"
+    assert tried > 500
+    assert state(database.admin, two.there.organization_id) == before
+
+
+@pytest.mark.asvs("14.3.2")
+async def test_what_was_kept_over_there_is_not_told_to_be_the_same_here(client, two):
+    """Answers about an organisation are kept by nobody, and none is confirmed as unchanged."""
+    kept = []
+    for address, _ in addresses(client, two, []):
+        _elsewhere(client)
+        everything = {"If-None-Match": "*", "If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}
+        answer = await client.get(address, headers=everything)
+        stored = answer.headers.get("cache-control", "")
+        if answer.status_code == 304 or not ({"no-store", "private"} & set(stored.split(", "))):
+            kept.append((answer.status_code, address, stored))
+    assert kept == []
+
+
+OPENED = {
+    "invitations": "/api/invitations",
+    "api_keys": "/api/organization/keys",
+    "roles": "/api/roles",
+    "conversations": "/api/conversations",
+    "usage_records": "/api/usage/organization",
+}
+
+
+@pytest.mark.parametrize("table", OPENED)
+async def test_the_walk_sees_a_table_whose_row_security_is_off(client, two, database, table):
+    """Planted in the database itself, so that the walk is known to fail when it should."""
+    with psycopg.connect(database.admin, autocommit=True) as admin:
+        admin.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+        try:
+            shown, _ = await read_everything(client, two, [], "/api/")
+        finally:
+            admin.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    assert OPENED[table] in {address for _, address, _ in shown}
