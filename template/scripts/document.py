@@ -19,9 +19,12 @@ from pydantic.fields import FieldInfo  # noqa: E402
 
 from app.access.access import Access, markers, routes  # noqa: E402
 from app.access.roles import Role, closed_to_keys, granted, known  # noqa: E402
+from app.core import data  # noqa: E402
+from app.core.data import Level  # noqa: E402
 from app.core.settings import ModuleSettings  # noqa: E402
 from app.main import create_app  # noqa: E402
 from app.modules import parts  # noqa: E402
+from scripts.inventory import components_page, logs_page  # noqa: E402
 
 
 def settings_page() -> str:
@@ -161,10 +164,55 @@ OUTSIDE_RULES = """\
 - Allow the same servers in the firewall of your host: that holds for code that is not the app's.
 """
 
+
+def data_page() -> str:
+    """What each table holds, by level, and how long."""
+    lines = [DATA_RULES, "", f"| Table | {' | '.join(Level)} | kept |"]
+    lines += [f"| --- | {'--- | ' * len(Level)}--- |"]
+    for table, declared in data.tables():
+        assert declared, table.name
+        named = [
+            ", ".join(one.name for one in table.columns if declared.levels.get(one.name) == level)
+            for level in Level
+        ]
+        kept = {"account": "with the account", "organization": "with the organisation"}
+        end = kept.get(declared.kept, f"until `{declared.kept}`")
+        end = "for ever" if declared.kept == data.FOREVER else end
+        lines.append(f"| `{table.name}` | {' | '.join(named)} | {end} |")
+    return "\n".join(lines) + "\n"
+
+
+DATA_RULES = """\
+# What is kept, and how it is protected
+
+Every column has one of four levels; its model says which (`app/core/data.py`), and a test fails for
+one that nobody has thought about. Ids, times, numbers and switches are plain and not listed. What
+stands here is checked for every column by `tests/core/test_data.py`, unless another test is named.
+Written by `scripts/document.py`.
+
+| Level | Means | Protection |
+| --- | --- | --- |
+| plain | says nothing about anybody and opens nothing | that of the whole database |
+| personal | who someone is, where, how they are reached | behind forced row-level security; in no log line and no audit event; no answer is cached (`tests/core/test_http.py`) |
+| words | what people write, and what is answered | as personal; files are encrypted besides (`tests/storage`) |
+| credential | opens something, or is what a secret is compared with | as personal; only a digest, an argon2id hash or encrypted with AES-256-GCM (keys.md); no answer has a field for it; hashes and what is encrypted are closed to the role of ordinary requests |
+
+Integrity: encrypted values are bound to row and column, so that none can be moved
+(`tests/core/test_crypto.py`), and the audit log is a chain that nobody can change
+(`tests/audit/test_walls.py`). Who may read what: docs/access.md. The levels are the app's; the laws
+and contracts that you are under may ask for more, such as an encrypted disk, a place, or a shorter
+time.
+
+A row ends with its account, with its organisation, or by the scheduled job that is named; for how
+long such a job leaves rows is a setting (docs/settings.md)."""  # noqa: E501
+
 PAGES = {
     "settings.md": settings_page,
     "access.md": access_page,
     "security/outside-services.md": outside_page,
+    "security/data.md": data_page,
+    "security/logs.md": logs_page,
+    "security/components.md": components_page,
 }
 
 if __name__ == "__main__":

@@ -29,6 +29,9 @@ os.environ |= {
     "USAGE_ORGANIZATION_DOLLARS_PER_MONTH": "50",
     "ASSISTANT_RETENTION_DAYS": "90",
     "DATABASE_POOL_SIZE": "10",
+    # Of all tests together no person would believe that they are people.
+    "ABUSE_FAILURES_USUAL": "1000000",
+    "ABUSE_SIGN_UPS_USUAL": "1000000",
 }
 # Cheap on purpose; production refuses such parameters.
 os.environ.setdefault("PASSWORD_MEMORY_KIB", "8")

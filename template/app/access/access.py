@@ -40,6 +40,14 @@ class ProveItAgain(Forbidden):
     """A sensitive action needs a fresh proof of identity."""
 
 
+class ImpersonationEnded(Unauthorized):
+    """Not the person's own session that waits beside it: nothing may happen as the wrong one."""
+
+
+class NotWhileImpersonating(Forbidden):
+    pass
+
+
 class UnguardedRoute(RuntimeError):
     """A route that does not say who may call it."""
 
@@ -55,16 +63,24 @@ class Public:
 class Access:
     """People with a permission may call this route; shares the request's transaction."""
 
-    def __init__(self, permission: str, *, recent: bool, level: str, policy: bool) -> None:
+    def __init__(
+        self, permission: str, *, recent: bool, level: str, policy: bool, impersonated: bool
+    ) -> None:
         self.permission = permission
         self.recent = recent
         self.level = level
         self.policy = policy
+        self.impersonated = impersonated
 
     @property
     def opens_to_keys(self) -> bool:
         """Whether a key can reach this at all, whatever its owner may do."""
         return not self.recent and self.permission not in closed_to_keys()
+
+    @property
+    def opens_to_impersonators(self) -> bool:
+        """What guards an account is closed to them as it is to keys, but for what is marked."""
+        return self.impersonated or self.opens_to_keys
 
     async def __call__(self, request: Request, db: Database) -> Person:
         person = await self.check(request, partial(identify, db))
@@ -87,6 +103,8 @@ class Access:
             token = request.cookies.get(forgery.SESSION_COOKIE)
             found = await find(token) if token else None
             request.state.csrf_token = forgery.token_for(request)
+            if found is None and forgery.OWN_SESSION_COOKIE in request.cookies:
+                raise ImpersonationEnded("You no longer work as someone else. Go back first.")
             if found is None:
                 raise SignInFirst
             person = found
@@ -101,7 +119,10 @@ class Access:
             raise NotPermitted("You are signed in already.")
         if person.by_key and not (self.opens_to_keys and self.permission in person.permissions):
             raise NotPermitted("This key does not allow this.")
-        if self.permission not in person.permissions:
+        if person.impersonation is not None and not self.opens_to_impersonators:
+            raise NotWhileImpersonating("Only the person themselves can do this.")
+        marked = person.impersonation is not None and self.impersonated
+        if self.permission not in person.permissions and not marked:
             raise NotPermitted("Your role does not allow this.")
         if self.policy and person.lacks_second_factor:
             raise SecondFactorRequired(
@@ -119,27 +140,38 @@ class DetachedAccess(Access):
 
 
 @cache
-def _access(kind: type[Access], permission: str, recent: bool, level: str, policy: bool) -> Access:
-    return kind(permission, recent=recent, level=level, policy=policy)
+def _access(
+    kind: type[Access], permission: str, recent: bool, level: str, policy: bool, impersonated: bool
+) -> Access:
+    return kind(permission, recent=recent, level=level, policy=policy, impersonated=impersonated)
 
 
 def allow(
-    permission: str, *, recent: bool = False, level: str = "full", policy: bool = True
+    permission: str,
+    *,
+    recent: bool = False,
+    level: str = "full",
+    policy: bool = True,
+    impersonated: bool = False,
 ) -> Any:
     """People with `permission`; with `recent` only after a fresh proof of identity.
 
     `level` is "pending" for the step between password and second factor, "any" for both sides of
     it. `policy=False` lets someone in who still has to set up the second factor that is asked for.
+    `impersonated=True` lets an administrator in who works as someone else, where their account
+    itself is concerned.
     """
     # Cached: the same object for the same words lets FastAPI ask once per request.
-    return Depends(_access(Access, permission, recent, level, policy), scope="function")
+    found = _access(Access, permission, recent, level, policy, impersonated)
+    return Depends(found, scope="function")
 
 
 def allow_detached(
     permission: str, *, recent: bool = False, level: str = "full", policy: bool = True
 ) -> Any:
     """Like `allow`, holding no transaction while the endpoint works."""
-    return Depends(_access(DetachedAccess, permission, recent, level, policy), scope="function")
+    found = _access(DetachedAccess, permission, recent, level, policy, impersonated=False)
+    return Depends(found, scope="function")
 
 
 @cache

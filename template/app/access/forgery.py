@@ -14,6 +14,8 @@ from app.core.settings import get_settings
 
 SESSION_COOKIE = "__Host-session"
 BROWSER_COOKIE = "__Host-browser"
+OWN_SESSION_COOKIE = "__Host-own-session"
+"""Where the session of an administrator waits while they work as someone else."""
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 

@@ -1,9 +1,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import holds
 from app.core.db import Base
 
 
@@ -11,6 +12,19 @@ class Session(Base):
     """One browser that is signed in, or half-way there."""
 
     __tablename__ = "sessions"
+    __data__ = holds(
+        credentials="token_digest",
+        personal="address user_agent device",
+        plain="level method factor",
+        kept="auth.clean_up",
+    )
+    __table_args__ = (
+        Index(
+            "ix_sessions_impersonator_session_id",
+            "impersonator_session_id",
+            postgresql_where=text("impersonator_session_id IS NOT NULL"),
+        ),
+    )
 
     token_digest: Mapped[bytes] = mapped_column(unique=True)
     organization_id: Mapped[UUID] = mapped_column(
@@ -34,3 +48,7 @@ class Session(Base):
     device: Mapped[str | None] = mapped_column(String(22))
     """The name of the known device that it was started from; empty for a stranger's."""
     revoked_at: Mapped[datetime | None]
+    impersonator_session_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("sessions.id", ondelete="CASCADE")
+    )
+    """The own session of the administrator who works as this person; it ends with that one."""

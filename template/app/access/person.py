@@ -1,7 +1,7 @@
 """The person who asks, as the rest of the app sees them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
@@ -9,16 +9,28 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.roles import Role, custom, granted, reserved
+from app.access.roles import Role, closed_to_keys, custom, granted, reserved
 from app.access.settings import AccessSettings
 from app.core.clock import now
 from app.core.crypto import digest
 from app.limits.connections import fetch
 
-# The columns come in the order of Person's fields; the last is a custom role's permissions.
+# The columns come in the order of Person's fields, then what a custom role may do, then who
+# works as this person, if it is not they themselves.
 OPEN = text("SELECT * FROM open_session(:token)")
 OPEN_ALONE: LiteralString = "SELECT * FROM open_session(%(token)s)"
-ROLE = 5
+ROLE, KNOWN = 5, 12
+IMPERSONATE = "people.impersonate"
+
+
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """The administrator who works as someone else for a while, by their own session."""
+
+    user_id: UUID
+    session_id: UUID
+    display_name: str
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +53,27 @@ class Person:
     permissions: frozenset[str]
     by_key: bool = False
     """A program asks with a key; `session_id` is then the key's id."""
+    impersonation: Impersonation | None = None
+    """Set while it is not they themselves who ask, but an administrator as them."""
 
     @property
     def lacks_second_factor(self) -> bool:
         """Settings or organisation ask for a second factor and this session had none."""
         policies = {AccessSettings.load().second_factor, self.second_factor_policy}
-        asked = "everyone" in policies or ("admins" in policies and self.administers)
+        # The second factor of who impersonates counts, and that is an administrator.
+        administers = self.administers or self.impersonation is not None
+        asked = "everyone" in policies or ("admins" in policies and administers)
         return asked and not self.second_factor
 
     @property
     def administers(self) -> bool:
         """Administrators, and whoever has a part of what is theirs by a custom role."""
-        return self.role == Role.ADMIN or not reserved().isdisjoint(self.permissions)
+        return self.role == Role.ADMIN or may_administer(self.permissions)
 
     @property
     def proved_recently(self) -> bool:
+        if self.impersonation is not None:
+            return False  # nobody can prove to be someone else
         minutes = AccessSettings.load().step_up_minutes
         return now() - self.authenticated_at < timedelta(minutes=minutes)
 
@@ -74,6 +92,27 @@ def person_of(row: Sequence[Any] | None) -> Person | None:
     """What a row of open_session says."""
     if not row:
         return None
-    *_, permissions = row
-    held = granted(row[ROLE]) if permissions is None else custom(permissions)
-    return Person(*(*row[:-1], held))
+    permissions, *by = row[KNOWN:]
+    held = _held(row[ROLE], permissions)
+    if by[0] is None:
+        return Person(*(*row[:KNOWN], held))
+    user_id, session_id, name, role, role_permissions, ends_at = by
+    if not may_impersonate(_held(role, role_permissions), held):
+        return None  # one of them has another role by now
+    behind = Impersonation(user_id, session_id, name, ends_at)
+    # What guards the account itself stays with its owner.
+    return replace(Person(*(*row[:KNOWN], held - closed_to_keys())), impersonation=behind)
+
+
+def may_impersonate(administrator: frozenset[str], person: frozenset[str]) -> bool:
+    """Never upward, and never another administrator: whoever does it gains no right by it."""
+    return IMPERSONATE in administrator and person <= administrator and not may_administer(person)
+
+
+def may_administer(permissions: frozenset[str]) -> bool:
+    """Whether there is a part in it of what only administrators have."""
+    return not reserved().isdisjoint(permissions)
+
+
+def _held(role: str, permissions: Sequence[str] | None) -> frozenset[str]:
+    return granted(role) if permissions is None else custom(permissions)

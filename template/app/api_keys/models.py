@@ -4,6 +4,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ForeignKey, ForeignKeyConstraint, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import ACCOUNT, holds
 from app.core.db import Base
 
 
@@ -11,6 +12,9 @@ class ApiKey(Base):
     """A key of one person in one organisation; it goes with the membership."""
 
     __tablename__ = "api_keys"
+    __data__ = holds(
+        credentials="digest previous_digest", words="name", plain="ending scopes", kept=ACCOUNT
+    )
     __table_args__ = (
         ForeignKeyConstraint(
             ["organization_id", "user_id"],

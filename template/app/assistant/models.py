@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import holds
 from app.core.db import Base
 
 
@@ -13,6 +14,7 @@ class Conversation(Base):
     """Row-level security shows it to nobody but the person whose it is."""
 
     __tablename__ = "conversations"
+    __data__ = holds(words="title", kept="assistant.forget_old")
     __table_args__ = (Index("ix_conversations_user_id_updated_at", "user_id", "updated_at"),)
 
     organization_id: Mapped[UUID] = mapped_column(
@@ -29,6 +31,9 @@ class Conversation(Base):
 
 class Message(Base):
     __tablename__ = "messages"
+    __data__ = holds(
+        words="text metadata", plain="role state idempotency_key", kept="assistant.forget_old"
+    )
     __table_args__ = (
         UniqueConstraint("turn_id", "role"),
         UniqueConstraint("conversation_id", "idempotency_key"),

@@ -57,6 +57,7 @@ def hash_of(event: Event | Row[Any]) -> bytes:
         event.detail,
         event.request_id,
         event.network,
+        _text(event.on_behalf_of),
     ]
     return hashlib.sha256(canonical(fields).encode()).digest()
 

@@ -25,6 +25,7 @@ class EventOut(BaseModel):
     detail: dict[str, Any]
     request_id: str | None
     network: str | None
+    on_behalf_of: UUID | None
     previous_hash: Hash
     hash: Hash
 

@@ -25,7 +25,7 @@ TARGET_CHARACTERS = 200
 
 APPEND: LiteralString = (
     "SELECT audit_append(%(id)s, %(organization_id)s, %(user_id)s, %(session_id)s, %(action)s,"
-    " %(target)s, CAST(%(detail)s AS jsonb), %(request_id)s, %(network)s)"
+    " %(target)s, CAST(%(detail)s AS jsonb), %(request_id)s, %(network)s, %(on_behalf_of)s)"
 )
 # The table belongs to users, which stands above; row security shows the colleagues in it.
 PEOPLE = table("users", column("id"), column("display_name"))
@@ -56,12 +56,14 @@ async def record(
     person: Person | None = None,
     organization_id: UUID | None = None,
     user_id: UUID | None = None,
+    on_behalf_of: UUID | None = None,
     target: str | UUID | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Append an event in the caller's transaction: what is rolled back was never recorded.
 
-    With no organisation it goes to the platform's chain. The log cannot be changed, so `target`
+    With no organisation it goes to the platform's chain. While an administrator works as `person`
+    it is they who did it, on behalf of that person. The log cannot be changed, so `target`
     and `detail` hold ids, counts and names of fields, never what a person wrote or is called.
     Call it late: until the transaction ends, others wait to append to the same chain.
     """
@@ -73,6 +75,7 @@ async def record(
             person=person,
             organization_id=organization_id,
             user_id=user_id,
+            on_behalf_of=on_behalf_of,
             target=target,
             detail=detail,
         ),
@@ -85,6 +88,7 @@ def event(
     person: Person | None = None,
     organization_id: UUID | None = None,
     user_id: UUID | None = None,
+    on_behalf_of: UUID | None = None,
     target: str | UUID | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -99,6 +103,8 @@ def event(
     if person:
         organization_id = organization_id or person.organization_id
         user_id = user_id or person.user_id
+        if behind := person.impersonation:
+            user_id, on_behalf_of = behind.user_id, person.user_id
     return {
         "id": uuid7(),
         "organization_id": organization_id,
@@ -109,6 +115,7 @@ def event(
         "detail": detail_text,
         "request_id": request_id.get(),
         "network": network_of(client_address.get()),
+        "on_behalf_of": on_behalf_of,
     }
 
 
@@ -154,7 +161,8 @@ def _matching(organization_id: UUID | None, wanted: Filter) -> Select[Event]:
         group = Event.action.startswith(wanted.action + ".", autoescape=True)
         query = query.where((Event.action == wanted.action) | group)
     if wanted.user_id:
-        query = query.where(Event.user_id == wanted.user_id)
+        involved = (Event.user_id == wanted.user_id) | (Event.on_behalf_of == wanted.user_id)
+        query = query.where(involved)
     if wanted.since:
         query = query.where(Event.created_at >= wanted.since)
     if wanted.until:
@@ -169,7 +177,7 @@ def sentence(action: str) -> str:
 
 async def names(db: AsyncSession, events: Sequence[Event], *others: UUID | None) -> dict[str, str]:
     """What the people in these events are called today, by id; those who left are not in it."""
-    ids = {event.user_id for event in events} | {*others}
+    ids = {one for event in events for one in (event.user_id, event.on_behalf_of)} | {*others}
     ids |= {UUID(event.target) for event in events if event.target and PERSON.match(event.target)}
     rows = await db.execute(select(PEOPLE).where(PEOPLE.c.id.in_(ids - {None})))
     return {str(row.id): row.display_name for row in rows}

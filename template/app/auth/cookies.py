@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.access.forgery import BROWSER_COOKIE, SESSION_COOKIE
+from app.access.forgery import BROWSER_COOKIE, OWN_SESSION_COOKIE, SESSION_COOKIE
 from app.core.crypto import keyed_digest
 from app.limits.lockout import DEVICE_COOKIE
 
@@ -24,8 +24,21 @@ def csrf_token(session_token: str) -> str:
 
 
 def forget(response: Response) -> None:
-    response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+    for name in (SESSION_COOKIE, OWN_SESSION_COOKIE):
+        response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
+
+
+def step_aside(response: Response, token: str, own: str) -> str:
+    """Put another session in the place of one's own, which waits in a cookie of its own."""
+    _set(response, OWN_SESSION_COOKIE, own)
+    return remember(response, token)
+
+
+def step_back(response: Response, own: str) -> str:
+    """One's own session again."""
+    response.delete_cookie(OWN_SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+    return remember(response, own)
 
 
 def name_browser(request: Request, response: Response) -> None:

@@ -2,6 +2,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from app.abuse import gate
 from app.access.access import public
 from app.access.forgery import token_for
 from app.auth import (
@@ -71,8 +72,10 @@ async def read_session(request: Request, response: Response) -> Told:
     dependencies=[public(), SIGN_UPS],
     responses=may(InvitationExpired),
 )
-async def register(form: SignUp) -> Told:
+async def register(form: SignUp, request: Request) -> Told:
     """Ask for an account. The answer never tells whether one exists; the mail does."""
+    if form.invitation is None:
+        await gate.enter(request, "sign-up", form.email)
     await sign_up.register(
         form.email,
         form.password.get_secret_value(),
@@ -101,6 +104,7 @@ async def activate(form: Activation, request: Request, response: Response) -> Se
 @router.post("/sign-in", dependencies=[public(), SIGN_INS], responses=may(sign_in.WrongCredentials))
 async def start_session(form: SignIn, request: Request, response: Response) -> SessionState:
     """First step: the password. With a second factor the session is "pending" after it."""
+    await gate.enter(request, "sign-in", form.email)
     started = await sign_in.sign_in(
         form.email, form.password.get_secret_value(), **where_from(request)
     )
@@ -137,6 +141,7 @@ async def prove_again(form: Proof, response: Response, person: SelfDetached) -> 
 @router.post("/password-reset", status_code=202, dependencies=[public(), RESETS])
 async def request_reset(form: ResetRequest, request: Request) -> Told:
     """Ask for a link to set a new password. The answer is the same for every address."""
+    await gate.enter(request, "sign-in", form.email)
     await reset.request(form.email, where_from(request)["device"])
     return WRITTEN
 
@@ -216,6 +221,7 @@ async def list_sessions(person: SelfDetached) -> list[SessionOut]:
             last_seen_at=one.last_seen_at,
             second_factor=one.second_factor,
             current=one.id == person.session_id,
+            impersonated=one.impersonator_session_id is not None,
         )
         for one in found.sessions
     ]

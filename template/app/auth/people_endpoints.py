@@ -37,6 +37,7 @@ async def read_sign_ins(user_id: UUID, db: Database, person: Reader) -> MemberSi
                 last_seen_at=one.last_seen_at,
                 second_factor=one.second_factor,
                 current=one.id == person.session_id,
+                impersonated=one.impersonator_session_id is not None,
             )
             for one in found.sessions
         ],

@@ -100,6 +100,7 @@ class SessionOut(BaseModel):
     last_seen_at: datetime
     second_factor: bool
     current: bool
+    impersonated: bool = Field(description="It is an administrator who works as this person.")
 
 
 class Ended(BaseModel):

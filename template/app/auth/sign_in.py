@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.abuse import seeing
 from app.access import service as sessions
 from app.access.person import Person
 from app.audit import service as audit
@@ -52,25 +53,27 @@ async def sign_in(
     account = await attempts.begin(email, browser)
     good, newer = await passwords.verify(password, account.hash if account else None)
     if account is None or not good:
-        raise await _refused(email, device, account)
+        raise await _refused(email, browser, account)
     organization_id = account.entrance.enter()
     # The password was right; guesses at the second factor have limits of their own.
     started = await attempts.finish(account, organization_id, email, browser, newer=newer)
     if started is None:
-        raise await _refused(email, device, account)
+        raise await _refused(email, browser, account)
     return started
 
 
 async def _refused(
-    email: str, device: str | None, account: attempts.Account | None
+    email: str, browser: attempts.Browser, account: attempts.Account | None
 ) -> WrongCredentials:
-    await lockout.failed(email, device)
+    organization_id = account.entrance.organization_id if account else None
+    await lockout.failed(email, browser.device)
+    await seeing.sign_in_failed(email, browser.address, browser.device, organization_id)
     # Recorded for unknown logins too, or the time would tell who has an account.
     async with transaction() as db:
         await audit.record(
             db,
             "sign-in.failed",
-            organization_id=account.entrance.organization_id if account else None,
+            organization_id=organization_id,
             user_id=account.user_id if account else None,
         )
     log.info("sign-in.failed")
@@ -138,6 +141,9 @@ async def start_session(
 async def sign_out(db: AsyncSession, person: Person) -> None:
     async with elevated(db):
         await sessions.end(db, person.user_id, person.session_id)
+        if behind := person.impersonation:
+            # Whoever signs out means all of it, and the browser forgets both.
+            await sessions.end(db, behind.user_id, behind.session_id)
         await audit.record(db, "session.ended", person=person, target=person.session_id)
 
 

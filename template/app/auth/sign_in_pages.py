@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from app.abuse import gate
 from app.access.access import public
 from app.access.person import Person
 from app.auth import cookies, links, reset, second_factors, sign_in, sign_up, totp
@@ -47,6 +48,7 @@ async def start_session(request: Request, wish: Next = "") -> Response:
     if form.data is None:
         return await _sign_in(request, wish, form)
     try:
+        await gate.enter(request, "sign-in", form.data.email)
         started = await sign_in.sign_in(
             form.data.email, form.data.password.get_secret_value(), **where_from(request)
         )
@@ -68,6 +70,7 @@ async def _sign_in(
         form,
         problem,
         action=keeping("/sign-in", wish),
+        challenge=await gate.challenge(request, "sign-in"),
         can_sign_up=await sign_up.open_to_strangers(),
         cards=await cards("sign_in_card", wish),
     )
@@ -129,16 +132,27 @@ async def end_session(db: Database, person: Leaving) -> Response:
 
 @router.get("/forgot-password", dependencies=[public()])
 async def show_forgot_password(request: Request) -> HTMLResponse:
-    return render_form(request, "auth/forgot_password.html", blank())
+    return await _forgot_password(request, blank())
 
 
 @router.post("/forgot-password", dependencies=[public(), RESETS])
 async def request_reset(request: Request) -> Response:
     form = await read(request, ResetRequest)
     if form.data is None:
-        return render_form(request, "auth/forgot_password.html", form)
+        return await _forgot_password(request, form)
+    try:
+        await gate.enter(request, "sign-in", form.data.email)
+    except Problem as problem:
+        return await _forgot_password(request, form, problem)
     await reset.request(form.data.email, where_from(request)["device"])
     return RedirectResponse("/forgot-password/sent", 303)
+
+
+async def _forgot_password(
+    request: Request, form: Form[Any], problem: Problem | None = None
+) -> HTMLResponse:
+    challenge = await gate.challenge(request, "sign-in")
+    return render_form(request, "auth/forgot_password.html", form, problem, challenge=challenge)
 
 
 @router.get("/forgot-password/sent", dependencies=[public()])

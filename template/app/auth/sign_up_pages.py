@@ -6,6 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from app.abuse import gate
 from app.access.access import public
 from app.auth import cookies, links, sign_in, sign_up
 from app.auth.dependencies import LINKS, SIGN_UPS, visitor, where_from
@@ -58,6 +59,8 @@ async def register(request: Request) -> Response:
         return await _sign_up(request, form)
     data = form.data
     try:
+        if data.invitation is None:
+            await gate.enter(request, "sign-up", data.email)
         await sign_up.register(
             data.email,
             data.password.get_secret_value(),
@@ -95,6 +98,7 @@ async def _sign_up(request: Request, form: Form[Any], problem: Problem | None = 
         problem,
         at="email" if isinstance(problem, sign_up.SignUpClosed) else "",
         invited=invited,
+        challenge=None if invited else await gate.challenge(request, "sign-up"),
         sign_in_path=keeping("/sign-in", join),
         closed=invited is None and not await sign_up.open_to_strangers(),
         domains=settings.domains if settings.mode == "domain" else [],

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Mapping
 from ipaddress import ip_address
 from time import perf_counter
 
@@ -98,13 +99,14 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add(MutableHeaders(scope=message), nonce)
+                sources = scope["state"].get("content_sources", {})
+                self._add(MutableHeaders(scope=message), nonce, sources)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
         return None
 
-    def _add(self, headers: MutableHeaders, nonce: str) -> None:
+    def _add(self, headers: MutableHeaders, nonce: str, sources: Mapping[str, str]) -> None:
         page = headers.get("content-type", "").startswith("text/html")
         raw = headers.raw
         raw.append((b"x-content-type-options", b"nosniff"))
@@ -120,6 +122,14 @@ class SecurityHeaders:
                 f" script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:;"
                 " font-src 'self'; connect-src 'self'; manifest-src 'self'"
             )
+            # What one page lets in besides, by directive: `request.state.content_sources`.
+            for directive, origins in sources.items():
+                before, found, after = policy.partition(f" {directive} ")
+                policy = (
+                    f"{before}{found}{origins} {after}"
+                    if found
+                    else (f"{policy}; {directive} {origins}")
+                )
             raw.append((b"permissions-policy", FEATURES_OFF.encode()))
         else:
             policy = "default-src 'none'; frame-ancestors 'none'"

@@ -4,6 +4,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import ACCOUNT, holds
 from app.core.db import Base
 
 
@@ -11,6 +12,7 @@ class Feedback(Base):
     """What one person says of the answer that one model call gave."""
 
     __tablename__ = "feedback"
+    __data__ = holds(words="comment", plain="rating", kept=ACCOUNT)
     __table_args__ = (
         UniqueConstraint("user_id", "call_id"),
         CheckConstraint("rating IN ('up', 'down')", name="rating"),

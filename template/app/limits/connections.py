@@ -41,6 +41,16 @@ async def fetch(statement: LiteralString, values: Mapping[str, Any]) -> TupleRow
             return await cursor.fetchone() if cursor.description else None
 
 
+async def fetch_all(statement: LiteralString, values: Mapping[str, Any]) -> list[TupleRow]:
+    """The same for all rows."""
+    pool = _pool()
+    async with asyncio.timeout(LimitsSettings.load().database_seconds):
+        if pool.closed:
+            await pool.open()
+        async with pool.connection() as connection:
+            return await (await connection.execute(statement, values)).fetchall()
+
+
 async def close() -> None:
     """Give the connections back; the next use opens new ones."""
     if _pool.cache_info().currsize:

@@ -112,7 +112,7 @@ def new_device(login: str) -> str:
 def counter(login: str, device: str | None) -> UUID:
     """Where the failures are counted: at the known device, or with those of all strangers."""
     name = device_name(login, device) or ""
-    return row_id(f"{_normal(login)}\0{name}", "lockout")
+    return row_id(f"{normal(login)}\0{name}", "lockout")
 
 
 def device_name(login: str, device: str | None) -> str | None:
@@ -128,6 +128,6 @@ def _proof(login: str, name: str) -> str:
     return keyed_digest(f"{exact}\0{name}", "device").hex()
 
 
-def _normal(login: str) -> str:
+def normal(login: str) -> str:
     """One counter for all ways to write a login: neither case nor width is a fresh start."""
     return normalize("NFKC", login).strip().casefold()

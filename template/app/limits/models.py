@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import holds
 from app.core.db import Base
 
 
@@ -11,6 +12,7 @@ class RateLimit(Base):
     """When a budget is full again. Unlogged: it is cheap, and a crash may forget it."""
 
     __tablename__ = "rate_limits"
+    __data__ = holds(kept="limits.forget")
     __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012
 
     full_at: Mapped[datetime]
@@ -20,6 +22,7 @@ class Lockout(Base):
     """Failed sign-ins of one login, from strangers or from one known device."""
 
     __tablename__ = "lockouts"
+    __data__ = holds(kept="limits.forget")
 
     attempts: Mapped[int]
     unsettled: Mapped[int]

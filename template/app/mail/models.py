@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import holds
 from app.core.db import Base
 from app.core.rotation import encrypted_for
 
@@ -20,6 +21,12 @@ class MailMessage(Base):
     """Subject and body are encrypted, and gone once a mail server has taken the message."""
 
     __tablename__ = "mail_messages"
+    __data__ = holds(
+        credentials="subject body",
+        personal="recipient",
+        plain="template status error",
+        kept="mail.remove_old",
+    )
     __table_args__ = (
         CheckConstraint("status IN ('queued', 'sending', 'sent', 'failed')", name="status"),
     )

@@ -4,6 +4,7 @@ from uuid import UUID
 from sqlalchemy import JSON, BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import ACCOUNT, holds
 from app.core.db import Base
 
 
@@ -11,6 +12,9 @@ class Passkey(Base):
     """What we know of a passkey; its private key never leaves the person's device."""
 
     __tablename__ = "passkeys"
+    __data__ = holds(
+        personal="credential_id public_key", words="name", plain="transports", kept=ACCOUNT
+    )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     credential_id: Mapped[bytes] = mapped_column(unique=True)
@@ -33,6 +37,7 @@ class PasskeyHandle(Base):
     """What authenticators call a person: random, so that it tells nothing of them."""
 
     __tablename__ = "passkey_handles"
+    __data__ = holds(personal="handle", kept=ACCOUNT)
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
     handle: Mapped[bytes] = mapped_column(unique=True)
@@ -42,6 +47,7 @@ class PasskeyChallenge(Base):
     """Asked of a browser and to be answered once. Unlogged: a crash may forget it."""
 
     __tablename__ = "passkey_challenges"
+    __data__ = holds(credentials="digest browser", plain="purpose", kept="passkeys.forget")
     __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012
 
     digest: Mapped[bytes] = mapped_column(unique=True)

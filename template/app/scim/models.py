@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import ACCOUNT, ORGANIZATION, holds
 from app.core.db import Base
 
 
@@ -13,6 +14,7 @@ class ScimToken(Base):
     """What a directory shows; it belongs to the organisation, not to who made it."""
 
     __tablename__ = "scim_tokens"
+    __data__ = holds(credentials="digest", kept=ORGANIZATION)
 
     organization_id: Mapped[UUID] = mapped_column(
         ForeignKey("organizations.id", ondelete="CASCADE"), index=True
@@ -26,6 +28,7 @@ class ScimUser(Base):
     """What the directory says about a member; the account itself is in `users`."""
 
     __tablename__ = "scim_users"
+    __data__ = holds(personal="user_name document", kept=ACCOUNT)
     __table_args__ = (
         UniqueConstraint("organization_id", "user_id"),
         Index("uq_scim_users_name", "organization_id", text("lower(user_name)"), unique=True),
@@ -45,6 +48,7 @@ class ScimUser(Base):
 
 class ScimGroup(Base):
     __tablename__ = "scim_groups"
+    __data__ = holds(personal="document", kept=ORGANIZATION)
 
     organization_id: Mapped[UUID] = mapped_column(
         ForeignKey("organizations.id", ondelete="CASCADE"), index=True

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import ACCOUNT, holds
 from app.core.db import Base
 from app.core.rotation import encrypted_for
 
@@ -13,6 +14,7 @@ class PhoneNumber(Base):
     """A number that its owner confirmed with a code, when the row was made."""
 
     __tablename__ = "phone_numbers"
+    __data__ = holds(personal="number digest", kept=ACCOUNT)
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
     number: Mapped[bytes] = mapped_column(info=encrypted_for())
@@ -33,6 +35,9 @@ class SmsCode(Base):
     """The newest code of a person for a purpose; gone once it was used."""
 
     __tablename__ = "sms_codes"
+    __data__ = holds(
+        credentials="digest", personal="number", plain="purpose", kept="sms_codes.remove_old"
+    )
     __table_args__ = (
         UniqueConstraint("user_id", "purpose"),
         CheckConstraint("purpose IN ('number', 'sign-in', 'proof')", name="purpose"),
@@ -62,6 +67,12 @@ class SmsMessage(Base):
     """Number and text are encrypted, and gone once a service has taken the message."""
 
     __tablename__ = "sms_messages"
+    __data__ = holds(
+        credentials="body",
+        personal="number",
+        plain="country status error",
+        kept="sms_codes.remove_old",
+    )
     __table_args__ = (
         CheckConstraint("status IN ('queued', 'sending', 'sent', 'failed')", name="status"),
     )
@@ -82,6 +93,7 @@ class SmsDay(Base):
     """How many messages one day has had, to a country, or to all in the row without one."""
 
     __tablename__ = "sms_days"
+    __data__ = holds(plain="country", kept="sms_codes.remove_old")
     __table_args__ = (UniqueConstraint("day", "country"),)
 
     day: Mapped[date]

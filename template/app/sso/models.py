@@ -4,6 +4,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import ACCOUNT, holds
 from app.core.db import Base
 
 
@@ -11,6 +12,7 @@ class SsoIdentity(Base):
     """Someone's account elsewhere; the issuer's subject is who it is, never the mail address."""
 
     __tablename__ = "sso_identities"
+    __data__ = holds(personal="issuer subject email", plain="provider", kept=ACCOUNT)
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
@@ -26,6 +28,12 @@ class SsoAttempt(Base):
     """A way to a provider that someone has started; the answer ends it."""
 
     __tablename__ = "sso_attempts"
+    __data__ = holds(
+        credentials="state_digest browser_digest",
+        personal="next_path",
+        plain="provider purpose",
+        kept="sso.forget",
+    )
 
     state_digest: Mapped[bytes] = mapped_column(unique=True)
     browser_digest: Mapped[bytes]

@@ -1,5 +1,6 @@
 from fastapi import APIRouter, Request, Response
 
+from app.abuse import gate
 from app.access.access import public
 from app.auth.dependencies import SIGN_INS, Pending
 from app.auth.sign_in import WrongCredentials
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/api/auth/token", tags=["tokens"])
 )
 async def begin(form: TokenSignIn, request: Request, response: Response) -> TokensOut:
     """Sign in as a program: the password. With a second factor the level is "pending" after it."""
+    await gate.enter(request, "sign-in", form.email)
     issued = await service.begin(
         form.email,
         form.password.get_secret_value(),

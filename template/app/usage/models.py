@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.data import ORGANIZATION, holds
 from app.core.db import Base
 
 
@@ -17,6 +18,7 @@ class UsageRecord(Base):
     """One model call: what was reserved for it and what it used."""
 
     __tablename__ = "usage_records"
+    __data__ = holds(plain="feature provider model state outcome", kept=ORGANIZATION)
     __table_args__ = (
         CheckConstraint("state IN ('reserved', 'settled', 'released')", name="state"),
         Index("ix_usage_records_time", "organization_id", "created_at"),
@@ -57,6 +59,7 @@ class UsageCounter(Base):
     """What was used and is reserved in one hour, day or month, by a person or an organisation."""
 
     __tablename__ = "usage_counters"
+    __data__ = holds(plain="period", kept=ORGANIZATION)
     __table_args__ = (
         UniqueConstraint(
             "organization_id",
@@ -87,6 +90,7 @@ class UsageLimit(Base):
     """Budgets of one organisation or person that replace those in the settings, where given."""
 
     __tablename__ = "usage_limits"
+    __data__ = holds(kept=ORGANIZATION)
     __table_args__ = (
         UniqueConstraint(
             "organization_id",

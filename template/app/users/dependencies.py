@@ -8,6 +8,8 @@ from app.limits.dependencies import limited
 from app.limits.service import Rate
 
 Self = Annotated[Person, allow("account.manage", policy=False)]
+# An administrator who works as someone else sees who that is.
+Looker = Annotated[Person, allow("account.manage", policy=False, impersonated=True)]
 Reader = Annotated[Person, allow("users.read")]
 Manager = Annotated[Person, allow("users.manage", recent=True)]
 Organizer = Annotated[Person, allow("organization.manage")]

@@ -11,6 +11,7 @@ from app.core.problems import may
 from app.users import policies, roles, service
 from app.users.dependencies import (
     InviteLimit,
+    Looker,
     Manager,
     Organizer,
     ProvenOrganizer,
@@ -20,6 +21,7 @@ from app.users.dependencies import (
 )
 from app.users.models import Invitation, Organization, OrganizationPolicy
 from app.users.schemas import (
+    ImpersonatedBy,
     InvitationIn,
     InvitationOut,
     Me,
@@ -38,7 +40,7 @@ router = APIRouter(prefix="/api", tags=["users"])
 
 
 @router.get("/me")
-async def read_myself(person: Self) -> Me:
+async def read_myself(person: Looker) -> Me:
     """Who is signed in here."""
     return _me(person)
 
@@ -60,6 +62,8 @@ def _me(person: Person, **changed: str) -> Me:
         second_factor=person.second_factor,
         created_at=person.created_at,
         permissions=sorted(person.permissions),
+        impersonated_by=person.impersonation
+        and ImpersonatedBy.model_validate(person.impersonation),
     )
 
 
@@ -140,7 +144,7 @@ async def revoke_invitation(invitation_id: UUID, db: Database, person: Manager) 
 
 
 @router.get("/organization", response_model=OrganizationOut)
-async def read_organization(db: Database, person: Self) -> Organization:
+async def read_organization(db: Database, person: Looker) -> Organization:
     """The organisation that this session belongs to."""
     return await service.organization(db, person)
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.access.roles import Role
+from app.core.data import ACCOUNT, ORGANIZATION, holds
 from app.core.db import Base
 
 ROLE_CHARACTERS = 36
@@ -25,6 +26,7 @@ ROLE_ID = "CASE WHEN role ~ '^[0-9a-f]{8}-' THEN role::uuid END"
 
 class Organization(Base):
     __tablename__ = "organizations"
+    __data__ = holds(words="name slug", kept=ORGANIZATION)
 
     name: Mapped[str] = mapped_column(String(120))
     slug: Mapped[str] = mapped_column(String(60), unique=True)
@@ -39,6 +41,9 @@ class OrganizationPolicy(Base):
     """
 
     __tablename__ = "organization_policies"
+    __data__ = holds(
+        plain="second_factor sign_in_methods second_factors mail_domains", kept=ORGANIZATION
+    )
     __table_args__ = (
         CheckConstraint(
             "second_factor IN ('optional', 'admins', 'everyone')", name="second_factor"
@@ -57,10 +62,13 @@ class OrganizationPolicy(Base):
     absolute_hours: Mapped[int | None]
     mail_domains: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     """Where members have their mail addresses, in lower case; empty for anywhere."""
+    impersonation: Mapped[bool] = mapped_column(default=True)
+    """Whether administrators may work as a member for a while."""
 
 
 class User(Base):
     __tablename__ = "users"
+    __data__ = holds(personal="email display_name", kept=ACCOUNT)
     # Compared without case, so that nobody holds two accounts by writing it otherwise.
     __table_args__ = (Index("uq_users_email", text("lower(email)"), unique=True),)
 
@@ -76,6 +84,7 @@ class CustomRole(Base):
     """A role that an organisation made for itself."""
 
     __tablename__ = "roles"
+    __data__ = holds(words="name description", plain="permissions", kept=ORGANIZATION)
     __table_args__ = (
         Index("uq_roles_name", "organization_id", text("lower(name)"), unique=True),
         UniqueConstraint("organization_id", "id"),
@@ -91,6 +100,7 @@ class CustomRole(Base):
 
 class Membership(Base):
     __tablename__ = "memberships"
+    __data__ = holds(plain="role", kept=ACCOUNT)
     __table_args__ = (
         UniqueConstraint("organization_id", "user_id"),
         ForeignKeyConstraint(
@@ -115,6 +125,7 @@ class Membership(Base):
 
 class Invitation(Base):
     __tablename__ = "invitations"
+    __data__ = holds(credentials="token_digest", personal="email", plain="role", kept=ORGANIZATION)
 
     organization_id: Mapped[UUID] = mapped_column(
         ForeignKey("organizations.id", ondelete="CASCADE"), index=True

@@ -39,6 +39,7 @@ class PolicyForm(BaseModel):
     idle_minutes: Annotated[int, Field(ge=1, le=100_000)] | None = None
     absolute_hours: Annotated[int, Field(ge=1, le=100_000)] | None = None
     mail_domains: Annotated[str, Field(max_length=5000)] = ""
+    impersonation: bool = False
 
     @field_validator("mail_domains")
     @classmethod
@@ -59,6 +60,7 @@ class PolicyForm(BaseModel):
             idle_minutes=self.idle_minutes,
             absolute_hours=self.absolute_hours,
             mail_domains=_words(self.mail_domains),
+            impersonation=self.impersonation,
         )
 
 
@@ -115,6 +117,7 @@ async def _organization(
         idle_minutes=policy.idle_minutes or "",
         absolute_hours=policy.absolute_hours or "",
         mail_domains=", ".join(policy.mail_domains or ()),
+        impersonation=policy.impersonation,
     )
     page = render_form(
         request,

@@ -32,6 +32,7 @@ FIELDS = (
     "idle_minutes",
     "absolute_hours",
     "mail_domains",
+    "impersonation",
 )
 
 
@@ -73,7 +74,9 @@ def second_factors() -> dict[str, str]:
 async def read(db: AsyncSession) -> OrganizationPolicy:
     """The policy of the current organisation; one that asks for nothing when none was set."""
     query = select(OrganizationPolicy).execution_options(populate_existing=True)
-    return await db.scalar(query) or OrganizationPolicy(second_factor="optional")
+    return await db.scalar(query) or OrganizationPolicy(
+        second_factor="optional", impersonation=True
+    )
 
 
 async def change(db: AsyncSession, person: Person, wanted: OrganizationPolicy) -> int:
@@ -164,6 +167,8 @@ async def _end_breaking(db: AsyncSession, organization_id: UUID, policy: Organiz
             .where(_domain(User.email).not_in(policy.mail_domains))
         )
         broken.append(Session.user_id.in_(outside))
+    if not policy.impersonation:
+        broken.append(Session.impersonator_session_id.is_not(None))
     if not broken:
         return 0
     async with elevated(db):

@@ -56,6 +56,17 @@ class Policy(BaseModel):
     idle_minutes: Annotated[int, Field(ge=1, le=100_000)] | None = None
     absolute_hours: Annotated[int, Field(ge=1, le=100_000)] | None = None
     mail_domains: Annotated[list[Domain], Field(max_length=50)] | None = None
+    impersonation: bool = Field(
+        True, description="Whether administrators may work as a member for a while."
+    )
+
+
+class ImpersonatedBy(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    user_id: UUID
+    display_name: str
+    ends_at: datetime
 
 
 class Me(BaseModel):
@@ -69,6 +80,9 @@ class Me(BaseModel):
     second_factor: bool
     created_at: datetime
     permissions: list[str]
+    impersonated_by: ImpersonatedBy | None = Field(
+        description="The administrator who works as this person in this session, if one does."
+    )
 
 
 class ProfileChange(BaseModel):

@@ -24,6 +24,7 @@ from app.web.navigation import Viewer
 from app.web.static_files import files, static
 
 BROWSER_COOKIE = "__Host-browser"
+OWN_SESSION_COOKIE = "__Host-own-session"
 THEME_COOKIE = "theme"
 HTMX = {
     "allowEval": False,
@@ -122,6 +123,9 @@ def _of_request(request: Request, person: Viewer | None) -> dict[str, Any]:
         "request": request,
         "person": person,
         "signed_in": person is not None and person.level == "full",
+        "impersonation": getattr(person, "impersonation", None),
+        # Pages that ask nobody who they are know it from the cookie.
+        "impersonates": OWN_SESSION_COOKIE in request.cookies,
         "may": permissions.__contains__,
         "theme": theme if theme in {"light", "dark"} else "",
         "csp_nonce": getattr(request.state, "csp_nonce", ""),

@@ -8,7 +8,13 @@ from app.core import db
 from tests.factories import make_organization, make_user
 
 # They hold nothing of any person or organisation: digests, names of revisions, ids in jobs.
-WITHOUT_OWNER = ("alembic_version_%", "procrastinate_%", "rate_limits", "lockouts")
+WITHOUT_OWNER = (
+    "alembic_version_%",
+    "procrastinate_%",
+    "rate_limits",
+    "lockouts",
+    "abuse_counters",
+)
 
 
 async def rows(query, **values):

@@ -25,6 +25,7 @@ async def actions(organization_id):
         return {(row.action, row.target, row.user_id) for row in rows}
 
 
+@pytest.mark.asvs("6.4.4")
 async def test_a_lost_second_factor_is_reset_by_an_administrator(office, mails_to):
     admin, his, ada, hers = office
     await enrol(hers)
@@ -49,6 +50,7 @@ async def test_recovery_codes_go_with_the_factors(office):
     assert left == 0
 
 
+@pytest.mark.asvs("6.4.4")
 async def test_resetting_needs_the_right_and_a_fresh_proof(office):
     admin, his, ada, hers = office
     await enrol(hers)

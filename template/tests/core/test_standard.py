@@ -119,7 +119,7 @@ async def test_each_end_of_a_sign_in_is_in_the_audit_log(client):
 
 
 @pytest.mark.asvs("15.3.1")
-def test_every_answer_of_the_api_has_a_declared_shape(app):
+async def test_every_answer_of_the_api_has_a_declared_shape(app):
     document = app.openapi()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

@@ -14,7 +14,7 @@ from app.core.vectors import Vector, nearest
 from tests.factories import make_organization, make_user
 
 DIMENSIONS = 32
-LARGE, TINY = 3_000, 25
+LARGE, TINY = 6_000, 25
 TABLE = """
 CREATE TABLE vector_samples (
     id uuid PRIMARY KEY,

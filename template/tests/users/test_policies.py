@@ -171,6 +171,7 @@ async def test_an_administrator_sets_it_and_a_member_may_not(client, new_browser
         idle_minutes=None,
         absolute_hours=None,
         mail_domains=None,
+        impersonation=True,
     )
     assert (await client.get("/api/organization/policy")).json() == unset
     wanted = asking(idle_minutes=10, absolute_hours=2, mail_domains=["example.com"])

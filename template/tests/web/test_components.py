@@ -182,6 +182,8 @@ def test_a_title_holds_the_heading_once_escaped() -> None:
         signed_in=False,
         csp_nonce="n",
         messages=list,
+        impersonation=None,
+        impersonates=False,
     )
 
     title = re.search(r"<title>(.*?)</title>", html, re.DOTALL)

@@ -18,13 +18,16 @@ CREATE FUNCTION open_session(given bytea) RETURNS TABLE (
     user_id uuid, organization_id uuid, session_id uuid, email varchar, display_name varchar,
     role varchar, level varchar, second_factor boolean, authenticated_at timestamptz,
     user_created_at timestamptz, second_factor_policy varchar,
-    organization_name varchar, role_permissions varchar[]
+    organization_name varchar, role_permissions varchar[],
+    by_user_id uuid, by_session_id uuid, by_name varchar, by_role varchar,
+    by_role_permissions varchar[], ends_at timestamptz
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE opened record; moment timestamptz := clock_timestamp();
+DECLARE opened record; proved boolean; moment timestamptz := clock_timestamp();
 BEGIN
     SELECT s.id, s.user_id, s.organization_id, u.email, u.display_name, m.role, s.level,
-           s.authenticated_at, s.last_seen_at, u.created_at AS user_created_at,
+           s.impersonator_session_id, s.expires_at, s.authenticated_at, s.last_seen_at,
+           u.created_at AS user_created_at,
            p.second_factor AS second_factor_policy, o.name AS organization_name,
            CASE WHEN m.role_id IS NOT NULL THEN (
                SELECT r.permissions FROM roles r
@@ -45,17 +48,31 @@ BEGIN
        AND coalesce(s.method = ANY (p.sign_in_methods), true)
        AND coalesce(s.last_seen_at + p.idle_minutes * interval '1 min' > moment, true)
        AND coalesce(s.authenticated_at + p.absolute_hours * interval '1 h' > moment, true)
-       AND coalesce(lower(substring(u.email FROM '[^@]*$')) = ANY (p.mail_domains), true);
+       AND coalesce(lower(substring(u.email FROM '[^@]*$')) = ANY (p.mail_domains), true)
+       AND (s.impersonator_session_id IS NULL OR coalesce(p.impersonation, true));
     IF NOT FOUND THEN RETURN; END IF;
+    proved := opened.second_factor;
+    IF opened.impersonator_session_id IS NOT NULL THEN
+        -- An administrator looks on: as long as the own session would open, with all that is
+        -- asked of it. Their second factor counts, for it is they who sit there.
+        SELECT a.user_id, a.session_id, a.display_name, a.role, a.role_permissions, a.second_factor
+          INTO by_user_id, by_session_id, by_name, by_role, by_role_permissions, proved
+          FROM sessions s CROSS JOIN LATERAL open_session(s.token_digest) a
+         WHERE s.id = opened.impersonator_session_id AND s.impersonator_session_id IS NULL
+           AND a.level = 'full' AND a.organization_id = opened.organization_id;
+        IF NOT FOUND THEN RETURN; END IF;
+        ends_at := opened.expires_at;
+    END IF;
     IF opened.last_seen_at < moment - interval '1 minute' THEN
         UPDATE sessions s SET last_seen_at = moment WHERE s.id = opened.id;
     END IF;
     PERFORM set_config('app.organization_id', opened.organization_id::text, true),
             set_config('app.user_id', opened.user_id::text, true);
     RETURN QUERY SELECT opened.user_id, opened.organization_id, opened.id, opened.email,
-        opened.display_name, opened.role, opened.level, opened.second_factor,
+        opened.display_name, opened.role, opened.level, proved,
         opened.authenticated_at, opened.user_created_at, opened.second_factor_policy,
-        opened.organization_name, opened.role_permissions;
+        opened.organization_name, opened.role_permissions,
+        by_user_id, by_session_id, by_name, by_role, by_role_permissions, ends_at;
 END $$
 """
 
@@ -103,6 +120,7 @@ def upgrade() -> None:
         sa.Column("user_agent", sa.String(200), nullable=False),
         sa.Column("device", sa.String(22)),
         sa.Column("revoked_at", MOMENT),
+        sa.Column("impersonator_session_id", sa.Uuid()),
         sa.PrimaryKeyConstraint("id", name="pk_sessions"),
         sa.UniqueConstraint("token_digest", name="uq_sessions_token_digest"),
         sa.ForeignKeyConstraint(
@@ -114,8 +132,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name="fk_sessions_user_id", ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(
+            ["impersonator_session_id"],
+            ["sessions.id"],
+            name="fk_sessions_impersonator_session_id",
+            ondelete="CASCADE",
+        ),
     )
     op.create_index("ix_sessions_user_id", "sessions", ["user_id"])
+    op.create_index(
+        "ix_sessions_impersonator_session_id",
+        "sessions",
+        ["impersonator_session_id"],
+        postgresql_where=sa.text("impersonator_session_id IS NOT NULL"),
+    )
     protect_auth("sessions")
     op.execute(START_SESSION)
     op.execute("REVOKE EXECUTE ON FUNCTION start_session FROM PUBLIC")

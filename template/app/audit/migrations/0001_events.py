@@ -17,7 +17,7 @@ MOMENT = sa.DateTime(timezone=True)
 APPEND = """
 CREATE FUNCTION audit_append(
     event_id uuid, organization uuid, actor uuid, actor_session uuid, what text, target text,
-    detail jsonb, request text, network text
+    detail jsonb, request text, network text, behalf uuid DEFAULT NULL
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     chain uuid := coalesce(organization, '00000000-0000-0000-0000-000000000000');
@@ -42,14 +42,14 @@ BEGIN
     sealed := sha256(convert_to(jsonb_build_array(
         encode(before, 'hex'), event_id, organization, number,
         (extract(epoch FROM moment) * 1000000)::bigint,
-        actor, actor_session, what, target, detail, request, network
+        actor, actor_session, what, target, detail, request, network, behalf
     )::text, 'UTF8'));
     INSERT INTO public.audit_events (
         id, created_at, organization_id, sequence, user_id, session_id, action, target, detail,
-        request_id, network, previous_hash, hash
+        request_id, network, on_behalf_of, previous_hash, hash
     ) VALUES (
         event_id, moment, organization, number, actor, actor_session, what, target, detail,
-        request, network, before, sealed
+        request, network, behalf, before, sealed
     );
     UPDATE public.audit_heads h SET sequence = number, hash = sealed WHERE h.id = chain;
     RETURN number;
@@ -63,7 +63,7 @@ BEGIN
 END
 $$
 """
-SIGNATURE = "audit_append(uuid, uuid, uuid, uuid, text, text, jsonb, text, text)"
+SIGNATURE = "audit_append(uuid, uuid, uuid, uuid, text, text, jsonb, text, text, uuid)"
 
 
 def upgrade() -> None:
@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("detail", JSONB(), nullable=False),
         sa.Column("request_id", sa.String(64)),
         sa.Column("network", sa.String(50)),
+        sa.Column("on_behalf_of", sa.Uuid()),
         sa.Column("previous_hash", sa.LargeBinary(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_audit_events"),
@@ -90,6 +91,12 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_audit_events_person", "audit_events", ["organization_id", "user_id", "sequence"]
+    )
+    op.create_index(
+        "ix_audit_events_behalf",
+        "audit_events",
+        ["organization_id", "on_behalf_of", "sequence"],
+        postgresql_where=sa.text("on_behalf_of IS NOT NULL"),
     )
     op.create_index("ix_audit_events_time", "audit_events", ["organization_id", "created_at"])
     op.create_table(

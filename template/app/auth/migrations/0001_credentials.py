@@ -48,6 +48,7 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN NOT EXISTS (
         SELECT FROM sessions s WHERE s.user_id = person AND s.level = 'full'
+        AND s.impersonator_session_id IS NULL
         AND s.address = place AND s.user_agent = browser AND s.created_at > now() - interval '1 day'
     );
 END

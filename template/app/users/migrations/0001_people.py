@@ -28,6 +28,7 @@ BEGIN
      ORDER BY m.suspended_at IS NOT NULL, NOT a.allowed, (
            SELECT max(s.created_at) FROM sessions s
            WHERE s.user_id = person AND s.organization_id = m.organization_id
+             AND s.impersonator_session_id IS NULL
        ) DESC NULLS LAST, m.created_at
      LIMIT 1;
 END
@@ -75,6 +76,7 @@ def upgrade() -> None:
         sa.Column("idle_minutes", sa.Integer()),
         sa.Column("absolute_hours", sa.Integer()),
         sa.Column("mail_domains", sa.ARRAY(sa.Text())),
+        sa.Column("impersonation", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_organization_policies"),
         sa.ForeignKeyConstraint(
             ["organization_id"],
