@@ -1,13 +1,16 @@
-"""One project over its life: a module of its own, an update, an option switched off and on."""
+"""One project over its life: a module of its own, an update, options switched on and off."""
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import copier
 import pytest
-from conftest import ROOT, commit_all, git
+from conftest import ROOT, answers_of, commit_all, git
+from further import OPTIONS, answered, chosen
 from test_update import NEW, OLD, copy, doctor, edit, look_older, make_releases, refused, update
 
 pytestmark = pytest.mark.slow
@@ -85,8 +88,8 @@ def app(project: Path, *arguments: str) -> str:
     return run(project, str(project / ".venv" / "bin" / "app"), *arguments)
 
 
-def python(project: Path, program: str) -> str:
-    return run(project, str(project / ".venv" / "bin" / "python"), "-c", program)
+def python(project: Path, program: str, *arguments: str) -> str:
+    return run(project, str(project / ".venv" / "bin" / "python"), "-c", program, *arguments)
 
 
 def own_tests(project: Path) -> None:
@@ -158,9 +161,11 @@ async def main():
 
 anyio.run(main)
 """
-MANY = """
+ASK = """
 import anyio
 import httpx2
+import json
+import sys
 from app.main import create_app
 
 async def main():
@@ -174,39 +179,72 @@ async def main():
             assert answer.status_code == 200, answer.text
             cookies = "; ".join(one.split(";")[0] for one in answer.headers.get_list("set-cookie"))
             headers = {"Cookie": cookies, "X-CSRF-Token": answer.json()["csrf_token"]}
-            answer = await browser.get("/api/organizations", headers=headers)
-            before = [(one["name"], one["role"], one["current"]) for one in answer.json()]
-            answer = await browser.post(
-                "/api/organizations", json={"name": "A second one"}, headers=headers
-            )
-            print(before, answer.status_code)
+            for call in sys.argv[1:]:
+                method, path, *body = call.split(" ", 2)
+                more = {"json": json.loads(body[0])} if body else {}
+                answer = await browser.request(method, path, headers=headers, **more)
+                print("answer:", answer.status_code, answer.text)
 
 anyio.run(main)
 """
 
 
+def ask(project: Path, *calls: str) -> list[str]:
+    """Status and body of each call to the API by the administrator."""
+    told = python(project, ASK, *calls).splitlines()
+    return [line.removeprefix("answer: ") for line in told if line.startswith("answer: ")]
+
+
+def rows(project: Path) -> list[Any]:
+    """What the administrator has, and sees through the API."""
+    places = ("GET /api/me", "GET /api/organization", "GET /api/conversations", "GET /api/keys")
+    answers = ask(project, *places)
+    assert [answer[:3] for answer in answers] == ["200"] * len(places), answers
+    found = [json.loads(answer[4:]) for answer in answers]
+    found[0].pop("permissions")  # an option may bring some
+    return found
+
+
 @pytest.mark.usefixtures("fast_copier")
-def test_a_project_for_one_organisation_comes_to_serve_many(tmp_path: Path) -> None:
+def test_each_further_option_can_be_switched_on_later_with_all_data_kept(tmp_path: Path) -> None:
     source = make_releases(tmp_path / "eighty", look_older)
-    project = copy(source, tmp_path / "project", NEW, project_name="Engines", tenancy="one")
+    project = copy(source, tmp_path / "project", NEW, project_name="Engines")
+    assert not chosen(answers_of(project / ".copier-answers.yml"))
     run(project, "make", "setup")
     app(project, "db", "upgrade")
     python(project, ONE)
-    commit_all(project)
-    assert not (project / "app" / "organizations").exists()
-
-    update(project, data={"tenancy": "many"}, vcs_ref=copier.VcsRef.CURRENT)
-
-    assert not refused(project)
-    run(project, "make", "setup")
-    app(project, "db", "upgrade")
-    app(project, "db", "check")
-    assert "[('Engines', 'admin', True)] 201" in python(project, MANY)
+    key = """POST /api/keys {"name": "Nightly export", "scopes": ["usage.read_own"]}"""
+    made = ask(project, "POST /api/conversations {}", key)
+    assert [answer[:3] for answer in made] == ["201", "201"], made
+    before = rows(project)
+    assert before[0]["display_name"] == "Ada Lovelace"
+    assert len(before[2]["conversations"]) == 1
+    assert before[3][0]["name"] == "Nightly export"
     commit_all(project)
 
-    update(project, data={"tenancy": "one"}, vcs_ref=copier.VcsRef.CURRENT)
+    options = sorted(OPTIONS, key=str)
+    for number, option in enumerate(options, 1):
+        switched_on = options[:number]
+        update(project, data=answered(*switched_on), vcs_ref=copier.VcsRef.CURRENT)
+
+        assert not refused(project), option
+        assert chosen(answers_of(project / ".copier-answers.yml")) == set(switched_on)
+        run(project, "make", "setup")
+        app(project, "db", "upgrade")
+        app(project, "db", "check")
+        assert rows(project) == before, option
+        commit_all(project)
+
+    brought = ("organizations", "passkeys", "account/phone", "sso/connections")
+    answers = ask(project, *(f"GET /api/{one}" for one in brought))
+    assert '"name":"Engines"' in answers[0]
+    assert [answer[:3] for answer in answers] == ["200"] * 4, answers
+    run(project, "make", "lint")
+
+    update(project, data={"tenancy": "one", "sign_in_methods": []}, vcs_ref=copier.VcsRef.CURRENT)
 
     assert not refused(project)
     assert not (project / "app" / "organizations").exists()
     app(project, "db", "upgrade")
     app(project, "db", "check")
+    assert rows(project) == before

@@ -16,6 +16,7 @@ import questionnaire
 import yaml
 from conftest import ANSWER_FILES, ROOT, Render, answers_of, commit_all, git, tree
 from covering import Row, covering_rows, pairs
+from further import OPTIONS, chosen, left_out
 
 CHECKS = questionnaire.checks()
 # What a Windows file name may not hold or be.
@@ -90,6 +91,15 @@ def test_each_promised_project_is_whole(render: Render, path: Path) -> None:
     assert recorded == recorded | answers, "an answer that was given is not remembered"
 
 
+def test_the_promised_projects_have_no_further_option_each_alone_and_all_of_them() -> None:
+    promised = [chosen(answers_of(path)) for path in ANSWER_FILES]
+
+    assert len(OPTIONS) >= 4
+    missing = [one for one in (set(), *({one} for one in OPTIONS)) if one not in promised]
+    assert not missing, "tests/answers lacks a project with just this"
+    assert set(OPTIONS) in promised, "tests/answers lacks a project with all of them"
+
+
 def assert_whole(project: Path) -> None:
     for path in sorted(project.rglob("*")):
         name = path.relative_to(project).as_posix()
@@ -126,9 +136,9 @@ def test_every_distinct_project_passes_the_linter_it_comes_with(
 ) -> None:
     projects = {}
     for row in ROWS:
-        left_out = (row["web_ui"], row["sign_in_methods"], row["tenancy"])
-        if left_out not in projects:
-            projects[left_out] = render(**completed(row))
+        missing = frozenset(left_out(completed(row)))
+        if missing not in projects:
+            projects[missing] = render(**completed(row))
 
     for arguments in (["check"], ["format", "--check"]):
         done = subprocess.run(
