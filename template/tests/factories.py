@@ -1,7 +1,7 @@
 """Organisations and people to test with. Each call commits, as the app would."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -109,9 +109,58 @@ async def sign_in(
             second_factor=second_factor,
             **{"method": "password"} | more,
         )
+    return carry(client, token)
+
+
+def carry(client: httpx2.AsyncClient, token: str) -> httpx2.AsyncClient:
+    """Let the browser hold this session."""
     client.cookies.set(SESSION_COOKIE, token, domain="testserver.local", path="/")
     client.headers["X-CSRF-Token"] = keyed_digest(token, "csrf session").hex()
     return client
+
+
+async def newcomers(roles: Sequence[str | Collection[str]], *, level: str = "full") -> list[str]:
+    """The session of a new person in a new organisation for each of these roles, made at once.
+
+    A role is the name of a built-in one, or the permissions that a custom one holds.
+    """
+    tokens, people = [], []
+    for role in roles:
+        word = secrets.token_hex(6)
+        organization = Organization(id=uuid7(), name=f"Organisation {word}", slug=f"org-{word}")
+        user = User(id=uuid7(), email=f"ada.{word}@example.com", display_name="Ada Lovelace")
+        user.activated_at = now()
+        custom = None
+        if not isinstance(role, str):
+            custom = CustomRole(
+                id=uuid7(),
+                organization_id=organization.id,
+                name=word,
+                description="",
+                permissions=sorted(role),
+            )
+        people.append((organization, user, custom, role if custom is None else str(custom.id)))
+    async with db.transaction(elevated=True) as session:
+        session.add_all([organization for organization, _, _, _ in people])
+        session.add_all([user for _, user, _, _ in people])
+    for organization, _, custom, _ in people:
+        if custom is not None:
+            async with db.transaction(organization_id=organization.id) as session:
+                session.add(custom)
+    async with db.transaction(elevated=True) as session:
+        for organization, user, _, role in people:
+            session.add(Membership(organization_id=organization.id, user_id=user.id, role=role))
+        await session.flush()
+        for organization, user, _, _ in people:
+            token, _ = await sessions.start(
+                session,
+                user_id=user.id,
+                organization_id=organization.id,
+                level=level,
+                method="password",
+            )
+            tokens.append(token)
+    return tokens
 
 
 async def set_policy(organization_id: UUID, **values: Any) -> None:

@@ -24,7 +24,7 @@ from app.access.access import (
 )
 from app.access.roles import Role, always, granted, known
 from app.core import db
-from tests.factories import make_organization, make_role, make_user, sign_in
+from tests.factories import carry, make_organization, make_user, newcomers, sign_in
 
 SAFE = {"GET", "HEAD"}
 
@@ -88,9 +88,9 @@ async def test_people_who_look_at_pages_are_led_to_sign_in(client, guarded):
 @pytest.mark.parametrize("role", [role.value for role in Role])
 async def test_a_role_opens_what_it_may_and_nothing_else(client, guarded, role):
     wrong = []
-    for call in guarded:
-        # A new person each time: some routes end the session or remove the account.
-        await sign_in(client, await make_user(role=role, password=False))
+    # A new person each time: some routes end the session or remove the account.
+    for call, newcomer in zip(guarded, await newcomers([role] * len(guarded)), strict=True):
+        carry(client, newcomer)
         answer = await problem(await client.request(call.method, call.address))
         may = all(one.permission in granted(role) and one.level != "pending" for one in call.asks)
         refused = answer == (403, "/problems/not-permitted")
@@ -102,29 +102,31 @@ async def test_a_role_opens_what_it_may_and_nothing_else(client, guarded, role):
 @pytest.mark.asvs("8.2.1")
 async def test_a_custom_role_opens_what_it_names_and_nothing_else(client, guarded):
     """Each route with all that it asks for and nothing more, then with everything but that."""
-    organization = await make_organization()
+    tries = [
+        (call, asked, held)
+        for call in guarded
+        for asked in [{one.permission for one in call.asks}]
+        for held in (asked, known() - asked)
+    ]
     wrong = []
-    for call in guarded:
-        asked = {one.permission for one in call.asks}
+    people = await newcomers([held for _, _, held in tries])
+    for (call, asked, held), newcomer in zip(tries, people, strict=True):
+        carry(client, newcomer)
+        answer = await problem(await client.request(call.method, call.address))
         pending = any(one.level == "pending" for one in call.asks)
-        for held in (asked, known() - asked):
-            role = await make_role(organization, held)
-            await sign_in(client, await make_user(organization, role=role, password=False))
-            answer = await problem(await client.request(call.method, call.address))
-            may = asked <= held | always() and not pending
-            refused = answer == (403, "/problems/not-permitted")
-            if refused == may or answer[0] == 401:
-                wrong.append((str(call), sorted(held), answer))
+        may = asked <= held | always() and not pending
+        refused = answer == (403, "/problems/not-permitted")
+        if refused == may or answer[0] == 401:
+            wrong.append((str(call), sorted(held), answer))
     assert wrong == []
 
 
 @pytest.mark.asvs("2.3.1")
 async def test_half_way_through_sign_in_nothing_opens_but_its_second_step(client, guarded):
-    ada = await make_user(role="admin", password=False)
     wrong = []
-    for call in guarded:
-        await sign_in(client, ada)
-        await set_sessions(ada, "level = 'pending'")
+    people = await newcomers(["admin"] * len(guarded), level="pending")
+    for call, newcomer in zip(guarded, people, strict=True):
+        carry(client, newcomer)
         answer = await problem(await client.request(call.method, call.address))
         closed = answer == (401, "/problems/second-factor-pending")
         if closed == all(one.level != "full" for one in call.asks):
@@ -178,8 +180,8 @@ async def test_what_is_sensitive_needs_a_fresh_proof(client, guarded):
 async def test_where_a_second_factor_is_asked_for_only_its_set_up_opens(client, guarded, configure):
     configure(SESSION_SECOND_FACTOR="everyone")
     wrong = []
-    for call in guarded:
-        await sign_in(client, await make_user(role="admin", password=False))
+    for call, newcomer in zip(guarded, await newcomers(["admin"] * len(guarded)), strict=True):
+        carry(client, newcomer)
         answer = await problem(await client.request(call.method, call.address))
         closed = answer == (403, "/problems/second-factor-required")
         if closed != any(one.policy for one in call.asks):

@@ -11,7 +11,7 @@ from app.audit.jobs import anchor_heads
 from app.core.db import transaction
 from app.core.settings import ROOT
 
-pytestmark = pytest.mark.usefixtures("app")
+pytestmark = [pytest.mark.dear, pytest.mark.usefixtures("app")]
 
 
 async def verify(*options: str) -> tuple[int, str]:

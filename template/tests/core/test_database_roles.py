@@ -188,6 +188,7 @@ def test_several_may_do_it_at_once(server):
             database_roles.drop_database(server.admin, name)
 
 
+@pytest.mark.dear
 def test_an_administrator_who_is_no_superuser_can_do_it(tmp_path):
     """As on managed servers: here the roles go, and such a one makes them again."""
     server = embedded.start(tmp_path, environment="test", durable=False)

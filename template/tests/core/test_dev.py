@@ -14,6 +14,8 @@ import pytest
 
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.dear
+
 Started = subprocess.Popen[str]
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from tests.core.embedded_processes import Holder, alive, keeper_of, pid, read, running, until, write
 
+pytestmark = pytest.mark.dear
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

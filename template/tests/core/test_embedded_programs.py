@@ -15,6 +15,8 @@ from app.core import embedded
 from app.core.embedded import programs
 from tests.core.embedded_processes import ROOT, Holder, read, running, until, write
 
+pytestmark = pytest.mark.dear
+
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to become somebody else")
 

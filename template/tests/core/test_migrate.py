@@ -16,6 +16,8 @@ from sqlalchemy.exc import ProgrammingError
 from app.core import database_roles
 from app.core.db import sqlalchemy_url
 
+pytestmark = pytest.mark.dear
+
 ROOT = Path(__file__).parent.parent.parent
 MODELS = """
 from uuid import UUID

@@ -78,6 +78,7 @@ async def test_what_no_key_opens_is_told_and_left(keys):
     assert await secret_of(ada) == before
 
 
+@pytest.mark.dear
 async def test_the_command_says_what_it_did(keys):
     old, new = crypto.new_key(), crypto.new_key()
     keys(old)

@@ -69,6 +69,7 @@ async def test_a_password_may_be_made_of_anything_and_be_long(client, password):
         assert answer.status_code == status
 
 
+@pytest.mark.dear
 @pytest.mark.asvs("6.3.2")
 def test_a_new_database_has_no_account(database):
     name = f"new_{secrets.token_hex(4)}"

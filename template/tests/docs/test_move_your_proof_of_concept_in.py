@@ -13,6 +13,8 @@ import pytest
 
 from app.core import database_roles
 
+pytestmark = pytest.mark.dear
+
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "move-your-proof-of-concept-in.md"
 FILE = re.compile(r"`((?:app|tests)/[\w./]+)`:\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)

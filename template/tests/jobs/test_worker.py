@@ -17,6 +17,8 @@ from app.jobs.worker import in_process_worker, work
 from tests.conftest import ROOT
 from tests.jobs.sample_jobs import QUEUE, notes, scheduled
 
+pytestmark = pytest.mark.dear
+
 WORKER = """
 import asyncio, tests.jobs.sample_jobs
 from app import worker

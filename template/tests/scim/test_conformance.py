@@ -7,6 +7,8 @@ import pytest
 from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_tester import Status, check_server
 
+pytestmark = pytest.mark.dear
+
 
 @pytest.fixture
 def public_address(configure, live_server):
