@@ -66,15 +66,21 @@ def values(question: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def defaults(preset: str) -> dict[str, Any]:
-    """What each question answers by itself; nothing for one that has to be asked."""
-    jinja, known = environment(), {"preset": preset, "rooms": checks().rooms}
+def completed(given: dict[str, Any]) -> dict[str, Any]:
+    """These answers, and what each other question says by itself, computed ones too."""
+    jinja, known = environment(), {"rooms": checks().rooms} | given
     for name, question in questions().items():
         default = question.get("default")
         if name not in known and name != "refused" and default != "{{ UNSET }}":
             rendered = jinja.from_string(str(default)).render(known).strip()
             plain = question["type"] == "str" and not question.get("multiselect")
             known[name] = rendered if plain else yaml.safe_load(rendered)
+    return known
+
+
+def defaults(preset: str) -> dict[str, Any]:
+    """What each question answers by itself; nothing for one that has to be asked."""
+    known = completed({"preset": preset})
     return {name: known[name] for name in asked() if name in known}
 
 

@@ -1,5 +1,6 @@
-"""Options beyond what every project has, read from the questions: a new one counts by itself."""
+"""Options that bring a module of their own, read from the questions: a new one counts by itself."""
 
+import re
 from typing import Any
 
 import questionnaire
@@ -9,10 +10,8 @@ Option = tuple[str, Any]
 
 def left_out(answers: dict[str, Any]) -> set[str]:
     """What a project with these answers does not get."""
-    answers = questionnaire.defaults(answers.get("preset", "prototype")) | answers
-    paths = questionnaire.questions()["excluded_paths"]["default"]
-    rendered = questionnaire.environment().from_string(paths).render(answers)
-    return {line for line in rendered.split() if line != "#"}
+    paths = questionnaire.completed({"preset": "prototype"} | answers)["excluded_paths"]
+    return {line for line in paths.split() if line != "#"}
 
 
 def _options() -> dict[Option, set[str]]:
@@ -24,7 +23,7 @@ def _options() -> dict[Option, set[str]]:
             choice = {"true": True, "false": False}.get(value, value)
             answer = [choice] if question.get("multiselect") else choice
             brought = set() if missing else usual - left_out({name: answer})
-            if any(path.startswith("/app/") for path in brought):
+            if any(re.fullmatch(r"/app/\w+", path) for path in brought):
                 found[name, choice] = brought
     return found
 

@@ -54,6 +54,7 @@ gc.set_threshold(50_000, 20, 20)
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
     """One more than there are cores: while one waits for the database, another works."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
