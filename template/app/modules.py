@@ -6,6 +6,7 @@ models.py     tables               permissions.py  who may do what
 settings.py   its own settings     lifespan.py     what runs beside the app
 health.py     what it depends on   migrations/     the history of its tables
 bearer.py     credentials it gives out for programs
+admission.py  looks at whom a route lets in
 factor.py     a second factor      *_card.py       what it puts on pages of auth
 way_in.py     whether someone can sign in by what it keeps
 """

@@ -51,6 +51,6 @@ class SlowedDown(TooMany):
     def __init__(self, retry_after: float, *, what: str) -> None:
         super().__init__("", retry_after=retry_after)
         self.detail = (
-            f"You {what} far more than people do, so it is slowed for a while."
+            f"{what} far more than people do, so it is slowed for a while."
             f" Try again in {said(self.retry_after)}; if you need more, ask an administrator."
         )

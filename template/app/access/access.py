@@ -18,6 +18,7 @@ from app.access.person import Person, identify, identify_alone
 from app.access.roles import closed_to_keys
 from app.core.db import Database, set_context
 from app.core.errors import Forbidden, Unauthorized
+from app.modules import parts
 
 
 class SignInFirst(Unauthorized):
@@ -110,6 +111,8 @@ class Access:
             person = found
         request.state.person = person
         self._admit(person)
+        for part in parts("admission"):
+            await part.admitted(request, person, essential=not self.policy)
         return person
 
     def _admit(self, person: Person) -> None:
