@@ -1,18 +1,30 @@
-"""Forget what is no longer needed."""
+"""Tell administrators, and forget what is no longer needed."""
 
 from datetime import timedelta
 
 from sqlalchemy import delete, func
 
+from app.abuse import alerts
 from app.abuse.models import AbuseCounter, AbuseMeasure, AbuseSighting, AbuseTally
 from app.abuse.settings import AbuseSettings
 from app.core.clock import now
 from app.core.db import transaction
+from app.core.logging import log
 from app.jobs.queue import every, task
 
 # Two weeks are looked back at; see the migration.
 TALLIES_KEPT = timedelta(days=16)
 WINDOW = timedelta(hours=1)
+
+
+@every("*/5 * * * *")
+@task("abuse.alert", retries=2)
+async def alert() -> None:
+    """Mail what was seen since the last time."""
+    async with transaction(elevated=True) as db:
+        sent = await alerts.send_due(db)
+    if sent:
+        log.info("abuse.alerted", mails=sent)
 
 
 @every("*/10 * * * *")

@@ -13,6 +13,7 @@ from app.abuse import service
 from app.abuse.dependencies import Manager, Reader
 from app.abuse.schemas import MONTH, Lift, MeasureKind, Reason
 from app.abuse.subjects import Subject
+from app.abuse.words import KINDS, MEASURES
 from app.access.person import Person
 from app.core.db import Database
 from app.core.errors import NotFound, Problem
@@ -23,15 +24,6 @@ from app.web.navigation import Link
 
 PAGE = "/admin/abuse"
 NAVIGATION = [Link("Abuse", PAGE, "abuse.read", "Administration", "shield", 75)]
-KINDS = {
-    "stuffing": "Many logins tried at one place",
-    "spraying": "Many logins tried everywhere",
-    "sign-up-flood": "Flood of sign-ups",
-    "scraping": "Reads far more than people do",
-    "extraction": "Many different prompts",
-    "lockout": "Wrong passwords at one login",
-}
-MEASURES = {"slow": "Slowed", "challenge": "Challenged", "suspend": "Suspended"}
 SCOPES = {
     "sign-in": "signing in",
     "sign-up": "signing up",
@@ -47,9 +39,15 @@ SUBJECTS = {
     "key": "API key",
     "organization": "The organisation",
 }
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
 WORDS: dict[str, Any] = {
-    "kinds": KINDS,
-    "measure_words": MEASURES,
+    "kinds": {name: _capital(words) for name, words in KINDS.items()},
+    "measure_words": {name: _capital(words) for name, words in MEASURES.items()},
     "scopes": SCOPES,
     "subjects": SUBJECTS,
 }
@@ -77,6 +75,8 @@ async def show_abuse(
     before: UUID | None = None,
 ) -> HTMLResponse:
     found: service.Page[Any]
+    words: dict[str, str] = WORDS["kinds"] if show == "seen" else SUBJECTS
+    of = of if of in words else ""  # chosen while another list was shown
     if show == "seen":
         found = await service.sightings(db, kind=of, before=before)
     else:
@@ -91,7 +91,7 @@ async def show_abuse(
         names=await service.names(db, found.rows),
         locked=await service.locked_out(db) if show == "in-force" else [],
         form=blank(of=of),
-        choices=[("", "All"), *(KINDS if show == "seen" else SUBJECTS).items()],
+        choices=[("", "All"), *words.items()],
         newest=f"{PAGE}?{urlencode(kept)}" if before else None,
         older=f"{PAGE}?{urlencode(kept | {'before': found.before})}" if found.before else None,
         **WORDS,

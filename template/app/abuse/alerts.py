@@ -1,0 +1,79 @@
+"""Mails to administrators about what was seen: one for each kind, organisation and hour at most."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import groupby
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.abuse.models import AbuseSighting
+from app.abuse.words import KINDS, MEASURES
+from app.access.roles import Role
+from app.core.clock import now
+from app.core.settings import get_settings
+from app.mail import service as mail
+from app.users.models import Membership, Organization, User
+
+QUIET = timedelta(hours=1)
+MOST_READERS = 50
+
+
+async def send_due(db: AsyncSession) -> int:
+    """Tell of what nobody was told of yet, but for kinds told of within the hour; as app_auth."""
+    query = select(AbuseSighting).where(AbuseSighting.alerted_at.is_(None))
+    waiting = (await db.scalars(query.order_by(AbuseSighting.id))).all()
+    told = await db.execute(
+        select(AbuseSighting.organization_id, AbuseSighting.kind)
+        .where(AbuseSighting.alerted_at > now() - QUIET)
+        .distinct()
+    )
+    quiet = {(organization_id, kind) for organization_id, kind in told}
+    sent = 0
+    for (organization_id, kind), group in groupby(sorted(waiting, key=_kind), key=_kind):
+        if (organization_id, kind) not in quiet:
+            sent += await _tell(db, organization_id, kind, list(group))
+    return sent
+
+
+def _kind(one: AbuseSighting) -> tuple[UUID, str]:
+    return one.organization_id, one.kind
+
+
+async def _tell(
+    db: AsyncSession, organization_id: UUID, kind: str, seen: Sequence[AbuseSighting]
+) -> int:
+    organization = await db.get_one(Organization, organization_id)
+    readers = await db.execute(
+        select(User.email, User.display_name)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.organization_id == organization_id, Membership.role == Role.ADMIN)
+        .where(Membership.suspended_at.is_(None), User.activated_at.is_not(None))
+        .order_by(User.id)
+        .limit(MOST_READERS)
+    )
+    found = readers.all()
+    for email, name in found:
+        await mail.send(
+            db,
+            email,
+            "abuse/seen",
+            name=name,
+            organization=organization.name,
+            what=KINDS.get(kind, kind),
+            times="once" if len(seen) == 1 else f"{len(seen)} times",
+            first=f"{min(one.created_at for one in seen):%Y-%m-%d %H:%M}",
+            done=_done(seen),
+            link=f"{get_settings().public_url}/admin/abuse?show=seen&of={kind}",
+        )
+    moment = now()
+    for one in seen:
+        one.alerted_at = moment
+    return len(found)
+
+
+def _done(seen: Sequence[AbuseSighting]) -> str:
+    counted = Counter(one.measure for one in seen if one.measure)
+    return ", ".join(f"{MEASURES[name]}: {count}" for name, count in counted.items()) or "nothing"
