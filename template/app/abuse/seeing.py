@@ -6,15 +6,20 @@ succeeds. Only what is above a threshold is written down.
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg import Error as PsycopgError
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.abuse import in_force
+from app.abuse.models import AbuseTally
 from app.abuse.settings import AbuseSettings
 from app.abuse.subjects import EVERYONE, Subject, address, network, organization
 from app.audit import service as audit
+from app.core.clock import now
 from app.core.crypto import keyed_digest
 from app.core.ids import uuid7
 from app.core.logging import log
@@ -157,6 +162,16 @@ async def see(seen: Seen) -> None:
             measure=seen.measure,
         )
         in_force.forget()
+
+
+async def forget_tallies(db: AsyncSession, organization_id: UUID) -> None:
+    """Begin these ten minutes anew, or what was lifted would be back at once; as app_auth."""
+    await db.execute(
+        delete(AbuseTally).where(
+            AbuseTally.organization_id == organization_id,
+            AbuseTally.started_at > now() - timedelta(minutes=10),
+        )
+    )
 
 
 def fingerprint(text: str, purpose: str) -> int:

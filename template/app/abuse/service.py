@@ -14,7 +14,7 @@ from sqlalchemy import Select, column, delete, func, select, table, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.abuse import in_force, seeing, subjects
-from app.abuse.models import AbuseCounter, AbuseMeasure, AbuseSighting, AbuseTally
+from app.abuse.models import AbuseCounter, AbuseMeasure, AbuseSighting
 from app.abuse.subjects import Subject
 from app.access.person import Person
 from app.audit import service as audit
@@ -255,12 +255,7 @@ async def lift(db: AsyncSession, person: Person, measure_id: UUID, reason: str) 
     await db.execute(delete(AbuseCounter).where(AbuseCounter.id == lifted.subject_key))
     if lifted.subject_kind == "everyone":
         async with elevated(db):
-            await db.execute(
-                delete(AbuseTally).where(
-                    AbuseTally.organization_id == lifted.organization_id,
-                    AbuseTally.started_at > moment - timedelta(minutes=10),
-                )
-            )
+            await seeing.forget_tallies(db, lifted.organization_id)
     detail: dict[str, Any] = {"measure": lifted.measure, "of": lifted.subject_kind}
     await audit.record(db, "abuse.measure_lifted", person=person, target=lifted.id, detail=detail)
     in_force.forget()
