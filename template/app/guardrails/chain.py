@@ -16,6 +16,7 @@ from app.guardrails import output as output_guards
 from app.guardrails.verdicts import (
     AnswerContext,
     Finding,
+    Mask,
     Opinion,
     Question,
     Refused,
@@ -41,22 +42,32 @@ class OutputGuard(Protocol):
 async def check(question: Question) -> list[Opinion]:
     """Ask every input guard; raises `Refused` with the first that blocks."""
     opinions = []
-    for name, guard in _input_guards():
+    for name, guard in _asked():
         try:
             verdict = await guard.check(question)
         except Exception as error:
-            log.exception("guard.failed", guard=name)
-            opinion = Opinion(name, guard.VERSION, Verdict("block", "failed"))
-            raise Refused(opinion, failed=True) from error
+            raise _failure(name, guard.VERSION) from error
         opinions.append(Opinion(name, guard.VERSION, verdict))
         if verdict.action == "block":
             raise Refused(opinions[-1])
     return opinions
 
 
+async def masks(text: str) -> list[Mask]:
+    """What must not go to the model of a text that nobody asks now, such as an earlier answer."""
+    found: list[Mask] = []
+    for name, guard in _asked():
+        if getattr(guard, "MASKS", False):
+            try:
+                found += (await guard.check(Question(text))).masks
+            except Exception as error:
+                raise _failure(name, guard.VERSION) from error
+    return found
+
+
 def versions() -> dict[str, int]:
-    """Every guard with its version, as calls record them."""
-    entering = {name: guard.VERSION for name, guard in _input_guards()}
+    """Every guard that is asked with its version, as calls record them."""
+    entering = {name: guard.VERSION for name, guard in _asked()}
     return entering | {name: guard.VERSION for name, guard in _output_guards()}
 
 
@@ -73,7 +84,7 @@ class AnswerScreens:
             try:
                 screen = guard.open_screen(context)
             except Exception as error:
-                raise self._failure(name, guard.VERSION) from error
+                raise _failure(name, guard.VERSION) from error
             if screen is not None:
                 self._screens.append((name, guard.VERSION, screen))
 
@@ -85,7 +96,7 @@ class AnswerScreens:
             try:
                 held, found = screen.feed(text, last=last)
             except Exception as error:
-                raise self._failure(name, version) from error
+                raise _failure(name, version) from error
             for finding in found:
                 self.findings.append((name, finding))
                 if finding.replacement is None:
@@ -121,9 +132,21 @@ class AnswerScreens:
         self._shown, self._masks = end, left
         return "".join(parts)
 
-    def _failure(self, name: str, version: int) -> Refused:
-        log.exception("guard.failed", guard=name)
-        return Refused(Opinion(name, version, Verdict("block", "failed")), failed=True)
+
+def _failure(name: str, version: int) -> Refused:
+    log.exception("guard.failed", guard=name)
+    return Refused(Opinion(name, version, Verdict("block", "failed")), failed=True)
+
+
+def _asked() -> Iterator[tuple[str, InputGuard]]:
+    """Leaves out a guard that a setting turned off: it has `is_on`."""
+    for name, guard in _input_guards():
+        if getattr(guard, "is_on", _always)():
+            yield name, guard
+
+
+def _always() -> bool:
+    return True
 
 
 @cache

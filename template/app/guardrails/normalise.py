@@ -22,7 +22,7 @@ UNSEEN = re.compile(
     "|[\u00ad\u180e\u200b\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]"
     f"|[{TAGS}]"
     # Joiners belong between the letters of scripts that use them and inside emoji.
-    f"|(?<![^\x00-\x7f])[{JOINERS}]|[{JOINERS}](?![^\x00-\x7f])"
+    f"|(?<![^\x00-\x7f])[{JOINERS}]+|[{JOINERS}]+(?![^\x00-\x7f])"
     # One selector chooses a glyph; further ones only carry hidden bytes.
     f"|(?<=[{SELECTORS}])[{SELECTORS}]"
 )
@@ -33,6 +33,8 @@ SUSPECT = re.compile(
     f"\ud800-\udfff\ufeff\ufff9-\uffff{TAGS}{SELECTORS}]"
 )
 HIDDEN = re.compile(f"[{TAGS}]{{2,}}|[{SELECTORS}]{{2,}}")
+# Two invisible characters, eight and more of them to a letter.
+BITS = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{24,}")
 SMALLEST_SECRET_TEXT = 4
 
 # Letters of other scripts that look like Latin ones.
@@ -42,8 +44,9 @@ LOOKALIKES = str.maketrans(
 MIXED_WORD = re.compile("[a-z][а-яѐ-џԀ-ԯα-ωɡıⅼ]|[а-яѐ-џԀ-ԯα-ωɡıⅼ][a-z]")
 LEET = str.maketrans("0134578@$!", "oieastbasi")
 LEET_WORD = re.compile(r"[a-z][0134578@$!][a-z]")
-SPACED = re.compile(r"(?<![^\W_])(?:[^\W\d_][ .\-_*|·]){4,60}[^\W\d_](?![^\W_])")
-SEPARATORS = re.compile(r"[ .\-_*|·]")
+SPACED = re.compile(r"(?<![^\W_])[^\W\d_]([ .\-_*|·])(?:[^\W\d_]\1){3,60}[^\W\d_](?![^\W_])")
+# Where one long word is spaced, short ones are, too.
+SPACED_SHORT = re.compile(r"(?<![^\W_])[^\W\d_]([ .\-_*|·])(?:[^\W\d_]\1){0,60}[^\W\d_](?![^\W_])")
 BLANKS = re.compile(r"\s+")
 
 
@@ -87,12 +90,14 @@ def undisguised(text: str) -> str:
         text = text.translate(LOOKALIKES)
     if LEET_WORD.search(text):
         text = text.translate(LEET)
-    return BLANKS.sub(" ", SPACED.sub(lambda found: SEPARATORS.sub("", found[0]), text))
+    if SPACED.search(text):
+        text = SPACED_SHORT.sub(lambda found: found[0].replace(found[1], ""), text)
+    return BLANKS.sub(" ", text)
 
 
 def _hidden(text: str) -> str:
-    """Text smuggled in tag characters (ASCII) or variation selectors (bytes)."""
-    found = []
+    """Text smuggled in tag characters (ASCII), variation selectors (bytes) or invisible bits."""
+    found = [said for run in BITS.findall(text) if (said := _from_bits(run))]
     for run in HIDDEN.findall(text):
         if "\U000e0000" <= run[0] <= "\U000e007f":
             said = "".join(chr(ord(c) - 0xE0000) for c in run)
@@ -102,6 +107,20 @@ def _hidden(text: str) -> str:
         if len(visible) >= SMALLEST_SECRET_TEXT:
             found.append(visible)
     return " ".join(found)
+
+
+def _from_bits(run: str) -> str:
+    """Either of the two characters may be the one."""
+    signs = sorted(set(run))
+    if len(signs) != 2:
+        return ""
+    for zero, one in (signs, reversed(signs)):
+        digits = run.replace(zero, "0").replace(one, "1")
+        data = bytes(int(digits[at : at + 8], 2) for at in range(0, len(digits) - 7, 8))
+        said = data.decode("utf-8", "ignore")
+        if len(said) >= SMALLEST_SECRET_TEXT - 1 and said.isprintable():
+            return said
+    return ""
 
 
 def _byte(selector: str) -> int:

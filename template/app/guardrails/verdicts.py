@@ -17,12 +17,23 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Mask:
+    """What must not go to the model as it is, from `start` to `end` in characters."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """`reason` is a word for logs and audit; nothing of the text stands in it."""
 
-    action: Literal["allow", "block"]
+    action: Literal["allow", "mask", "block"]
     reason: str = ""
     score: float = 0.0
+    masks: tuple[Mask, ...] = ()
+    """What to put placeholders in place of, when the action is `mask`."""
 
 
 @dataclass(frozen=True, slots=True)

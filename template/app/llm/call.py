@@ -33,6 +33,8 @@ class Call:
     provider: Provider | None = None
     hidden: dict[int, str] = field(default_factory=dict)
     """What invisible characters said, by the place of the message."""
+    masked: dict[str, str] = field(default_factory=dict)
+    """Placeholders in the question, with what they stand for."""
     system_prompt: str = ""
     canary: str = ""
     reservation: Reservation | None = None

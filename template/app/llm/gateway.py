@@ -31,6 +31,7 @@ LIFE = (
     "cache",
     "deadline",
     "output_guards",  # Nothing is shown that they may still stop.
+    "restoring",  # Puts back what the question held and the model did not get.
     "structure",
     "confidence",
     "degradation",

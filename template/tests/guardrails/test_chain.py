@@ -11,8 +11,12 @@ from app.guardrails.verdicts import AnswerContext, Finding, Question, Refused, V
 
 def test_the_guards_are_the_files_of_the_two_folders():
     assert chain.versions() == {
-        "injection": 1,
+        "injection": 2,
+        "pasted_secrets": 1,
+        "personal_data": 1,
         "canary": 1,
+        "control": 1,
+        "links": 1,
         "personal_numbers": 1,
         "secrets": 1,
         "system_prompt": 1,
@@ -20,9 +24,9 @@ def test_the_guards_are_the_files_of_the_two_folders():
 
 
 async def test_an_opinion_names_guard_and_version():
-    [opinion] = await chain.check(Question("How are you?"))
+    [opinion, *_] = await chain.check(Question("How are you?"))
 
-    assert (opinion.guard, opinion.version) == ("injection", 1)
+    assert (opinion.guard, opinion.version) == ("injection", 2)
     assert opinion.verdict == Verdict("allow")
 
 

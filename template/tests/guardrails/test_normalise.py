@@ -62,7 +62,8 @@ def test_plain_text_has_one_case_and_single_blanks():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("i g n o r e  m e", "ignore m e"),
+        ("i g n o r e  m e", "ignore me"),
+        ("i.g.n.o.r.e a.l.l", "ignore all"),
         ("I.G.N.O.R.E it", "ignore it"),
         ("1gn0re", "ignore"),
         ("Іgnоrе", "ignore"),

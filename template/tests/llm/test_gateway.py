@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app.access.person import Person
 from app.core import db
 from app.guardrails.input import injection
-from app.guardrails.output import secrets
+from app.guardrails.output import canary
 from app.guardrails.verdicts import Question, Verdict
 from app.llm import errors, gateway
 from app.llm.port import Ask, Message
@@ -45,7 +45,7 @@ async def test_the_audit_log_says_what_it_was_and_not_what_was_said(caller):
     assert event.user_id == caller.person.user_id
     assert event.detail["model"] == "m"
     assert event.detail["output_tokens"] == 10
-    assert event.detail["guards"]["injection"] == 1
+    assert event.detail["guards"]["injection"] == 2
     assert "colleague" not in str(event.detail)
     assert "word1" not in str(event.detail)
 
@@ -248,7 +248,7 @@ async def test_a_token_in_an_answer_is_masked_and_written_down(caller, wire_serv
 
 
 async def test_an_output_guard_that_fails_shows_nothing_more(caller, monkeypatch):
-    monkeypatch.setattr(secrets.SecretScreen, "feed", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(canary.CanaryScreen, "feed", lambda *_, **__: 1 / 0)
     await caller.refused(errors.AnswerWithheld)
 
     assert (await caller.event()).detail["output_guards"]["reason"] == "failed"

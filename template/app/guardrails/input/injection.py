@@ -7,48 +7,50 @@ data safe is what the model may reach at all.
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from app.guardrails.input.encodings import decoded
-from app.guardrails.input.injection_patterns import PATTERNS, SQUEEZED
+from app.guardrails.input.injection_patterns import IN_ZONE, SQUEEZED
 from app.guardrails.normalise import plain, undisguised
 from app.guardrails.settings import GuardrailsSettings
-from app.guardrails.verdicts import Question, Verdict
+from app.guardrails.verdicts import Question, Verdict, Zone
 
-VERSION = 1
+VERSION = 2
 
 # One search must not hold the event loop; what stands across two windows is seen in the overlap.
 WINDOW = 4096
 OVERLAP = 512
 MOST_DECODED = 65_536
+ENCODED_COUNTS = 2
 NOT_LETTERS = re.compile(r"[\W_]+")
 
 
 async def check(question: Question) -> Verdict:
     limit = GuardrailsSettings.load().injection_score
     worst = Verdict("allow")
-    for number, window in enumerate(_windows(question)):
+    if question.hidden:
+        # Nobody sees these characters, so nobody wrote them for a person to read.
+        return Verdict("block", "invisible text", 1.0)
+    for number, window in enumerate(_windows(question.text)):
         if number:
             await asyncio.sleep(0)
-        found = _score(window)
+        found = _score(window, question.zone)
         if found.score >= limit:
             return Verdict("block", found.reason, found.score)
         worst = max(worst, found, key=lambda verdict: verdict.score)
     return worst
 
 
-def _windows(question: Question) -> Iterator[str]:
-    text = question.text
+def _windows(text: str) -> Iterator[str]:
     for start in range(0, max(1, len(text) - OVERLAP), WINDOW - OVERLAP):
         yield text[start : start + WINDOW]
-    if question.hidden:
-        yield question.hidden[:WINDOW]
 
 
-def _score(text: str) -> Verdict:
-    best = _matches(plain(text), "")
+def _score(text: str, zone: Zone) -> Verdict:
+    best = _matches(plain(text), zone, "")
     disguised = undisguised(text)
     if disguised != plain(text):
-        best = max(best, _matches(disguised, "disguised "), key=lambda one: one.score)
+        best = max(best, _matches(disguised, zone, "disguised "), key=lambda one: one.score)
         if best.score < 1 and SQUEEZED.search(NOT_LETTERS.sub("", disguised)):
             best = Verdict("allow", "disguised override", 1.0)
     left = MOST_DECODED
@@ -56,14 +58,17 @@ def _score(text: str) -> Verdict:
         left -= len(said)
         if left < 0:
             break
-        best = max(best, _matches(plain(said), "encoded "), key=lambda one: one.score)
+        found = _matches(plain(said), zone, "encoded ")
+        # Who encodes even a hint of an order does so to hide it.
+        found = replace(found, score=min(1.0, found.score * ENCODED_COUNTS))
+        best = max(best, found, key=lambda one: one.score)
     return best
 
 
-def _matches(text: str, how: str) -> Verdict:
+def _matches(text: str, zone: Zone, how: str) -> Verdict:
     """The sum of the weights of the patterns that match, named after the heaviest."""
     total, heaviest, reason = 0.0, 0.0, ""
-    for pattern in PATTERNS:
+    for pattern in IN_ZONE[zone]:
         if pattern.regex.search(text):
             total += pattern.weight
             if pattern.weight > heaviest:

@@ -4,9 +4,10 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from app.guardrails.normalise import folded
+from app.guardrails.verdicts import Zone
 
 PART = re.compile(r"%(\w+)%")
 
@@ -17,6 +18,7 @@ class Pattern:
     weight: float
     regex: re.Pattern[str]
     caught: str
+    zones: frozenset[str]
 
 
 def _read() -> dict[str, Any]:
@@ -29,6 +31,7 @@ def _compiled(written: str, parts: dict[str, str]) -> re.Pattern[str]:
     return re.compile(folded(filled.replace("\n", "")))
 
 
+ZONES = get_args(Zone)
 _FILE = _read()
 PATTERNS = [
     Pattern(
@@ -36,7 +39,9 @@ PATTERNS = [
         one["weight"],
         _compiled(one["regex"], _FILE.get("parts", {})),
         one["caught"],
+        frozenset(one.get("zones", ZONES)),
     )
     for one in _FILE["pattern"]
 ]
+IN_ZONE = {zone: [one for one in PATTERNS if zone in one.zones] for zone in ZONES}
 SQUEEZED = _compiled(_FILE["squeezed"]["regex"], {})

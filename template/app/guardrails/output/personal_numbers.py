@@ -86,7 +86,7 @@ def _unfinished(view: str, at: int) -> int:
 def _cards(view: str, at: int, end: int) -> Iterator[tuple[int, int, str]]:
     for found in CARD.finditer(view, at, end):
         digits = found[0].replace(" ", "").replace("-", "")
-        if ISSUERS.fullmatch(digits) and _luhn(digits):
+        if ISSUERS.fullmatch(digits) and luhn(digits):
             yield found.start(), found.end(), "card number"
 
 
@@ -98,10 +98,19 @@ def _ibans(view: str, at: int, end: int) -> Iterator[tuple[int, int, str]]:
             yield found.start(), rest.end(), "account number"
 
 
+def card_numbers(text: str) -> Iterator[tuple[int, int]]:
+    """Where in a whole text they stand."""
+    return ((start, end) for start, end, _ in _cards(text, 0, len(text)))
+
+
+def account_numbers(text: str) -> Iterator[tuple[int, int]]:
+    return ((start, end) for start, end, _ in _ibans(text, 0, len(text)))
+
+
 def _mod_97(moved: str) -> int:
     return int("".join(str(int(character, 36)) for character in moved)) % 97
 
 
-def _luhn(digits: str) -> bool:
+def luhn(digits: str) -> bool:
     odd, even = digits[-1::-2], digits[-2::-2]
     return (sum(map(int, odd)) + sum(sum(divmod(2 * int(d), 10)) for d in even)) % 10 == 0

@@ -96,6 +96,12 @@ class SecretScreen:
         return len(self._rest), findings
 
 
+def secrets_in(text: str) -> list[tuple[int, int, str]]:
+    """Where in a whole text they stand, and of which kind."""
+    _, findings = SecretScreen().feed(text, last=True)
+    return [(one.start, one.end, one.reason) for one in findings]
+
+
 def _real(text: str, kind: str) -> bool:
     if kind == PRIVATE:
         return True

@@ -1,29 +1,31 @@
-"""Every input guard reads what the person wrote."""
+"""Every input guard reads what the person wrote; what it masks goes out as a placeholder."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 
 from app.guardrails import chain
-from app.guardrails.verdicts import Question, Refused
+from app.guardrails.settings import GuardrailsSettings
+from app.guardrails.verdicts import Mask, Question, Refused
 from app.llm.call import Call
 from app.llm.errors import QuestionRefused
+from app.llm.port import Message
 
 # Earlier turns come along with each question. What passed once is not read again.
 MOST_REMEMBERED = 4096
-_passed: OrderedDict[bytes, None] = OrderedDict()
+_passed: OrderedDict[bytes, tuple[Mask, ...]] = OrderedDict()
+_settings: GuardrailsSettings | None = None
+EXPLAINED = "\n\nTexts like [EMAIL_1] stand for data that you need not know. Keep them as they are."
 
 
 async def before(call: Call) -> None:
-    for place, message in enumerate(call.ask.messages):
-        if message.role != "user":
-            continue
-        question = Question(message.content, call.hidden.get(place, ""))
-        fingerprint = _fingerprint(question)
-        if fingerprint in _passed:
-            _passed.move_to_end(fingerprint)
+    messages = list(call.ask.messages)
+    for place, message in enumerate(messages):
+        if message.role == "system":
             continue
         try:
-            opinions = await chain.check(question)
+            masks = await _masks(call, place, message)
         except Refused as refusal:
             opinion = refusal.opinion
             call.notes["input_guards"] = {
@@ -32,22 +34,75 @@ async def before(call: Call) -> None:
                 "reason": opinion.verdict.reason,
             }
             raise QuestionRefused(_sentence(refusal)) from refusal
-        _passed[fingerprint] = None
-        if len(_passed) > MOST_REMEMBERED:
-            _passed.popitem(last=False)
-        score = max((one.verdict.score for one in opinions), default=0.0)
-        if score:
+        if masks:
+            messages[place] = replace(message, content=_masked(call, message.content, masks))
+    if not call.masked:
+        return
+    call.notes.setdefault("input_guards", {})["masked"] = sorted(
+        {name.strip("[]").rpartition("_")[0].lower() for name in call.masked}
+    )
+    if messages[0].role == "system":
+        messages[0] = replace(messages[0], content=messages[0].content + EXPLAINED)
+    call.ask = replace(call.ask, messages=messages)
+
+
+async def _masks(call: Call, place: int, message: Message) -> tuple[Mask, ...]:
+    _forget_what_other_settings_let_pass()
+    question = Question(message.content, call.hidden.get(place, ""))
+    fingerprint = _fingerprint(message.role, question)
+    if fingerprint in _passed:
+        _passed.move_to_end(fingerprint)
+        return _passed[fingerprint]
+    if message.role == "user":
+        opinions = await chain.check(question)
+        masks = tuple(mask for one in opinions for mask in one.verdict.masks)
+        if score := max((one.verdict.score for one in opinions), default=0.0):
             call.notes["input_guards"] = {"score": f"{score:g}"}
+    else:
+        # An earlier answer may hold what was put back into it.
+        masks = tuple(await chain.masks(question.text))
+    _passed[fingerprint] = masks
+    if len(_passed) > MOST_REMEMBERED:
+        _passed.popitem(last=False)
+    return masks
 
 
-def _fingerprint(question: Question) -> bytes:
-    text = f"{sorted(chain.versions().items())}\0{question.hidden}\0{question.text}"
+def _forget_what_other_settings_let_pass() -> None:
+    global _settings
+    settings = GuardrailsSettings.load()
+    if _settings is not settings:
+        _settings = settings
+        _passed.clear()
+
+
+def _masked(call: Call, text: str, masks: Sequence[Mask]) -> str:
+    """The same data has the same placeholder in the whole conversation."""
+    names = {said: name for name, said in call.masked.items()}
+    parts, at = [], 0
+    for mask in sorted(masks, key=lambda one: (one.start, -one.end)):
+        if mask.start < at:
+            continue
+        said = text[mask.start : mask.end]
+        kind = mask.kind.upper()
+        if said not in names:
+            number = 1 + sum(name.startswith(f"[{kind}_") for name in call.masked)
+            names[said] = f"[{kind}_{number}]"
+            call.masked[names[said]] = said
+        parts += [text[at : mask.start], names[said]]
+        at = mask.end
+    return "".join([*parts, text[at:]])
+
+
+def _fingerprint(role: str, question: Question) -> bytes:
+    text = f"{sorted(chain.versions().items())}\0{role}\0{question.hidden}\0{question.text}"
     return blake2b(text.encode(), digest_size=16).digest()
 
 
 def _sentence(refusal: Refused) -> str:
     if refusal.failed:
         return "This question could not be checked, so it was not asked. Please try again."
+    if refusal.opinion.guard == "pasted_secrets":
+        return "This question holds a private key, so it was not asked. Please take it out."
     return (
         "This reads like an attempt to change the assistant's instructions, so it was not asked."
         " Please put it in other words."

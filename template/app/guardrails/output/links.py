@@ -1,0 +1,96 @@
+"""Links and images in an answer lead nowhere but to the hosts of a list.
+
+An image is fetched by whoever shows the answer, and a link by one click: both carry what a poisoned
+document told the model to write into them. In fenced code links stay, since nothing opens them
+there; images do not, since not everyone agrees on where a fence ends.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from app.guardrails.settings import GuardrailsSettings
+from app.guardrails.verdicts import AnswerContext, Finding
+
+VERSION = 1
+
+LINK = re.compile(
+    r"(?P<image>!?)\[(?P<text>[^\]\n]{0,300})\]\(\s{0,3}<?(?P<target>[^)\s>]{0,2000})[^)\n]{0,300}\)"
+    r"|(?P<url>(?:(?:h(?:tt|xx)ps?|ftp|wss?):|(?<![:\w/.]))//[^\s<>()\[\]\"'`]+|\bwww\.[^\s<>()\[\]\"'`]+)",
+    re.IGNORECASE,
+)
+FENCE = re.compile(r"(?m)^```[\w+-]*[ \t]*$")
+# What the next piece may still make a link of.
+UNFINISHED = re.compile(
+    r"!?\[[^\]\n]{0,300}(?:\](?:\([^)\n]{0,2400})?)?$"
+    r"|(?:(?:h(?:tt|xx)ps?|ftp|wss?):|//|www\.)[^\s<>()\[\]\"'`]{0,2400}$"
+    r"|(?:\b(?:h(?:t(?:tp?s?)?|xxp?s?|x)?|f(?:tp?)?|w(?:ww?|ss?)?)|!|(?<![:/])/)$"
+    r"|(?<![^\n])`{1,3}[\w+-]*[ \t]*$",
+    re.IGNORECASE,
+)
+HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+")
+TRAILING = ".,;:!?"
+REMOVED = "[link removed]"
+IMAGE_REMOVED = "[image removed]"
+
+
+def open_screen(_: AnswerContext) -> "LinkScreen":
+    return LinkScreen(GuardrailsSettings.load().link_hosts)
+
+
+class LinkScreen:
+    def __init__(self, hosts: tuple[str, ...]) -> None:
+        self._hosts = tuple(host.lower() for host in hosts)
+        self._before = "\n"
+        self._rest = ""
+        self._offset = 0
+        self._in_code = False
+
+    def feed(self, text: str, *, last: bool) -> tuple[int, list[Finding]]:
+        view = self._before + self._rest + text
+        at, skip = len(self._before), self._offset - len(self._before)
+        unfinished = None if last else UNFINISHED.search(view, at)
+        end = unfinished.start() if unfinished else len(view)
+        findings = []
+        fences = [found.start() for found in FENCE.finditer(view, at, end)]
+        for found in LINK.finditer(view, at, end):
+            in_code = self._in_code ^ (sum(start < found.start() for start in fences) % 2 == 1)
+            stop, instead = self._judged(found, in_code)
+            if instead is not None:
+                start = found.start()
+                findings.append(Finding(skip + start, skip + stop, "link", instead))
+        self._in_code ^= len(fences) % 2 == 1
+        self._before = view[max(0, end - 1) : end]
+        self._rest = view[end:]
+        self._offset = skip + end
+        return len(self._rest), findings
+
+    def _judged(self, found: re.Match[str], in_code: bool) -> tuple[int, str | None]:
+        """Where it ends, and what stands in its place; None when it may stay."""
+        if url := found["url"]:
+            bare = url.rstrip(TRAILING)
+            stays = in_code or self._may(bare, image=False)
+            return found.start() + len(bare), None if stays else REMOVED
+        if found["image"]:
+            return found.end(), None if self._may(found["target"], image=True) else IMAGE_REMOVED
+        if in_code or self._may(found["target"], image=False):
+            return found.end(), None
+        text = found["text"]
+        return found.end(), REMOVED if "[" in text or "!" in text else f"{text} {REMOVED}"
+
+    def _may(self, target: str, *, image: bool) -> bool:
+        if "\\" in target or "@" in target.split("?")[0].split("#")[0]:
+            return target.lower().startswith("mailto:") and not image
+        if target.lower().startswith("www."):
+            target = f"https://{target}"
+        try:
+            parts = urlsplit(target)
+        except ValueError:
+            return False
+        if not parts.scheme and not parts.netloc:
+            return True  # Of this app.
+        if parts.scheme.lower() not in ("http", "https", "hxxp", "hxxps", ""):
+            return False
+        host = (parts.hostname or "").lower()
+        if "*" in self._hosts and not image:
+            return True
+        return any(host == one or host.endswith(f".{one}") for one in self._hosts if one != "*")
