@@ -119,7 +119,11 @@ def named() -> tuple[set[str], set[str]]:
     """The packages that pyproject.toml names: those that run, and those for development."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     given = project["dependency-groups"]
-    groups = {name: set(map(_package, requirements)) for name, requirements in given.items()}
+    # A group that another includes stands there with its name, and among the groups itself.
+    groups = {
+        name: {_package(one) for one in requirements if isinstance(one, str)}
+        for name, requirements in given.items()
+    }
     direct = groups.pop("platform") | set(map(_package, project["project"]["dependencies"]))
     return direct, set().union(*groups.values())
 

@@ -18,7 +18,7 @@ from app.guardrails.verdicts import Question, Verdict, Zone
 VERSION = 2
 
 # One search must not hold the event loop; what stands across two windows is seen in the overlap.
-WINDOW = 4096
+WINDOW = 2048
 OVERLAP = 512
 MOST_DECODED = 65_536
 ENCODED_COUNTS = 2
