@@ -16,6 +16,7 @@ SESSION_COOKIE = "__Host-session"
 BROWSER_COOKIE = "__Host-browser"
 OWN_SESSION_COOKIE = "__Host-own-session"
 """Where the session of an administrator waits while they work as someone else."""
+ONCE = ("sec-fetch-site", "origin", "x-csrf-token")
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -44,6 +45,8 @@ async def check(request: Request, *, bearer: bool = False) -> None:
     if request.method in SAFE and not bearer:
         return
     headers = request.headers
+    if any(len(headers.getlist(name)) > 1 for name in ONCE):
+        raise ForgedRequest("This request says twice where it comes from.")
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site not in {None, "same-origin", "none"}:
         raise ForgedRequest("This request was started by another site.")

@@ -132,7 +132,7 @@ class SecurityHeaders:
                 )
             raw.append((b"permissions-policy", FEATURES_OFF.encode()))
         else:
-            policy = "default-src 'none'; frame-ancestors 'none'"
+            policy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
         raw.append((b"content-security-policy", policy.encode()))
         if "cache-control" not in headers:
             raw.append((b"cache-control", b"no-store"))

@@ -309,6 +309,21 @@ async def test_a_password_can_be_shown_while_typing(page: Page) -> None:
     await expect(field).to_have_attribute("type", "password")
 
 
+@pytest.mark.asvs("6.2.7")
+async def test_a_password_can_be_pasted(page: Page, gallery_address: str) -> None:
+    await page.context.grant_permissions(
+        ["clipboard-read", "clipboard-write"], origin=gallery_address
+    )
+    await page.goto("/enquiry")
+    await page.evaluate("navigator.clipboard.writeText('from a manager: ü 漢 ')")
+    field = page.get_by_label("Password", exact=True)
+
+    await field.focus()
+    await page.keyboard.press("ControlOrMeta+V")
+
+    await expect(field).to_have_value("from a manager: ü 漢 ")
+
+
 async def test_good_news_goes_by_itself_and_bad_news_stays(page: Page) -> None:
     await page.clock.install()
     await page.goto("/table")

@@ -91,3 +91,19 @@ def test_a_template_compiles(path: Path) -> None:
     template = path.relative_to(next(one for one in path.parents if one.name == "templates"))
 
     assert environment().get_template(template.as_posix()).name == template.as_posix()
+
+
+@pytest.mark.asvs("6.2.7")
+def test_password_managers_are_told_what_each_field_is() -> None:
+    """And nothing listens for pasting or turns a manager away."""
+    fields = 0
+    for path in PAGES:
+        text = path.read_text(encoding="utf-8")
+        for field in re.findall(r'ui\.field\(.*type="password".*\)', text):
+            fields += 1
+            assert re.search(r'"autocomplete": "(current|new)-password"', field), path
+    assert fields > 5
+    for path in [*PAGES, *ROOT.glob("*/static/**/*.js")]:
+        if "htmx" not in path.name:
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"\bonpaste\b|[\"']paste[\"']", text), path
