@@ -20,14 +20,15 @@ def covering_rows(
     rows: list[Row] = []
     while missing:
         wanted = min(missing, key=repr)
-        found = [
-            row
-            for _ in range(candidates)
-            if (row := _completed(dict(wanted), options, possible, missing, chance)) is not None
-        ]
-        if not found:
-            missing.discard(wanted)  # no row at all can hold this pair
+        first = _completed(dict(wanted), options, possible, missing, chance)
+        if first is None:
+            missing.discard(wanted)  # no row at all can hold this pair, so do not look again
             continue
+        others = (
+            _completed(dict(wanted), options, possible, missing, chance)
+            for _ in range(candidates - 1)
+        )
+        found = [first, *(row for row in others if row is not None)]
         best = max(found, key=lambda row: len(missing & pairs_of(row)))
         rows.append(best)
         missing -= pairs_of(best)
