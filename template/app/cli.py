@@ -96,6 +96,31 @@ def create_admin(
         raise typer.Exit(1) from problem
 
 
+@cli.command("reset-factors")
+def reset_factors(email: Annotated[str, typer.Argument(help="Whose.")]) -> None:
+    """Take away every second factor of someone who lost them; make sure that it is they who ask."""
+    import asyncio
+
+    from rich import print  # noqa: A004
+
+    from app.auth import people
+    from app.core import db
+    from app.core.errors import Problem
+
+    async def reset() -> list[str]:
+        try:
+            return await people.reset_by_operator(email)
+        finally:
+            await db.close()
+
+    try:
+        kinds = asyncio.run(reset())
+    except Problem as problem:
+        print(f"[red]{problem.detail}[/]")
+        raise typer.Exit(1) from problem
+    print(f"[green]{email} signs in with the password alone now; gone: {', '.join(kinds)}.[/]")
+
+
 def _ask(question: str, *, secret: bool = False) -> str:
     import questionary
 

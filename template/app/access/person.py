@@ -53,6 +53,8 @@ class Person:
     permissions: frozenset[str]
     by_key: bool = False
     """A program asks with a key; `session_id` is then the key's id."""
+    by_token: bool = False
+    """A program asks with an access token of its session, which no cookie opens."""
     impersonation: Impersonation | None = None
     """Set while it is not they themselves who ask, but an administrator as them."""
 

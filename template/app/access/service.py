@@ -13,7 +13,7 @@ from app.access.person import Person
 from app.access.settings import AccessSettings
 from app.core.clock import now
 from app.core.crypto import digest, new_token
-from app.core.errors import NotFound
+from app.core.errors import Forbidden, NotFound
 from app.core.ids import uuid7
 
 # In the order of the function's parameters.
@@ -22,6 +22,10 @@ STARTING = (
     "second_factor", "factor", "moment", "idle", "lasting", "address", "user_agent", "device",
 )  # fmt: skip
 START = text(f"SELECT start_session({', '.join(f':{name}' for name in STARTING)})")
+
+
+class NotByToken(Forbidden):
+    pass
 
 
 class Start(TypedDict):
@@ -86,8 +90,11 @@ async def rotate(
 
     Only with `proved`, everything asked for again, does the proof count anew and the session last
     longer; or a stolen session could keep itself alive. Raises `NotFound` when the session ended
-    meanwhile; of two at once only one rotates.
+    meanwhile; of two at once only one rotates. Raises `NotByToken` for a program's session: its new
+    token would go into a cookie.
     """
+    if person.by_token and person.level == "full":
+        raise NotByToken("Do this in a browser: here it would end the session of this program.")
     row = await db.scalar(
         update(Session)
         .where(Session.id == person.session_id, Session.revoked_at.is_(None))

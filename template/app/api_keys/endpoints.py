@@ -1,10 +1,11 @@
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from app.api_keys import service
 from app.api_keys.dependencies import MakeLimit, Manager, Owner, ProvenOwner
-from app.api_keys.schemas import KeyIn, KeyOut, NewKeyOut, OwnedKeyOut, Renewal, told
+from app.api_keys.schemas import KeyIn, KeyOut, NewKeyOut, OwnedKeyOut, OwnedKeyPage, Renewal, told
 from app.core.db import Database
 from app.core.problems import may
 
@@ -42,12 +43,22 @@ async def revoke_key(key_id: UUID, db: Database, person: Owner) -> None:
 
 
 @router.get("/organization/keys")
-async def list_keys_of_organization(db: Database, person: Manager) -> list[OwnedKeyOut]:
-    """The API keys of everyone in the organisation."""
-    return [
-        OwnedKeyOut.model_validate(told(one.key) | {"owner": one.owner, "email": one.email})
-        for one in await service.of_organization(db)
-    ]
+async def list_keys_of_organization(
+    db: Database,
+    person: Manager,
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> OwnedKeyPage:
+    """The API keys of everyone in the organisation, newest first."""
+    found = await service.of_organization(db, before=before, limit=limit + 1)
+    page = found[:limit]
+    return OwnedKeyPage(
+        keys=[
+            OwnedKeyOut.model_validate(told(one.key) | {"owner": one.owner, "email": one.email})
+            for one in page
+        ],
+        next=page[-1].key.id if len(found) > limit else None,
+    )
 
 
 @router.delete("/organization/keys/{key_id}", status_code=204)

@@ -21,6 +21,7 @@ from app.web.navigation import ACCOUNT, Link
 
 PAGE = "/account/keys"
 EVERYONES = "/admin/keys"
+PAGE_SIZE = 50
 NAVIGATION = [
     Link("API keys", PAGE, "api_keys.use", ACCOUNT, "key", 30),
     Link("API keys", EVERYONES, "api_keys.manage", "Administration", "key", 65),
@@ -77,10 +78,19 @@ async def revoke_key(db: Database, person: Owner, key_id: UUID) -> Response:
 
 
 @router.get(EVERYONES)
-async def show_keys_of_everyone(request: Request, db: Database, person: Manager) -> HTMLResponse:
-    found = await service.of_organization(db)
+async def show_keys_of_everyone(
+    request: Request, db: Database, person: Manager, before: UUID | None = None
+) -> HTMLResponse:
+    found = await service.of_organization(db, before=before, limit=PAGE_SIZE + 1)
+    page = found[:PAGE_SIZE]
     return render(
-        request, "api_keys/everyones.html", person=person, found=found, state=service.state
+        request,
+        "api_keys/everyones.html",
+        person=person,
+        found=page,
+        state=service.state,
+        newest=EVERYONES if before else None,
+        older=f"{EVERYONES}?before={page[-1].key.id}" if len(found) > PAGE_SIZE else None,
     )
 
 

@@ -45,6 +45,11 @@ class OwnedKeyOut(KeyOut):
     email: str
 
 
+class OwnedKeyPage(BaseModel):
+    keys: list[OwnedKeyOut]
+    next: UUID | None = Field(description="Pass it as `before` for the page of older ones.")
+
+
 class NewKeyOut(KeyOut):
     secret: str = Field(description="Shown once. Send it as `Authorization: Bearer <secret>`.")
 

@@ -139,13 +139,18 @@ async def of_person(db: AsyncSession, person: Person) -> Sequence[ApiKey]:
     return (await db.scalars(query)).all()
 
 
-async def of_organization(db: AsyncSession) -> Sequence[Owned]:
-    """The keys of everyone, newest first."""
+async def of_organization(
+    db: AsyncSession, *, before: UUID | None = None, limit: int = 50
+) -> Sequence[Owned]:
+    """The keys of everyone, newest first, from behind `before`."""
     query = (
         select(ApiKey, User.display_name, User.email)
         .join(User, User.id == ApiKey.user_id)
         .order_by(ApiKey.id.desc())
+        .limit(limit)
     )
+    if before:
+        query = query.where(ApiKey.id < before)
     return [Owned(*row) for row in await db.execute(query)]
 
 

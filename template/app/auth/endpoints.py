@@ -134,7 +134,7 @@ async def end_session(response: Response, db: Database, person: Leaving) -> None
 @router.post("/prove-again")
 async def prove_again(form: Proof, response: Response, person: SelfDetached) -> SessionState:
     """Password, and code when there is a second factor: opens sensitive actions for a while."""
-    token = await sign_in.prove_again(person, form.password.get_secret_value(), form.code)
+    token = await sign_in.prove(person, form)
     return SessionState(level="full", csrf_token=cookies.remember(response, token))
 
 

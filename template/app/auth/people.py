@@ -13,8 +13,8 @@ from app.access.person import Person
 from app.audit import service as audit
 from app.auth import second_factors
 from app.auth.settings import public_url
-from app.core.db import elevated
-from app.core.errors import Conflict
+from app.core.db import elevated, transaction
+from app.core.errors import Conflict, NotFound
 from app.mail import service as mail
 from app.users import roles
 from app.users import service as users
@@ -83,19 +83,53 @@ async def reset_second_factors(db: AsyncSession, person: Person, user_id: UUID) 
             raise BelongsElsewhere(
                 "This person belongs to another organisation, too; you cannot weaken the account."
             )
-        found = await second_factors.forget(db, user_id)
-        if not found:
-            raise second_factors.NotEnrolled("This person has no second factor.")
-        await sessions.end_all(db, user_id)
-        await mail.send(
-            db,
-            member.email,
-            "auth/second_factor_reset",
-            name=member.display_name,
-            administrator=person.display_name,
-            link=public_url("/account/security"),
+        found = await _take_away(
+            db, user_id, member.email, member.display_name, by=person.display_name
         )
     await audit.record(
         db, "second_factor.reset", person=person, target=user_id, detail={"kinds": found}
+    )
+    return found
+
+
+async def reset_by_operator(email: str) -> list[str]:
+    """The same from the server's command line: for who belongs to several organisations, too.
+
+    Every organisation's log tells of it. Raises `NotFound` or `NotEnrolled`.
+    """
+    async with transaction(elevated=True) as db:
+        user = await users.by_email(db, email)
+        if user is None:
+            raise NotFound("There is no account with this address.")
+        by = "An operator"
+        found = await _take_away(db, user.id, user.email, user.display_name, by=by)
+        belongs = select(Membership.organization_id).where(Membership.user_id == user.id)
+        # In order, so that two at once do not wait for each other's chains.
+        for organization_id in sorted(await db.scalars(belongs)):
+            await audit.record(
+                db,
+                "second_factor.reset",
+                organization_id=organization_id,
+                target=user.id,
+                detail={"kinds": found, "by": "operator"},
+            )
+    return found
+
+
+async def _take_away(
+    db: AsyncSession, user_id: UUID, email: str, name: str, *, by: str
+) -> list[str]:
+    """As app_auth: forget every factor, end every session, and say so by mail."""
+    found = await second_factors.forget(db, user_id)
+    if not found:
+        raise second_factors.NotEnrolled("This person has no second factor.")
+    await sessions.end_all(db, user_id)
+    await mail.send(
+        db,
+        email,
+        "auth/second_factor_reset",
+        name=name,
+        administrator=by,
+        link=public_url("/account/security"),
     )
     return found

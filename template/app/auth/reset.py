@@ -10,7 +10,7 @@ from app.auth.models import Password
 from app.auth.settings import public_url
 from app.core.db import transaction
 from app.limits import lockout
-from app.limits.service import Rate, RateLimited, take
+from app.limits.service import Rate, RateLimited, left, take
 from app.mail import service as mail
 from app.users import service as users
 
@@ -27,7 +27,8 @@ async def request(email: str, device: str | None = None) -> None:
         if user is None or user.activated_at is None:
             return
         try:
-            await take(f"reset:{user.id}:{lockout.device_name(email, device)}", PER_ACCOUNT)
+            key = f"reset:{user.id}:{lockout.device_name(email, device)}"
+            await take(key, PER_ACCOUNT)
         except RateLimited:
             return  # told, it would say that there is an account
         token = await links.make(db, user.id, "reset")
@@ -37,6 +38,7 @@ async def request(email: str, device: str | None = None) -> None:
             "auth/reset_password",
             name=user.display_name,
             link=public_url(f"/reset-password/{token}"),
+            last=not await left(key, PER_ACCOUNT),
         )
         await audit.record(
             db,

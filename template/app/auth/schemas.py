@@ -57,8 +57,11 @@ class PasswordChange(BaseModel):
 
 
 class Proof(BaseModel):
-    password: Secret
+    password: Secret = Field(SecretStr(""), description="Empty for who has none.")
     code: Code | None = None
+    method: Literal["totp", "recovery_code"] = Field(
+        "totp", description="A recovery code stands for whatever second factor was lost."
+    )
 
 
 class SessionState(BaseModel):

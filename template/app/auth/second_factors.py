@@ -238,6 +238,18 @@ async def finish_with_recovery_code(person: Person, code: str) -> SignedIn:
     return started
 
 
+async def prove_with_recovery_code(person: Person, code: str) -> str:
+    """A fresh proof with one of the ten codes, when the password was checked; the new token."""
+    async with transaction(elevated=True) as db:
+        if not await recovery_codes.use(db, person.user_id, code):
+            raise WrongCode
+        left = await recovery_codes.left(db, person.user_id)
+        token = await proved(db, person, "recovery_code")
+        await audit.record(db, "recovery_code.used", person=person)
+        await notice(db, person, "auth/recovery_code_used", left=left)
+    return token
+
+
 async def renew_codes(person: Person) -> list[str]:
     """Ten new recovery codes; the old ones stop working."""
     async with transaction(elevated=True) as db:

@@ -11,7 +11,7 @@ from app.access.person import Person
 from app.audit import service as audit
 from app.auth import attempts, links, notices, passwords, second_factors, totp
 from app.auth.models import Password
-from app.auth.schemas import Level, SignedIn
+from app.auth.schemas import Level, Proof, SignedIn
 from app.auth.settings import public_url
 from app.core.db import elevated, transaction
 from app.core.errors import Invalid
@@ -147,6 +147,14 @@ async def sign_out(db: AsyncSession, person: Person) -> None:
         await audit.record(db, "session.ended", person=person, target=person.session_id)
 
 
+async def prove(person: Person, form: Proof) -> str:
+    """A fresh proof by password and what goes with it; gives the session's new token."""
+    password = form.password.get_secret_value()
+    if form.method == "recovery_code":
+        return await prove_by_recovery_code(person, password, form.code)
+    return await prove_again(person, password, form.code)
+
+
 async def prove_again(person: Person, password: str, code: str | None) -> str:
     """Password, and the code of the app when there is a second factor; gives the new token.
 
@@ -163,6 +171,14 @@ async def prove_again(person: Person, password: str, code: str | None) -> str:
         token, _ = await sessions.rotate(db, person, proved=True)
         await audit.record(db, "identity.proved", person=person)
     return token
+
+
+async def prove_by_recovery_code(person: Person, password: str, code: str | None) -> str:
+    """For who lost every second factor: one of the ten codes, and the password if there is one."""
+    await second_factors.count_try(person)
+    if await has_password(person.user_id):
+        await check_password(person, password)
+    return await second_factors.prove_with_recovery_code(person, code or "")
 
 
 async def change_password(person: Person, old: str, new: str) -> str:

@@ -193,8 +193,10 @@ async def _reset(
 
 
 @router.get("/confirm")
-async def show_confirm(request: Request, person: SelfDetached, wish: Next = "") -> HTMLResponse:
-    return await _confirm(request, person, wish, blank())
+async def show_confirm(
+    request: Request, person: SelfDetached, wish: Next = "", method: Method = ""
+) -> HTMLResponse:
+    return await _confirm(request, person, wish, blank(method=method))
 
 
 @router.post("/confirm")
@@ -203,9 +205,7 @@ async def prove_again(request: Request, person: SelfDetached, wish: Next = "") -
     if form.data is None:
         return await _confirm(request, person, wish, form)
     try:
-        token = await sign_in.prove_again(
-            person, form.data.password.get_secret_value(), form.data.code
-        )
+        token = await sign_in.prove(person, form.data)
     except Problem as problem:
         return await _confirm(request, person, wish, form, problem)
     response = RedirectResponse(next_path(wish, "/account/security"), 303)
@@ -218,7 +218,9 @@ async def _confirm(
 ) -> HTMLResponse:
     kinds = {one.kind for one in await second_factors.enrolled(person.user_id)}
     # The password alone is no proof for someone with a second factor, and some have no password.
-    by_password = await sign_in.has_password(person.user_id) and (not kinds or totp.KIND in kinds)
+    has_password = await sign_in.has_password(person.user_id)
+    recovering = bool(kinds) and form.values.get("method") == "recovery_code"
+    by_password = has_password and (not kinds or totp.KIND in kinds)
     return render_form(
         request,
         "auth/confirm.html",
@@ -227,7 +229,19 @@ async def _confirm(
         person=person,
         action=keeping("/confirm", wish),
         back=next_path(wish, "/account/security"),
-        by_password=by_password,
+        by_password=by_password or recovering,
+        has_password=has_password,
         with_code=totp.KIND in kinds,
-        cards=await cards("confirm_card", person, wish),
+        recovering=recovering,
+        other_way=_other_way(bool(kinds), recovering, wish),
+        cards=[] if recovering else await cards("confirm_card", person, wish),
     )
+
+
+def _other_way(has_factors: bool, recovering: bool, wish: str) -> tuple[str, str] | None:
+    """For who lost every second factor, and the way back."""
+    if recovering:
+        return "Confirm another way", keeping("/confirm", wish)
+    if has_factors:
+        return "Use a recovery code", keeping("/confirm?method=recovery_code", wish)
+    return None

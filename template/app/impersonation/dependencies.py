@@ -12,6 +12,8 @@ from app.limits.service import Rate
 
 Impersonator = Annotated[Person, allow(IMPERSONATE, recent=True)]
 StartLimit = Annotated[None, limited("impersonate", Rate(20, 3600, strict=True), by="person")]
+# Whoever goes back is not known before, so it counts by address.
+ENDS = limited("impersonation-end", Rate(30, 300, strict=True))
 
 
 def own_token(request: Request) -> str:

@@ -8,7 +8,7 @@ from app.core.db import Database
 from app.core.errors import NotFound
 from app.core.problems import may
 from app.impersonation import service
-from app.impersonation.dependencies import Impersonator, StartLimit, own_token
+from app.impersonation.dependencies import ENDS, Impersonator, StartLimit, own_token
 from app.impersonation.returning import go_back
 from app.impersonation.schemas import Ended, Start, Started
 
@@ -39,7 +39,7 @@ async def start(
     )
 
 
-@router.delete("/impersonation", dependencies=[public()], responses=may(SignInFirst))
+@router.delete("/impersonation", dependencies=[public(), ENDS], responses=may(SignInFirst))
 async def end(request: Request, response: Response) -> Ended:
     """Go back to one's own session, whether the other one still lives or not."""
     return Ended(csrf_token=cookies.step_back(response, await go_back(request)))

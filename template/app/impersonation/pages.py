@@ -11,7 +11,7 @@ from app.auth.next_pages import HOME
 from app.core.db import Database
 from app.core.errors import NotFound, Problem
 from app.impersonation import service
-from app.impersonation.dependencies import Impersonator, StartLimit, own_token
+from app.impersonation.dependencies import ENDS, Impersonator, StartLimit, own_token
 from app.impersonation.returning import go_back
 from app.impersonation.schemas import Start
 from app.web import flash, render
@@ -50,7 +50,7 @@ async def show_ended(request: Request) -> HTMLResponse:
     return render(request, "impersonation/ended.html", impersonates=False)
 
 
-@router.post("/impersonation/end", dependencies=[public()])
+@router.post("/impersonation/end", dependencies=[public(), ENDS])
 async def end(request: Request) -> Response:
     try:
         own = await go_back(request)

@@ -19,9 +19,13 @@ from app.limits.leases import Lease, Leases
 from app.limits.rates import Rate
 from app.limits.settings import LimitsSettings
 
-__all__ = ["Rate", "RateLimited", "take"]
+__all__ = ["Rate", "RateLimited", "left", "take"]
 
 TAKE = "SELECT * FROM take_from_limit(%(id)s, %(spacing)s, %(depth)s, %(needed)s, %(wanted)s)"
+LEFT = (
+    "SELECT floor(%(depth)s - greatest(extract(epoch FROM full_at - clock_timestamp()), 0)"
+    " / %(spacing)s + 1e-6)::int FROM rate_limits WHERE id = %(id)s"
+)
 SECONDS_ALONE = 1.0
 
 
@@ -53,6 +57,16 @@ async def take(key: str, rate: Rate, cost: int = 1) -> None:
         if not lease.spend(cost):
             await _ask(lease, key, rate, cost)
     return None
+
+
+async def left(key: str, rate: Rate) -> int:
+    """How many a strict rate still allows, without taking one. All while nobody can be asked."""
+    values = {"id": row_id(f"{key}\0{rate}", "rate limit"), "spacing": rate.spacing}
+    try:
+        row = await fetch(LEFT, values | {"depth": rate.depth})
+    except (PsycopgError, TimeoutError):
+        return rate.depth
+    return row[0] if row else rate.depth
 
 
 async def _ask(lease: Lease, key: str, rate: Rate, cost: int) -> None:

@@ -19,6 +19,7 @@ from app.core.db import transaction
 from app.core.errors import Conflict, Forbidden, NotFound, Unauthorized
 from app.core.logging import log
 from app.mail import service as mail
+from app.modules import parts
 from app.sso import accounts, attempts, claims, providers
 from app.sso.attempts import Attempt, Purpose
 from app.sso.id_tokens import SignInRefused
@@ -236,11 +237,14 @@ async def disconnect(person: Person, identity_id: UUID) -> None:
 
 
 async def _another_way(db: AsyncSession, user_id: UUID) -> bool:
-    """A password, or a provider that is still set up here."""
+    """A password, a provider that is still set up here, or what another module keeps."""
     if await db.scalar(select(Password.id).where(Password.user_id == user_id)):
         return True
     names = [one.name for one in providers.configured()]
     left = select(SsoIdentity.id).where(
         SsoIdentity.user_id == user_id, SsoIdentity.provider.in_(names)
     )
-    return await db.scalar(left.limit(1)) is not None
+    if await db.scalar(left.limit(1)) is not None:
+        return True
+    others = [part for part in parts("way_in") if part.__name__ != "app.sso.way_in"]
+    return any([await part.has(db, user_id) for part in others])

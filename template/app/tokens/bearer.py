@@ -1,5 +1,6 @@
 """Access tokens: for programs that people sign in to, each standing for their session."""
 
+from dataclasses import replace
 from typing import LiteralString
 
 from app.access.person import Person, person_of
@@ -20,4 +21,5 @@ async def identify(credential: str) -> Person | None:
     session_id, ends = found
     if now().timestamp() >= ends:
         return None
-    return person_of(await fetch(OPEN, {"session": session_id}))
+    person = person_of(await fetch(OPEN, {"session": session_id}))
+    return person and replace(person, by_token=True)

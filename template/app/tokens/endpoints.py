@@ -2,7 +2,8 @@ from fastapi import APIRouter, Request, Response
 
 from app.abuse import gate
 from app.access.access import public
-from app.auth.dependencies import SIGN_INS, Pending
+from app.auth.dependencies import SIGN_INS, Pending, SelfDetached
+from app.auth.schemas import Proof
 from app.auth.sign_in import WrongCredentials
 from app.core.problems import may
 from app.limits.addresses import client_address
@@ -36,6 +37,15 @@ async def begin(form: TokenSignIn, request: Request, response: Response) -> Toke
 async def finish(form: TokenSecondFactor, response: Response, person: Pending) -> TokensOut:
     """Second step, with the access token of the first one."""
     return _told(await service.finish(person, form.method, form.code), response)
+
+
+@router.post("/prove-again")
+async def prove_again(form: Proof, response: Response, person: SelfDetached) -> TokensOut:
+    """Password, and code when there is a second factor: opens sensitive actions for a while.
+
+    Gives new tokens; the ones before work no more.
+    """
+    return _told(await service.prove_again(person, form), response)
 
 
 @router.post(

@@ -5,7 +5,7 @@ the session ends for both. Only for some seconds after its use it gives the same
 so that two requests of one program at the same time are no theft.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from secrets import token_bytes
 from uuid import UUID
@@ -17,11 +17,11 @@ from app.access.models import Session
 from app.access.person import Person, person_of
 from app.audit import service as audit
 from app.auth import second_factors, sign_in, totp
-from app.auth.schemas import SignedIn
+from app.auth.schemas import Proof, SignedIn
 from app.core.clock import now
 from app.core.crypto import digest
 from app.core.db import transaction
-from app.core.errors import Unauthorized
+from app.core.errors import Forbidden, Unauthorized
 from app.core.settings import get_settings
 from app.mail import service as mail
 from app.tokens import signed
@@ -34,6 +34,10 @@ OPEN = text("SELECT * FROM open_session(digest_of_token_session(:session))")
 class InvalidRefreshToken(Unauthorized):
     def __init__(self) -> None:
         super().__init__("This refresh token is not valid, or not any more; sign in again.")
+
+
+class OnlyForPrograms(Forbidden):
+    pass
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,18 @@ async def finish(person: Person, method: str, code: str) -> Issued:
     if method == "totp":
         return await _issue(await totp.finish_sign_in(person, code))
     return await _issue(await second_factors.finish_with_recovery_code(person, code))
+
+
+async def prove_again(person: Person, form: Proof) -> Issued:
+    """Password, and code when there is a second factor: new tokens, for a session that rose.
+
+    Those before are dead. Raises `OnlyForPrograms` for who asks with a cookie.
+    """
+    if not person.by_token:
+        raise OnlyForPrograms("This is for programs; a browser sends it to /api/auth/prove-again.")
+    # Its token goes back to the program and into no cookie.
+    token = await sign_in.prove(replace(person, by_token=False), form)
+    return await _issue(SignedIn(token, "full", None))
 
 
 async def _issue(started: SignedIn) -> Issued:

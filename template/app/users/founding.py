@@ -14,6 +14,7 @@ from app.audit import service as audit
 from app.core.errors import Conflict
 from app.core.ids import uuid7
 from app.core.settings import answers
+from app.modules import MODULES
 from app.users.models import Membership, Organization, User
 
 
@@ -71,7 +72,12 @@ def slug_from(name: str) -> str:
 
 
 async def lock_owner(db: AsyncSession, organization_id: UUID) -> UUID | None:
-    """Who owns it, until this transaction ends: nobody hands it on meanwhile."""
+    """Who owns it, until this transaction ends: nobody hands it on meanwhile.
+
+    Without the module that hands it on nobody does: an owner from before could never stop to be it.
+    """
+    if "organizations" not in MODULES:
+        return None
     query = select(Organization.owner_id).where(Organization.id == organization_id)
     owner: UUID | None = await db.scalar(query.with_for_update(key_share=True))
     return owner

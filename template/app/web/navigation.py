@@ -62,8 +62,12 @@ def around(path: str, person: Viewer, links: Iterable[Link] | None = None) -> di
     for link in found:
         sections.setdefault(link.section, []).append(link)
     here = current(found, path)
+    account = sections.pop(ACCOUNT, [])
     return {
-        "account_links": sections.pop(ACCOUNT, []),
+        "account_links": account,
+        "account_tabs": [
+            (link.label, link.path) for link in account if f"{link.path}/".startswith("/account/")
+        ],
         "switcher": next(iter(sections.pop(SWITCHER, [])), None),
         "navigation": sections,
         "current_path": here.path if here else "",

@@ -116,7 +116,7 @@ async def test_an_administrator_revokes_anyones_key_and_others_only_their_own(
     assert (await client.delete(f"/api/organization/keys/{program.id}")).status_code == 403
     await sign_in(client, ada)
     assert (await client.delete(f"/api/keys/{program.id}")).status_code == 404
-    [shown] = (await client.get("/api/organization/keys")).json()
+    [shown] = (await client.get("/api/organization/keys")).json()["keys"]
     assert (shown["id"], shown["email"], shown["state"]) == (program.id, bob.email, "active")
     assert (await client.delete(f"/api/organization/keys/{program.id}")).status_code == 204
     assert await program.status() == 401
@@ -128,7 +128,7 @@ async def test_keys_of_another_organisation_do_not_exist(client, ada, make_key, 
     stranger = await make_user(await make_organization(), role="admin")
     async with new_browser() as browser:
         await sign_in(browser, stranger)
-        assert (await browser.get("/api/organization/keys")).json() == []
+        assert (await browser.get("/api/organization/keys")).json() == {"keys": [], "next": None}
         for path in ("keys", "organization/keys"):
             assert (await browser.delete(f"/api/{path}/{program.id}")).status_code == 404
         assert (await browser.post(f"/api/keys/{program.id}/renew", json={})).status_code == 404
@@ -312,3 +312,17 @@ def test_scanners_find_keys_by_the_documented_expression():
         key = credentials.new_key()
         assert expression.fullmatch(key)
         assert credentials.is_key(key)
+
+
+async def test_the_keys_of_everyone_come_in_pages(client, ada, make_key):
+    made = [(await make_key()).id for _ in range(5)]
+    seen, before, path = [], None, "/api/organization/keys?limit=2"
+    while True:
+        page = (await client.get(path + (f"&before={before}" if before else ""))).json()
+        seen += [one["id"] for one in page["keys"]]
+        before = page["next"]
+        assert len(page["keys"]) <= 2
+        if before is None:
+            break
+    assert seen == made[::-1]
+    assert (await client.get("/api/organization/keys?limit=201")).status_code == 422

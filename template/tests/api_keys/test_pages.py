@@ -58,3 +58,31 @@ async def test_administrators_see_and_revoke_the_keys_of_all(browser, new_browse
     [action] = set(re.findall(rf'action="({EVERYONES}/[\w-]+/revoke)"', page.html))
     page = await page.send(action)
     assert "Revoked" in page.text
+
+
+async def test_the_tabs_of_the_account_lead_to_the_keys_and_back(browser):
+    await browser.sign_in(await make_user(role="admin"))
+    for path in ("/account", "/account/security", KEYS):
+        page = await browser.open(path)
+        tabs = page.html.partition('aria-label="Account"')[2].partition("</nav>")[0]
+        assert re.findall(r'href="([^"]+)"', tabs) == [
+            "/account",
+            "/account/security",
+            KEYS,
+        ], path
+        assert f'href="{path}" aria-current="page"' in tabs, path
+
+
+async def test_the_keys_of_everyone_come_in_pages(browser, monkeypatch):
+    from app.api_keys import pages
+
+    monkeypatch.setattr(pages, "PAGE_SIZE", 1)
+    await browser.sign_in(await make_user(role="admin"))
+    for name in ("First", "Second"):
+        page = await browser.open(KEYS)
+        await page.send(KEYS, name=name, scopes="users.read", expires_in_days="7")
+    page = await browser.open(EVERYONES)
+    assert ("Second" in page.text, "First" in page.text) == (True, False)
+    page = await browser.open(next(one for one in page.links if "before=" in one))
+    assert ("Second" in page.text, "First" in page.text) == (False, True)
+    assert EVERYONES in page.links

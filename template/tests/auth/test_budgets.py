@@ -69,3 +69,11 @@ async def test_strangers_cannot_use_up_the_owner_s_reset_links(client, new_brows
     assert await links() == 5
     await client.post("/api/auth/password-reset", json=form)
     assert await links() == 6
+
+
+async def test_the_last_reset_mail_for_a_while_says_so(client, mails_to):
+    ada = await make_user()
+    for _ in range(7):
+        await client.post("/api/auth/password-reset", json={"email": ada.email})
+    letters = await mails_to(ada.email)
+    assert ["This is the last link" in one.body for one in letters] == [True, *[False] * 4]

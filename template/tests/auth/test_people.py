@@ -3,9 +3,11 @@
 import pytest
 from sqlalchemy import text
 
+from app.auth import people
 from app.core import db
+from app.core.errors import NotFound
 from tests.auth.test_second_factor import enrol, password_step
-from tests.factories import make_organization, make_user, sign_in
+from tests.factories import make_membership, make_organization, make_user, sign_in
 
 
 @pytest.fixture
@@ -138,3 +140,38 @@ async def test_everyone_in_the_organisation_is_signed_out_but_nobody_elsewhere(o
     assert (await his.get("/api/me")).status_code == 200
     assert (await client.get("/api/me")).status_code == 200
     assert ("session.everyone_revoked", None, admin.user_id) in await actions(ada.organization_id)
+
+
+async def test_an_operator_resets_who_belongs_to_several_and_each_log_tells(office, mails_to):
+    _, _, ada, hers = office
+    await enrol(hers)
+    other = await make_organization()
+    await make_membership(ada, other)
+    assert await people.reset_by_operator(ada.email.upper()) == ["totp"]
+    assert (await hers.get("/api/me")).status_code == 401
+    assert (await password_step(hers, ada)).json()["level"] == "full"
+    assert any("was reset" in one.subject for one in await mails_to(ada.email))
+    for place in (ada.organization_id, other.id):
+        assert ("second_factor.reset", str(ada.user_id), None) in await actions(place)
+
+
+def test_the_command_says_what_it_did_or_why_not(monkeypatch):
+    from typer.testing import CliRunner
+
+    from app.cli import cli
+
+    async def nobody(email):
+        raise NotFound("There is no account with this address.")
+
+    async def reset(email):
+        return ["totp"]
+
+    for function, code, said in ((nobody, 1, "no account"), (reset, 0, "password alone")):
+        monkeypatch.setattr(people, "reset_by_operator", function)
+        monkeypatch.setattr("app.core.db.close", _nothing)
+        done = CliRunner().invoke(cli, ["reset-factors", "ada@example.com"])
+        assert (done.exit_code, said in done.output) == (code, True), done.output
+
+
+async def _nothing():
+    pass

@@ -189,3 +189,39 @@ async def test_signing_in_with_two_factors_day_after_day_never_makes_anyone_wait
         assert (await password_step(client, ada)).status_code == 200
         form = {"method": "recovery_code", "code": code}
         assert (await client.post("/api/auth/second-factor", json=form)).status_code == 200
+
+
+async def let_proof_age(someone):
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text("UPDATE sessions SET authenticated_at = now() - interval '1 h' WHERE user_id=:u"),
+            {"u": someone.user_id},
+        )
+
+
+@pytest.mark.asvs("7.5.1")
+async def test_a_recovery_code_proves_again_for_who_lost_the_phone(client, mails_to):
+    ada = await make_user()
+    await sign_in(client, ada)
+    _, codes = await enrol(client)
+    await let_proof_age(ada)
+    path, form = "/api/auth/prove-again", {"method": "recovery_code", "code": codes[0]}
+    for wrong in ({}, {"password": PASSWORD, "code": "A" * 24}):
+        assert (await client.post(path, json=form | wrong)).status_code == 422
+    assert (await client.delete("/api/auth/totp")).json()["type"] == "/problems/prove-it-again"
+    done = await client.post(path, json=form | {"password": PASSWORD})
+    assert done.status_code == 200, done.text
+    client.headers["X-CSRF-Token"] = done.json()["csrf_token"]
+    again = await client.post(path, json=form | {"password": PASSWORD})
+    assert again.status_code == 422, "it is used up"
+    assert (await client.delete("/api/auth/totp")).status_code == 200
+    assert any("recovery code was used" in one.subject for one in await mails_to(ada.email))
+
+
+async def test_guesses_at_it_are_counted(client):
+    ada = await make_user()
+    await sign_in(client, ada)
+    await enrol(client)
+    form = {"method": "recovery_code", "code": "A" * 24, "password": PASSWORD}
+    found = [(await client.post("/api/auth/prove-again", json=form)).status_code for _ in range(6)]
+    assert found[-1] == 429

@@ -1,6 +1,7 @@
 """The pages around passkeys: what the script of a page sends, what it is answered."""
 
 import json
+import re
 
 import pytest
 
@@ -174,3 +175,17 @@ async def test_where_a_second_factor_is_asked_for_a_passkey_is_one(browser, conf
     page = await add(browser, SoftAuthenticator())
     assert page.heading == "Keep your recovery codes"
     assert (await browser.open("/chat")).path == "/chat"
+
+
+async def test_who_has_only_passkeys_and_lost_them_confirms_with_a_recovery_code(browser):
+    """No password either: nothing else would let them remove the lost one."""
+    someone = await make_user(password=False)
+    await browser.sign_in(someone)
+    page = await add(browser, SoftAuthenticator())
+    code = re.search(r"[A-Z2-9]{6}(-[A-Z2-9]{6}){3}", page.html)[0]
+    await let_proof_age(someone)
+    page = await browser.open("/confirm?next=/account/security/passkeys")
+    page = await browser.open(next(one for one in page.links if "method=recovery_code" in one))
+    assert "password" not in page.form("/confirm").fields
+    page = await page.send("/confirm", code=code)
+    assert (page.path, page.status) == ("/account/security/passkeys", 200)

@@ -216,3 +216,25 @@ async def test_who_belongs_to_no_organisation_gets_no_session(browser, issuer):
     page = await sign_in(browser, issuer)
 
     assert page.path == "/sign-in"
+
+
+async def test_the_last_provider_may_go_where_a_passkey_signs_in(browser, issuer):
+    pytest.importorskip("app.passkeys")
+    issuer.person = someone()
+    await sign_in(browser, issuer)
+    [row] = await rows("SELECT id, user_id FROM sso_identities WHERE issuer = :i", i=issuer.url)
+    passkey = (
+        "INSERT INTO passkeys (id, user_id, credential_id, public_key, sign_count, aaguid,"
+        " transports, synced, name, copied_at) VALUES (gen_random_uuid(), :u,"
+        " uuid_send(gen_random_uuid()), '', 0, gen_random_uuid(), '[]', false, 'Key', now())"
+        " RETURNING id"
+    )
+    await rows(passkey, u=row.user_id)
+    remove = f"/account/security/connections/{row.id}/remove"
+    page = await (await browser.open("/account/security")).send(remove)
+    assert "only way to sign in" in page.text, "one that was copied opens nothing"
+    await rows(
+        "UPDATE passkeys SET copied_at = NULL WHERE user_id = :u RETURNING id", u=row.user_id
+    )
+    page = await (await browser.open("/account/security")).send(remove)
+    assert "The connection is removed" in page.text

@@ -259,3 +259,54 @@ async def test_it_ends_as_every_session_does(client, phone, ada, way):
             )
     assert await me(phone, tokens) == 401
     assert (await refresh(phone, tokens)).status_code == 401
+
+
+@pytest.mark.asvs("7.2.4", "7.5.1")
+async def test_a_program_proves_again_and_gets_new_tokens(phone, ada):
+    tokens = await signed_in(phone, ada)
+    await change(
+        "UPDATE sessions SET authenticated_at = now() - interval '1 h' WHERE user_id = :u",
+        u=ada.user_id,
+    )
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    key = {"name": "Script", "scopes": ["users.read"]}
+    refused = await phone.post("/api/keys", json=key, headers=headers)
+    assert refused.json()["type"] == "/problems/prove-it-again"
+    path = "/api/auth/token/prove-again"
+    wrong = await phone.post(path, json={"password": "wrong"}, headers=headers)
+    assert wrong.status_code == 422
+    raised = await phone.post(path, json={"password": PASSWORD}, headers=headers)
+    assert raised.status_code == 200, raised.text
+    assert "set-cookie" not in raised.headers
+    newer = raised.json()
+    # It sees the keys now only with the new token; the old ones are dead.
+    assert (await me(phone, tokens), await me(phone, newer)) == (401, 200)
+    assert (await refresh(phone, tokens)).status_code == 401
+    assert await me(phone, await refreshed(phone, newer)) == 200
+    headers = {"Authorization": f"Bearer {newer['access_token']}"}
+    assert (await phone.post("/api/keys", json=key, headers=headers)).status_code == 201
+
+
+async def test_the_way_of_programs_is_not_for_browsers(client, ada):
+    await sign_in(client, ada)
+    form = {"password": PASSWORD}
+    refused = await client.post("/api/auth/token/prove-again", json=form)
+    assert refused.json()["type"] == "/problems/only-for-programs"
+
+
+@pytest.mark.asvs("7.2.4")
+@pytest.mark.parametrize(
+    ("method", "path", "form"),
+    [
+        ("POST", "/api/auth/prove-again", {"password": PASSWORD}),
+        ("PUT", "/api/auth/password", {"old": PASSWORD, "new": "another horse, battery 77"}),
+    ],
+)
+async def test_no_program_gets_a_cookie_for_its_tokens(phone, ada, method, path, form):
+    tokens = await signed_in(phone, ada)
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    refused = await phone.request(method, path, json=form, headers=headers)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/not-by-token")
+    assert "set-cookie" not in refused.headers
+    assert await me(phone, tokens) == 200, "and nothing has changed"
+    assert (await begin(phone, ada)).status_code == 200

@@ -206,3 +206,22 @@ async def test_of_many_administrators_leaving_at_once_one_stays(ours, new_browse
         await browser.aclose()
     assert sorted(one.status_code // 100 for one in answers) == [2, 2, 2, 2, 4]
     assert await admins_of(ours.organization_id) == 1
+
+
+async def test_an_owner_from_before_is_bound_only_where_ownership_is_handed_on(
+    client, ours, monkeypatch
+):
+    """A product that no longer has several organisations has no page that could free them."""
+    from app.users import founding
+
+    owner = await make_user(ours.organization_id, role="admin")
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text("UPDATE organizations SET owner_id = :u WHERE id = :o"),
+            {"u": owner.user_id, "o": ours.organization_id},
+        )
+    path = f"/api/users/{owner.user_id}/suspend"
+    monkeypatch.setattr(founding, "MODULES", [*founding.MODULES, "organizations"])
+    assert (await client.post(path)).json()["type"] == "/problems/owner-stays"
+    monkeypatch.setattr(founding, "MODULES", ["users"])
+    assert (await client.post(path)).status_code == 200
