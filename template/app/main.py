@@ -41,7 +41,8 @@ def create_app() -> FastAPI:
     app.add_middleware(AddressLimit)
     if settings.app_env == "development":
         app.add_middleware(PlainCookies)
-    app.add_middleware(BodyLimit, settings=settings)
+    larger = {path: most for part in parts("body_limit") for path, most in part.larger().items()}
+    app.add_middleware(BodyLimit, settings=settings, larger=larger)
     app.add_middleware(SecurityHeaders, settings=settings)
     app.add_middleware(RequestContext, settings=settings)
     return app

@@ -8,6 +8,8 @@ health.py     what it depends on   migrations/     the history of its tables
 bearer.py     credentials it gives out for programs
 admission.py  looks at whom a route lets in
 factor.py     a second factor      *_card.py       what it puts on pages of auth
+call_step.py  a step of model calls  context_source.py  what documents say
+body_limit.py paths with larger bodies
 way_in.py     whether someone can sign in by what it keeps
 """
 

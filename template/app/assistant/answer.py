@@ -16,7 +16,9 @@ def answer(
 ) -> AsyncGenerator[Delta | Done, None]:
     """The answer, piece by piece. No database transaction is open while it is written."""
     messages = fitted(system_prompt(), history, question)
-    return gateway.answer(person, Ask(messages=messages, feature="assistant"), draft)
+    return gateway.answer(
+        person, Ask(messages=messages, feature="assistant", with_context=True), draft
+    )
 
 
 @cache

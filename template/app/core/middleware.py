@@ -173,30 +173,42 @@ class PlainCookies:
 
 
 class BodyLimit:
-    """Refuse bodies over the limit, also those that do not tell their length."""
+    """Refuse bodies over the limit, also those that do not tell their length.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    `larger` are paths whose bodies may be larger, when the request can be told from a stranger's
+    before its body is read.
+    """
+
+    def __init__(
+        self, app: ASGIApp, settings: Settings, larger: Mapping[str, int] | None = None
+    ) -> None:
         self.app = app
-        self.limit = settings.body_limit_bytes
+        self.usual = settings.body_limit_bytes
+        self.larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        told = Headers(scope=scope).get("content-length", "0")
-        if not told.isdecimal() or len(told) > DIGITS or int(told) > self.limit:
-            return await problem_response(self._refusal())(scope, receive, send)
+        headers = Headers(scope=scope)
+        limit = self.usual
+        if "x-csrf-token" in headers or "authorization" in headers:
+            limit = self.larger.get(scope["path"], limit)
+        told = headers.get("content-length", "0")
+        if not told.isdecimal() or len(told) > DIGITS or int(told) > limit:
+            return await problem_response(_body_refusal(limit))(scope, receive, send)
         seen = 0
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.limit:
-                raise self._refusal()
+            if seen > limit:
+                raise _body_refusal(limit)
             return message
 
         await self.app(scope, counted, send)
         return None
 
-    def _refusal(self) -> TooLarge:
-        return TooLarge(f"The body is larger than the {self.limit:,} bytes that are accepted.")
+
+def _body_refusal(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than the {limit:,} bytes that are accepted.")

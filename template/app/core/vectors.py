@@ -20,6 +20,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import Float, UserDefinedType
@@ -40,8 +41,8 @@ class Vector(UserDefinedType[list[float]]):
 
     cache_ok = True
 
-    def __init__(self, dimensions: int) -> None:
-        self.dimensions = dimensions
+    def __init__(self, dimensions: int | str) -> None:
+        self.dimensions = int(dimensions)
 
     def get_col_spec(self, **_: Any) -> str:
         return f"HALFVEC({self.dimensions})"
@@ -53,6 +54,10 @@ class Vector(UserDefinedType[list[float]]):
         return lambda value: (
             None if value is None else [float(one) for one in value[1:-1].split(",")]
         )
+
+
+# So that `app db check` knows the type when it looks at the tables.
+ischema_names["halfvec"] = Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ def written(numbers: Sequence[float], dimensions: int) -> str:
 
 async def nearest(
     db: AsyncSession,
-    column: InstrumentedAttribute[list[float]],
+    column: InstrumentedAttribute[Any],
     vector: Sequence[float],
     *,
     where: Sequence[ColumnElement[bool]] = (),
@@ -99,7 +104,7 @@ async def nearest(
 
 
 def visible(
-    column: InstrumentedAttribute[list[float]], where: Sequence[ColumnElement[bool]]
+    column: InstrumentedAttribute[Any], where: Sequence[ColumnElement[bool]]
 ) -> Select[Any]:
     """The rows to choose among. Row security says the same of the organisation, once more."""
     table = column.class_
@@ -108,7 +113,7 @@ def visible(
 
 
 def exact(
-    column: InstrumentedAttribute[list[float]],
+    column: InstrumentedAttribute[Any],
     where: Sequence[ColumnElement[bool]],
     limit: int,
 ) -> Select[Any]:
@@ -122,7 +127,7 @@ def exact(
 
 
 def by_index(
-    column: InstrumentedAttribute[list[float]],
+    column: InstrumentedAttribute[Any],
     where: Sequence[ColumnElement[bool]],
     limit: int,
 ) -> Select[Any]:
@@ -132,7 +137,7 @@ def by_index(
     return select(found.c.id, found.c.distance).order_by(found.c.distance + 0)
 
 
-def _distance(one: Any, column: InstrumentedAttribute[list[float]]) -> ColumnElement[float]:
+def _distance(one: Any, column: InstrumentedAttribute[Any]) -> ColumnElement[float]:
     wanted: ColumnElement[Any] = bindparam("wanted", type_=column.type)
     return one.op("<=>", return_type=Float())(wanted)  # type: ignore[no-any-return]
 
@@ -140,7 +145,7 @@ def _distance(one: Any, column: InstrumentedAttribute[list[float]]) -> ColumnEle
 async def _found(
     db: AsyncSession,
     query: Select[Any],
-    column: InstrumentedAttribute[list[float]],
+    column: InstrumentedAttribute[Any],
     vector: Sequence[float],
 ) -> list[Near]:
     rows = await db.execute(query, {"wanted": list(vector)})

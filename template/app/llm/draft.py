@@ -40,6 +40,7 @@ class Outcome:
             "finish_reason": self.done.finish_reason,
             "sources": [
                 {"title": one.title, "path": one.path, "quote": one.quote}
+                | ({"url": one.url} if one.url else {})
                 for one in self.done.sources
             ],
         }

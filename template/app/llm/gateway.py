@@ -17,6 +17,7 @@ LIFE = (
     "permission",  # May this person use models?
     "validation",  # Clean, neither empty nor too long, fits the model's window.
     "input_guards",
+    "context",  # What documents say about it, when the caller wants that.
     "prompt",  # Its version and label.
     "canary",  # Marks the system prompt, so that a leak can be told.
     "routing",  # The model that answers.
@@ -30,6 +31,7 @@ LIFE = (
     "fallback",
     "cache",
     "deadline",
+    "citations",
     "output_guards",  # Nothing is shown that they may still stop.
     "restoring",  # Puts back what the question held and the model did not get.
     "structure",

@@ -18,6 +18,17 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document that the person who asks may read."""
+
+    text: str
+    title: str
+    path: str
+    """Where in the document it stands, as people say it: `page 3`."""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """What a caller wants from a model. `feature` is what its tokens are booked on."""
 
@@ -28,6 +39,10 @@ class Ask:
     """Left out of the request when None: some models refuse it."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the request, sent as they are."""
+    with_context: bool = False
+    """Whether what the person's documents say about the question comes along."""
+    passages: Sequence["Passage"] = ()
+    """What came along; the step `context` puts it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,8 @@ class Source:
     path: str
     title: str
     quote: str
+    url: str = ""
+    """Where to read on, in this app."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,14 @@ class LLMSettings(Access, ModuleSettings):
         SecretStr(""), validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key")
     )
     """Used for OpenAI when LLM_API_KEY is empty: most laptops have it set already."""
+    embedding_model: str = ""
+    """Makes vectors of documents and questions, such as `text-embedding-3-small`. Empty: none."""
+    embedding_base_url: str = ""
+    """Where it answers, as LLM_BASE_URL. Empty: where the model answers."""
+    embedding_api_key: SecretStr = SecretStr("")
+    """Its key. Empty: the model's."""
+    embedding_dimensions: int | None = Field(None, ge=8, le=1024)
+    """How many numbers to ask for, of models that can be asked; at most 1,024 are kept."""
     context_tokens: int = Field(128_000, ge=256)
     """The model's window: question and answer together."""
     max_output_tokens: int = Field(2_048, ge=1)
@@ -55,7 +63,13 @@ class LLMSettings(Access, ModuleSettings):
         return given
 
     def outside(self) -> list[Outside]:
-        return [self.server()]
+        vectors = Outside(
+            name="Provider of vectors",
+            gets="makes vectors: passages of documents, and questions",
+            setting="LLM_EMBEDDING_BASE_URL",
+            addresses=(self.embedding_base_url,) if self.embedding_base_url else (),
+        )
+        return [self.server(), vectors]
 
     def production_problems(self) -> list[str]:
         if self.provider in {STAND_IN, ""}:

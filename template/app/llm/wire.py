@@ -138,15 +138,19 @@ class Wire:
         return estimated_input_tokens(messages)
 
     async def complete(self, ask: Ask) -> Completion:
-        async with self._send(await self.request(ask, streams=False)) as response:
-            self._expect(response, "application/json")
-            body = await _read(response, LARGEST_ANSWER)
+        body = await self.fetch(await self.request(ask, streams=False))
         answer = self.reader()
         try:
             said = answer.whole(body)
         except BrokenOff as broken:
             raise self._broken(broken, started=False) from None
         return Completion(said, answer.finish())
+
+    async def fetch(self, request: Request) -> bytes:
+        """The JSON that answers a request, unread."""
+        async with self._send(request) as response:
+            self._expect(response, "application/json")
+            return await _read(response, LARGEST_ANSWER)
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Delta | Finish, None]:
         events, answer, started, said = self.events(), self.reader(), False, ""

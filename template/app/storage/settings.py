@@ -41,7 +41,9 @@ class StorageSettings(ModuleSettings):
 
     def production_problems(self) -> list[str]:
         if self.backend == "disk":
-            return []
+            if "folder" in self.model_fields_set:
+                return []
+            return ["STORAGE_FOLDER must name a folder that outlives the container."]
         given = {name: getattr(self, name) for name in NEEDS}
         given["s3_secret_key"] = self.s3_secret_key.get_secret_value()
         return [

@@ -144,5 +144,5 @@ def test_the_model_that_is_asked_is_the_one_that_is_declared(configure, provider
         configure(LLM_PROVIDER=provider, LLM_API_KEY="k", LLM_MODEL="m", LLM_BASE_URL=address or "")
         settings = LLMSettings.load()
         if not settings.lacking:
-            [service] = settings.outside()
+            service, *_ = settings.outside()
             assert service.addresses == (load(provider).create(settings).address,)

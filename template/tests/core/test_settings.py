@@ -19,6 +19,7 @@ def safe_production(configure):
         PASSWORD_ROUNDS="2",
         LLM_PROVIDER="openai",
         OPENAI_API_KEY="sk-something",
+        STORAGE_FOLDER="/srv/files",
         SMS_SENDER="webhook",
         SMS_WEBHOOK_URL="https://sms.example.com",
         SMS_WEBHOOK_SECRET="w" * 40,

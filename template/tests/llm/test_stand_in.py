@@ -29,7 +29,7 @@ def shipped(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def index(shipped) -> Index:
-    return Index(shipped)
+    return Index(sentences(shipped))
 
 
 def coverage(index: Index, question: str) -> float:
@@ -69,7 +69,7 @@ def test_most_decisions_are_not_close(index):
 
 
 def test_all_documents_of_the_project_together_answer_no_more_of_it():
-    everything = Index(ROOT)
+    everything = Index(sentences(ROOT))
     answered = [question for question in QUESTIONS["unanswered"] if everything.find(question)]
 
     assert len(answered) <= 0.1 * len(QUESTIONS["unanswered"]), answered

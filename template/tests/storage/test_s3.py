@@ -116,7 +116,12 @@ def test_our_signature_is_the_one_that_botocore_makes(method, monkeypatch):
     assert request.headers["Authorization"] == ours["Authorization"]
 
 
-def test_production_wants_all_that_a_server_needs(configure):
+def test_production_wants_a_folder_that_stays_or_a_whole_server(configure, monkeypatch):
+    monkeypatch.delenv("STORAGE_FOLDER", raising=False)
+    configure(STORAGE_BACKEND="disk")
+    assert "STORAGE_FOLDER" in StorageSettings.load().production_problems()[0]
+    configure(STORAGE_FOLDER="/srv/files")
+    assert StorageSettings.load().production_problems() == []
     configure(STORAGE_BACKEND="s3")
     assert len(StorageSettings.load().production_problems()) == 5
     on_s3(configure, "http://minio:9000")

@@ -39,6 +39,14 @@ def sentences(root: Path) -> Iterator[Sentence]:
         yield from _of_document(text, path.relative_to(root).as_posix())
 
 
+def of_passage(text: str, path: str, heading: str) -> Iterator[Sentence]:
+    """The sentences of a text that is no Markdown."""
+    for number, block in enumerate(text.splitlines()):
+        for sentence in SENTENCE_END.split(block):
+            if any(character.isalpha() for character in sentence):
+                yield Sentence(sentence.strip(), path, heading, number)
+
+
 def _of_document(text: str, path: str) -> Iterator[Sentence]:
     for number, (heading, block) in enumerate(_blocks(text)):
         for sentence in SENTENCE_END.split(_readable(block)):

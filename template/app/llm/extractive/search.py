@@ -7,10 +7,10 @@ rare they are, and a word that no document has counts most.
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from app.llm.extractive.documents import Sentence, sentences
+from app.llm.extractive.documents import Sentence
 from app.llm.extractive.words import terms
 
 IN_SENTENCE, IN_HEADING, IN_NEIGHBOUR = 1.0, 0.7, 0.35
@@ -31,8 +31,8 @@ class Hit:
 
 
 class Index:
-    def __init__(self, root: Path) -> None:
-        self.sentences = list(sentences(root))
+    def __init__(self, sentences: Iterable[Sentence]) -> None:
+        self.sentences = list(sentences)
         self._weights: dict[str, dict[int, float]] = defaultdict(dict)
         for place, sentence in enumerate(self.sentences):
             self._add(place, sentence.text, IN_SENTENCE)

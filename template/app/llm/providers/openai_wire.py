@@ -1,5 +1,6 @@
 """OpenAI's wire format, which most providers and every gateway speak."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ class OpenAIWire(Wire):
         """`limit_field` is what this provider calls the limit of the answer's tokens."""
         super().__init__(**values)
         self._url = URL(f"{self._base}/chat/completions")
+        self._embeddings_url = URL(f"{self._base}/embeddings")
         self._limit_field = limit_field
         if key:
             bearer = key_header == "Authorization"
@@ -46,6 +48,19 @@ class OpenAIWire(Wire):
         if streams:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return Request(self._url, orjson.dumps(body), self._headers)
+
+    async def embed(
+        self, model: str, texts: Sequence[str], dimensions: int | None = None
+    ) -> tuple[list[list[float]], int | None]:
+        """A vector for each text, in their order, and the tokens that the provider counted."""
+        body: dict[str, Any] = {"model": model, "input": list(texts)}
+        if dimensions is not None:
+            body["dimensions"] = dimensions
+        answer = loads(
+            await self.fetch(Request(self._embeddings_url, orjson.dumps(body), self._headers))
+        )
+        told = (answer.get("usage") or {}).get("prompt_tokens")
+        return _vectors(answer, len(texts)), told if type(told) is int and told >= 0 else None
 
     def reader(self) -> Reader:
         return _Reader(self.model)
@@ -82,3 +97,15 @@ class _Reader(Reader):
             return a_text(said.get("content") or said.get("refusal") or "")
         except (AttributeError, TypeError, KeyError, IndexError) as error:
             raise AnswerMalformed("The model's answer could not be read.") from error
+
+
+def _vectors(answer: dict[str, Any], count: int) -> list[list[float]]:
+    """Raises `AnswerMalformed` unless there is a list of numbers for each text."""
+    try:
+        found = sorted(answer["data"], key=lambda one: int(one["index"]))
+        vectors = [[float(number) for number in one["embedding"]] for one in found]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AnswerMalformed("The provider's vectors could not be read.") from error
+    if len(vectors) != count or len({len(one) for one in vectors}) != 1:
+        raise AnswerMalformed("The provider did not give a vector for each text.")
+    return vectors

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.core.settings import ROOT
 from app.llm.access import Access
-from app.llm.extractive.documents import files
+from app.llm.extractive.documents import files, of_passage, sentences
 from app.llm.extractive.search import Hit, Index
 from app.llm.port import (
     Ask,
@@ -18,6 +18,7 @@ from app.llm.port import (
     Delta,
     Finish,
     Message,
+    Passage,
     Provider,
     Source,
     estimated_input_tokens,
@@ -28,6 +29,7 @@ MODEL = "extractive-stand-in"
 # About as fast as people see a model write.
 WORDS_AT_ONCE = 3
 SECONDS_BETWEEN = 0.01
+UNSAID = "I do not know. Nothing in your documents answers that."
 UNKNOWN = (
     "I do not know. No sentence in this project's documents answers that.\n\n"
     "No model is connected yet: this stand-in only quotes `README.md` and `docs/`."
@@ -73,6 +75,8 @@ class StandIn:
 
     async def _answer(self, ask: Ask) -> tuple[str, tuple[Source, ...]]:
         question = next((one.content for one in reversed(ask.messages) if one.role == "user"), "")
+        if ask.passages:
+            return _from_passages(ask.passages, question)
         index = await self._current_index()
         hits = index.find(question)
         if not hits:
@@ -86,8 +90,31 @@ class StandIn:
         found = {path: path.stat().st_mtime_ns for path in files(self._root)}
         if self._index is None or found != self._read:
             # In a thread: reading many documents would hold up everyone else.
-            self._index, self._read = await asyncio.to_thread(Index, self._root), found
+            self._index, self._read = await asyncio.to_thread(_index, self._root), found
         return self._index
+
+
+def _index(root: Path) -> Index:
+    return Index(sentences(root))
+
+
+def _from_passages(passages: Sequence[Passage], question: str) -> tuple[str, tuple[Source, ...]]:
+    """The sentences of the passages that cover the question best, each with its number."""
+    index = Index(
+        sentence
+        for number, one in enumerate(passages)
+        for sentence in of_passage(one.text, str(number), one.title)
+    )
+    hits = index.find(question) or index.ranked(question)[:1]
+    if not hits:
+        return UNSAID, ()
+    quotes, sources = [], []
+    for hit in hits:
+        number, quote = int(hit.sentence.path), index.quote(hit)
+        one = passages[number]
+        quotes.append(f"> {quote} [{number + 1}]")
+        sources.append(Source(one.path, one.title, quote, one.url))
+    return "Your documents say:\n\n" + "\n\n".join(quotes), tuple(sources)
 
 
 def _source(index: Index, hit: Hit) -> Source:

@@ -1,0 +1,1 @@
+"""What people upload, read and split, and found again by whoever may see it."""

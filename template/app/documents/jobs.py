@@ -1,0 +1,76 @@
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, or_, select
+
+from app.core.clock import now
+from app.core.db import transaction
+from app.core.errors import Problem
+from app.core.logging import log
+from app.documents import indexing
+from app.documents.models import Document, DocumentIndex, RemovedFile
+from app.jobs.queue import attempt, enqueue, every, task
+from app.storage import service as storage
+
+FILES_AT_ONCE = 200
+HOURS_TO_ARRIVE = 2
+
+
+@task("documents.index", retries=5, timeout=900)
+async def index(document_id: UUID) -> None:
+    """Read, check, split and embed one document."""
+    try:
+        await indexing.index(document_id)
+    except Exception:
+        if attempt.get().last:
+            await indexing.fail(document_id)
+        raise
+
+
+@task("documents.rebuild", retries=10, timeout=6 * 3600)
+async def rebuild(organization_id: UUID) -> None:
+    """Build the index anew beside the one that is searched, and change over."""
+    await indexing.rebuild(organization_id)
+
+
+@every("*/10 * * * *")
+@task("documents.remove_files", retries=3)
+async def remove_files() -> None:
+    """Delete the files whose documents are gone, however they went."""
+    while True:
+        async with transaction(elevated=True) as db:
+            query = select(RemovedFile.name).order_by(RemovedFile.id).limit(FILES_AT_ONCE)
+            names = (await db.scalars(query)).all()
+        removed = []
+        for name in names:
+            try:
+                await storage.remove(name)
+            except Problem as problem:
+                log.warning("documents.file_not_removed", problem=problem.type)
+                continue
+            removed.append(name)
+        async with transaction(elevated=True) as db:
+            await db.execute(delete(RemovedFile).where(RemovedFile.name.in_(removed)))
+        # What could not be deleted is tried again in ten minutes.
+        if len(removed) < FILES_AT_ONCE:
+            return
+
+
+@every("23 * * * *")
+@task("documents.sweep")
+async def sweep() -> None:
+    """Delete what never arrived and what nobody can see any more, and keep indexes current."""
+    late = now() - timedelta(hours=HOURS_TO_ARRIVE)
+    lost = or_(
+        (Document.state == "uploading") & (Document.created_at < late),
+        (Document.audience == "person") & Document.owner_id.is_(None),
+    )
+    async with transaction(elevated=True) as db:
+        await db.execute(delete(Document).where(lost))
+        await enqueue(db, "documents.remove_files")
+        stale = select(DocumentIndex.organization_id).where(
+            DocumentIndex.live_kind != indexing.kind()
+        )
+        organizations = (await db.scalars(stale)).all()
+    for organization_id in organizations:
+        await indexing.ask_for_rebuild(organization_id)
