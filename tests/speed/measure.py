@@ -70,6 +70,9 @@ class World:
             "DATABASE_OWNER_URL": db.owner_url(),
             "JOBS_IN_PROCESS": "false",
             "LIMITS_ADDRESS_PER_MINUTE": "10000000",
+            "ABUSE_READS_PER_PERSON": "10000000",
+            "ABUSE_PROMPTS_PER_PERSON": "10000000",
+            "ABUSE_PROMPTS_PER_ORGANIZATION": "10000000",
             "LOG_LEVEL": "warning",
         }
         sys.path.insert(0, str(TEMPLATE))

@@ -44,13 +44,14 @@ class CaptchaServer:
             return {"success": False, "error-codes": ["missing-input-response"]}
         if token not in self._solved:
             return {"success": False, "error-codes": ["invalid-input-response"]}
-        if token in self._used:
-            again = "timeout-or-duplicate" if turnstile else "already-seen-response"
-            return {"success": False, "error-codes": [again]}
-        self._used.add(token)
         said = {"challenge_ts": "2026-11-26T01:00:00.000Z", "hostname": self.hostname}
         if turnstile:
             said |= {"error-codes": [], "action": self._solved[token], "cdata": ""}
+        if token in self._used:
+            # All else is as it was the first time.
+            again = "timeout-or-duplicate" if turnstile else "already-seen-response"
+            return {"success": False} | said | {"error-codes": [again]}
+        self._used.add(token)
         return {"success": True} | said
 
 

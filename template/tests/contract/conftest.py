@@ -24,6 +24,9 @@ def address(database: embedded.Urls) -> Iterator[str]:
     environment = os.environ | {
         "PUBLIC_URL": url,
         "LIMITS_ADDRESS_PER_MINUTE": "10000000",
+        "ABUSE_LOGINS_PER_ADDRESS": "10000000",
+        "ABUSE_SIGN_UPS_PER_NETWORK": "10000000",
+        "ABUSE_READS_PER_PERSON": "10000000",
         "LOG_LEVEL": "error",
     }
     server = subprocess.Popen([*SERVE, port], env=environment)
