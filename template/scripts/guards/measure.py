@@ -3,7 +3,7 @@
     .venv/bin/python scripts/guards/measure.py           prints them
     .venv/bin/python scripts/guards/measure.py --write   and writes them into the page
 
-The first run makes an environment of its own for the corpora in .local/guards and keeps the texts
+The first run makes an environment of its own for the corpora in .venv/guards and keeps the texts
 there; none of them is ever part of this repository. corpora.toml says what is measured and why.
 """
 
@@ -32,11 +32,12 @@ import uv  # noqa: E402
 from app.guardrails import chain  # noqa: E402
 from app.guardrails.detector import is_installed  # noqa: E402
 from app.guardrails.normalise import clean  # noqa: E402
+from app.guardrails.personal_data import personal_data  # noqa: E402
 from app.guardrails.settings import GuardrailsSettings  # noqa: E402
 from app.guardrails.verdicts import Question, Refused, Zone  # noqa: E402
 
 PLAN = tomllib.loads((HERE / "corpora.toml").read_text(encoding="utf-8"))
-FOLDER = ROOT / ".local" / "guards"
+FOLDER = ROOT / ".venv" / "guards"
 TEXTS = FOLDER / "texts.jsonl"
 PAGE = ROOT / "docs" / "guardrails.md"
 LONG = 500
@@ -81,15 +82,23 @@ class Judged:
 
 def main() -> None:
     texts = corpora()
+    if "--personal" in sys.argv:
+        show("personal", personal(texts))
+        return
     plain = asyncio.run(judge(texts, learned=False))
     judged = asyncio.run(judge(texts, learned=True)) if is_installed() else plain
-    page = "\n".join(tables(judged, plain))
-    print(page)
+    show("measured", tables(judged, plain))
+    show("personal", personal(texts))
     if "--missed" in sys.argv:
         missed(judged)
+
+
+def show(part: str, lines: Iterable[str]) -> None:
+    page = "\n".join(lines)
+    print(page)
     if "--write" in sys.argv:
         before = PAGE.read_text(encoding="utf-8")
-        marks = r"(?s)(<!-- measured -->\n).*?(<!-- end -->)"
+        marks = rf"(?s)(<!-- {part} -->\n).*?(<!-- end -->)"
         PAGE.write_text(
             re.sub(marks, lambda found: f"{found[1]}\n{page}\n\n{found[2]}", before),
             encoding="utf-8",
@@ -151,12 +160,16 @@ def _resembles(text: str, tuned: set[str]) -> bool:
     return len(mine & tuned) >= RESEMBLES * len(mine)
 
 
+def _python() -> Path:
+    return FOLDER / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
 def _read() -> None:
     environment = FOLDER / "env"
     if not environment.exists():
         run = [uv.find(), "venv", "--quiet", "--python", PLAN["python"], str(environment)]
         subprocess.run(run, check=True)
-    python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    python = _python()
     install = [uv.find(), "pip", "install", "--quiet", "--python", str(python)]
     subprocess.run([*install, "--no-deps", *PLAN["packages"]], check=True)
     subprocess.run([*install, *PLAN["readers"]], check=True)
@@ -254,6 +267,28 @@ def _counted(judged: Sequence[Judged]) -> tuple[list[Judged], list[Judged]]:
     return attacks, [one for one in counted if one.text.kind == "benign"]
 
 
+def personal(texts: Iterable[Text]) -> Iterator[str]:
+    """How much of made-up personal data is found, and what of harmless texts is touched."""
+    countries = GuardrailsSettings.load().phone_countries
+    done = subprocess.run(
+        [str(_python()), str(HERE / "made_up.py")], stdout=subprocess.PIPE, check=True, text=True
+    )
+    found: dict[str, list[bool]] = defaultdict(list)
+    for kind, said in map(json.loads, done.stdout.splitlines()):
+        text = f"Please note {said} for later."
+        whole = (len("Please note "), len(text) - len(" for later."))
+        marks = personal_data(text, countries)
+        found[kind].append(any(one.start <= whole[0] and one.end >= whole[1] for one in marks))
+    yield "| made-up data of six countries | found |"
+    yield "| --- | --- |"
+    for kind, hits in found.items():
+        yield f"| {kind} | {_rate(sum(hits), len(hits))} |"
+    # Mails hold addresses, and are no false alarm.
+    harmless = [one for one in texts if one.kind == "benign" and "mails" not in one.source]
+    touched = [one for one in harmless if personal_data(one.text, countries)]
+    yield f"| harmless texts that are touched | {_rate(len(touched), len(harmless))} |"
+
+
 def _both(
     attacks: Sequence[Judged], ordinary: Sequence[Judged]
 ) -> tuple[Sequence[Judged], Sequence[Judged], Sequence[Judged], Sequence[Judged]]:
@@ -273,11 +308,12 @@ def _sources(rows: Iterable[Judged]) -> int:
 
 
 def _share(rows: Sequence[Judged]) -> str:
+    return _rate(sum(one.refused for one in rows), len(rows)) if rows else "–"
+
+
+def _rate(hits: int, n: int) -> str:
     """With Wilson's interval."""
-    if not rows:
-        return "–"
-    n, hits = len(rows), sum(one.refused for one in rows)
-    z, rate = 1.96, hits / len(rows)
+    z, rate = 1.96, hits / n
     middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return f"{_percent(rate)} of {n} ({_percent(max(0, middle - half))}–{_percent(middle + half)})"

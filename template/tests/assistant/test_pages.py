@@ -48,6 +48,17 @@ async def test_what_was_said_is_there_again(browser, model):
     assert side(html) == ["What is <i>it</i>?"]
 
 
+async def test_markup_in_an_answer_is_shown_and_not_run(browser, model):
+    model.behaviour = Behaviour(words=('<img src=x onerror="alert(1)">', " and ", "<b>bold</b>"))
+    conversation = await browser.new()
+    await browser.ask(conversation, "What do our customers say?")
+
+    page = await browser.client.get(f"/chat/{conversation}")
+
+    assert "<img src=x" not in page.text
+    assert "&lt;img src=x" in page.text
+
+
 async def test_a_thumb_given_before_is_shown_as_pressed(browser, model):
     conversation = await browser.new()
     await browser.ask(conversation, "What is it?")

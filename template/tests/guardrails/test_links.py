@@ -33,6 +33,11 @@ def hosts(configure):
         ),
         ("```\n![x](https://evil.example/?q=1)\n```", "```\n[image removed]\n```"),
         ("```\na\n```\nhttps://evil.example/x", "```\na\n```\n[link removed]"),
+        # What some readers take for the end of code.
+        ("```\na\n````\nhttps://evil.example/x", "```\na\n````\n[link removed]"),
+        ("```\na\n  ```\nhttps://evil.example/x", "```\na\n  ```\n[link removed]"),
+        ("```\n```js\nhttps://evil.example/x", "```\n```js\n[link removed]"),
+        ("x ```\nhttps://evil.example/x", "x ```\n[link removed]"),
     ],
 )
 @pytest.mark.usefixtures("hosts")

@@ -18,13 +18,15 @@ LINK = re.compile(
     r"|(?P<url>(?:(?:h(?:tt|xx)ps?|ftp|wss?):|(?<![:\w/.]))//[^\s<>()\[\]\"'`]+|\bwww\.[^\s<>()\[\]\"'`]+)",
     re.IGNORECASE,
 )
-FENCE = re.compile(r"(?m)^```[\w+-]*[ \t]*$")
+# Code begins in one way alone, and ends with whatever some reader takes for its end.
+OPENS = re.compile(r"(?m)^```[\w+-]*[ \t]*$")
+CLOSES = re.compile(r"(?m)^ {0,3}`{3,}.*$")
 # What the next piece may still make a link of.
 UNFINISHED = re.compile(
     r"!?\[[^\]\n]{0,300}(?:\](?:\([^)\n]{0,2400})?)?$"
     r"|(?:(?:h(?:tt|xx)ps?|ftp|wss?):|//|www\.)[^\s<>()\[\]\"'`]{0,2400}$"
     r"|(?:\b(?:h(?:t(?:tp?s?)?|xxp?s?|x)?|f(?:tp?)?|w(?:ww?|ss?)?)|!|(?<![:/])/)$"
-    r"|(?<![^\n])`{1,3}[\w+-]*[ \t]*$",
+    r"|(?<![^\n]) {0,3}`{1,2}$|(?<![^\n]) {0,3}`{3,}[^\n`]{0,200}$|(?<![^\n]) {1,3}$",
     re.IGNORECASE,
 )
 HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+")
@@ -51,18 +53,26 @@ class LinkScreen:
         unfinished = None if last else UNFINISHED.search(view, at)
         end = unfinished.start() if unfinished else len(view)
         findings = []
-        fences = [found.start() for found in FENCE.finditer(view, at, end)]
+        fences = self._fences(view, at, end)
         for found in LINK.finditer(view, at, end):
-            in_code = self._in_code ^ (sum(start < found.start() for start in fences) % 2 == 1)
+            in_code = [inside for start, inside in fences if start <= found.start()][-1]
             stop, instead = self._judged(found, in_code)
             if instead is not None:
                 start = found.start()
                 findings.append(Finding(skip + start, skip + stop, "link", instead))
-        self._in_code ^= len(fences) % 2 == 1
+        self._in_code = fences[-1][1]
         self._before = view[max(0, end - 1) : end]
         self._rest = view[end:]
         self._offset = skip + end
         return len(self._rest), findings
+
+    def _fences(self, view: str, at: int, end: int) -> list[tuple[int, bool]]:
+        """From where on it is code, and from where on it is not."""
+        fences = [(at, self._in_code)]
+        while found := (CLOSES if fences[-1][1] else OPENS).search(view, at, end):
+            fences.append((found.start(), not fences[-1][1]))
+            at = found.end()
+        return fences
 
     def _judged(self, found: re.Match[str], in_code: bool) -> tuple[int, str | None]:
         """Where it ends, and what stands in its place; None when it may stay."""
