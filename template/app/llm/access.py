@@ -77,7 +77,8 @@ class Access(BaseModel):
             "location": self.location,
             "project": self.project,
         }
-        return [f"{self.prefix}{name.upper()}" for name in self._needs() if not given[name]]
+        needs = self._needs() if self.provider else ()
+        return [f"{self.prefix}{name.upper()}" for name in needs if not given[name]]
 
     @cached_property
     def chosen(self) -> str:
@@ -86,13 +87,14 @@ class Access(BaseModel):
             return STAND_IN
         return self.provider
 
-    def server(self) -> Outside:
+    def server(self, name: str = "Model provider") -> Outside:
         """The provider as one of the servers that the app talks to."""
         from app.llm.providers import load
 
-        found = "" if self.lacking or not self.provider else load(self.chosen).address(self)
+        known = self.provider and not self.lacking
+        found = load(self.chosen).address(self) if known else ""
         return Outside(
-            name="Model provider",
+            name=name,
             gets="answers questions: the conversation",
             setting=f"{self.prefix}BASE_URL",
             addresses=(found,) if found else (),

@@ -1,8 +1,9 @@
 """One model call on its way through the steps."""
 
 from asyncio import CancelledError
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
 from typing import Any, Literal
 from uuid import UUID
@@ -18,6 +19,9 @@ from app.usage.service import Reservation, Used
 
 Events = AsyncGenerator[Delta | Finish, None]
 Proceed = Callable[["Call"], Events]
+Begun = tuple[Delta | Finish | None, Events]
+"""The first event of an answer, and those that follow."""
+Begin = Callable[["Call"], Awaitable[Begun]]
 Outcome = Literal["answered", "refused", "withheld", "failed", "left"]
 
 
@@ -31,6 +35,12 @@ class Call:
     """Kept together with what is settled."""
     id: UUID = field(default_factory=uuid7)
     provider: Provider | None = None
+    second: Provider | None = None
+    """Who is asked when the first gives no answer."""
+    lost: list[Provider] = field(default_factory=list)
+    """Those that took the question, gave no answer, and may bill it."""
+    until: float = inf
+    """When the whole answer must be there, by the loop's clock."""
     hidden: dict[int, str] = field(default_factory=dict)
     """What invisible characters said, by the place of the message."""
     masked: dict[str, str] = field(default_factory=dict)
@@ -50,6 +60,8 @@ class Call:
     started: float = field(default_factory=perf_counter)
     first_text_at: float | None = None
     opened: list[Events] = field(default_factory=list)
+    leaving: list[Callable[[], None]] = field(default_factory=list)
+    """Run once when the answer has ended, however it did."""
 
     @property
     def routed(self) -> Provider:
@@ -87,6 +99,8 @@ class Call:
                 await events.aclose()
             except Exception:  # noqa: BLE001 the others must be closed all the same
                 log.exception("llm.step_not_closed", call_id=str(self.id))
+        while self.leaving:
+            self.leaving.pop()()
 
     def done(self) -> Done:
         """Raises RuntimeError when the answer has not ended well."""

@@ -38,6 +38,8 @@ class Outcome:
             "model": self.done.model,
             "stand_in": self.done.stand_in,
             "finish_reason": self.done.finish_reason,
+            "provider": self.done.provider,
+            "fallback": "fallback" in self.done.notes,
             "sources": [
                 {"title": one.title, "path": one.path, "quote": one.quote}
                 | ({"url": one.url} if one.url else {})

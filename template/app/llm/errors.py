@@ -19,6 +19,9 @@ def billed(problem: Problem | None) -> bool:
 class ModelUnavailable(Unavailable):
     """No answer came, and asking again, or another model, may help."""
 
+    wait: float | None = None
+    """Seconds that the provider asks us to wait; None when it does not say."""
+
 
 class ModelDown(NotBilled, ModelUnavailable):
     """The provider answers with an error of its own."""
@@ -30,6 +33,14 @@ class ModelUnreachable(NotBilled, ModelUnavailable):
 
 class ModelThrottled(NotBilled, ModelUnavailable):
     """The provider asks us to slow down."""
+
+
+class ModelResting(NotBilled, ModelUnavailable):
+    """The provider failed so often that it is left alone for a moment."""
+
+
+class ModelBusy(NotBilled, ModelUnavailable):
+    """More people ask at once than may wait here."""
 
 
 class ModelTooSlow(ModelUnavailable):

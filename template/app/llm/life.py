@@ -4,6 +4,7 @@ A step is a file in app/llm/steps, or `call_step.py` in another module. It has a
 
     async def before(call)             runs before the model is asked; raises to refuse
     def around(call, proceed)          an async generator around the answer's events
+    async def opening(call, begin)     around the wait for the first event only: costs nothing later
     async def after(call, db)          runs however the call ends, all in one `direct` transaction
 
 The gateway's list says in which order. A step that is not in the list names one that is, in
@@ -12,14 +13,14 @@ The gateway's list says in which order. A step that is not in the list names one
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
 from app.llm import steps
-from app.llm.call import Call, Events, Proceed
+from app.llm.call import Begin, Begun, Call, Events, Proceed
 from app.modules import parts
 
 
@@ -65,8 +66,7 @@ def arranged(order: tuple[str, ...], required: frozenset[str]) -> Life:
         place = max((arranged.index(one) for one in known if one in arranged), default=-1)
         arranged.insert(place + 1, name)
     made = [Step(name, found[name]) for name in arranged]
-    inner: Proceed = _ask_provider
-    return Life(made, reduce(_around, (one for one in made if one.has("around")), inner))
+    return Life(made, _way(made))
 
 
 @cache
@@ -78,6 +78,18 @@ def _found() -> dict[str, ModuleType]:
     return own | {part.__name__.split(".")[1]: part for part in parts("call_step")}
 
 
+def _way(steps: Sequence[Step]) -> Proceed:
+    """Each step stands around those before it. Neighbours that only open share one generator."""
+    way: Proceed = _ask_provider
+    begin: Begin | None = None
+    for step in steps:
+        if step.has("opening"):
+            begin = _opening(begin or _beginning(way), step)
+        elif step.has("around"):
+            way, begin = _around(_going_on(begin) if begin else way, step), None
+    return _going_on(begin) if begin else way
+
+
 def _ask_provider(call: Call) -> Events:
     return call.opens(call.routed.stream(call.ask))
 
@@ -87,3 +99,30 @@ def _around(inner: Proceed, step: Step) -> Proceed:
         return call.opens(step.around(call, inner))
 
     return outer
+
+
+def _opening(inner: Begin, step: Step) -> Begin:
+    async def outer(call: Call) -> Begun:
+        begun: Begun = await step.opening(call, inner)
+        return begun
+
+    return outer
+
+
+def _beginning(way: Proceed) -> Begin:
+    async def begin(call: Call) -> Begun:
+        events = way(call)
+        return await anext(events, None), events
+
+    return begin
+
+
+def _going_on(begin: Begin) -> Proceed:
+    async def events(call: Call) -> Events:
+        first, rest = await begin(call)
+        if first is not None:
+            yield first
+            async for event in rest:
+                yield event
+
+    return lambda call: call.opens(events(call))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.guardrails import chain
-from app.llm import gateway, settling
+from app.llm import circuit, gateway, settling
 from app.llm.steps import routing
 
 
@@ -15,8 +15,10 @@ async def lifespan() -> AsyncIterator[None]:
     gateway.life()
     chain.versions()
     routing.provider()
+    routing.fallback()
     yield
     await settling.drain()
+    await circuit.settled()
     # The client is only imported for providers that are reached over HTTP.
     if "app.llm.http" in sys.modules:
         from app.llm import http

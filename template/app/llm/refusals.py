@@ -18,6 +18,7 @@ from app.llm.errors import (
     ModelDown,
     ModelQuotaSpent,
     ModelThrottled,
+    ModelUnavailable,
     ModelUnknown,
     RequestRefused,
 )
@@ -117,9 +118,7 @@ def problem(
     ):
         return KeyRefused(f"The model provider refused the key. Check {key_setting}.")
     if status == 429:
-        return ModelThrottled(
-            "The model provider asks us to slow down.", retry_after=wait if wait else 5
-        )
+        return _with_wait(ModelThrottled("The model provider asks us to slow down."), wait)
     if status == 404 or "model_not_found" in words or UNKNOWN.search(said.message):
         return ModelUnknown(
             "The provider does not know this model or address."
@@ -134,9 +133,14 @@ def problem(
             f"The model provider does not accept the request. Check {settings_prefix}MODEL: it may"
             " not take every option that is sent."
         )
-    return ModelDown(
-        "The model provider has a problem. Please try again.", retry_after=wait if wait else 5
-    )
+    return _with_wait(ModelDown("The model provider has a problem. Please try again."), wait)
+
+
+def _with_wait(found: ModelUnavailable, wait: float | None) -> ModelUnavailable:
+    found.wait = wait
+    if wait:
+        found.headers["Retry-After"] = str(max(1, round(wait)))
+    return found
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

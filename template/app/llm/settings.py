@@ -10,6 +10,7 @@ from app.core.settings import ModuleSettings, answers
 from app.llm.access import STAND_IN, Access, Region
 
 ANSWERED = answers().get("llm", {})
+ANSWERED_FALLBACK = ANSWERED.get("fallback", "none").removeprefix("none")
 
 
 class LLMSettings(Access, ModuleSettings):
@@ -46,6 +47,20 @@ class LLMSettings(Access, ModuleSettings):
     """The longest wait for its first word."""
     connect_seconds: float = Field(5, gt=0)
     """The longest wait for a connection."""
+    calls_at_once: int = Field(100, ge=1)
+    """Answers that one process asks of one provider at the same time."""
+    queue_length: int = Field(100, ge=0)
+    """Calls that wait for their turn; one more is told when to come again."""
+    queue_seconds: float = Field(15, gt=0)
+    """The longest that a call waits for its turn."""
+    retries: int = Field(2, ge=0)
+    """How often a call is tried again when the provider fails before the first word."""
+    retry_seconds: float = Field(5, ge=0)
+    """The longest pause before a try; who asks us to wait longer is not asked again."""
+    breaker_failures: int = Field(5, ge=0)
+    """Failures in a minute, and half of all calls, until a provider is left alone. 0: never."""
+    breaker_seconds: float = Field(10, gt=0)
+    """How long it is left alone at first; then one call finds out whether it is well."""
 
     @property
     def data_region(self) -> Region:
@@ -75,3 +90,38 @@ class LLMSettings(Access, ModuleSettings):
         if self.provider in {STAND_IN, ""}:
             return ["LLM_PROVIDER must name a model provider; the stand-in is no model."]
         return self.access_problems()
+
+
+class FallbackSettings(Access, ModuleSettings):
+    """Who is asked when the first provider gives no answer."""
+
+    model_config = SettingsConfigDict(env_prefix="LLM_FALLBACK_")
+    prefix: ClassVar[str] = "LLM_FALLBACK_"
+
+    provider: str = ANSWERED_FALLBACK
+    """A file in app/llm/providers; empty: none. LLM_REGION holds for it, too."""
+    context_tokens: int = Field(128_000, ge=256)
+    """The second model's window; what does not fit is not asked there."""
+
+    @property
+    def data_region(self) -> Region:
+        return LLMSettings.load().region
+
+    @property
+    def seconds_to_connect(self) -> float:
+        return LLMSettings.load().connect_seconds
+
+    @property
+    def key(self) -> str:
+        given = self.api_key.get_secret_value()
+        if not given and self.provider == "openai":
+            return LLMSettings.load().openai_api_key.get_secret_value()
+        return given
+
+    def outside(self) -> list[Outside]:
+        return [self.server("Second model provider")]
+
+    def production_problems(self) -> list[str]:
+        if self.provider == STAND_IN:
+            return ["LLM_FALLBACK_PROVIDER must name a model provider; the stand-in is no model."]
+        return self.access_problems() if self.provider else []

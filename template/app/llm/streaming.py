@@ -9,6 +9,8 @@ from app.llm.draft import Draft
 from app.llm.errors import AnswerWithheld
 from app.llm.port import Delta, Done
 
+TOLD = ("model", "provider", "stand_in", "fallback", "finish_reason")
+
 
 async def streamed(
     answer: AsyncGenerator[Delta | Done, None], draft: Draft
@@ -43,7 +45,7 @@ async def streamed(
 
 def ending(details: dict[str, Any], call_id: Any) -> list[Event]:
     """The last events of an answer, also of a stored one that is sent again."""
-    told = {name: details.get(name) for name in ("model", "stand_in", "finish_reason")}
+    told = {name: details.get(name) for name in TOLD}
     sources: list[Event] = (
         [("sources", {"sources": found})] if (found := details.get("sources")) else []
     )

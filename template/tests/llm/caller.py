@@ -72,6 +72,16 @@ class Caller:
                 text("SELECT sum(reserved_tokens + reserved_microdollars) FROM usage_counters")
             )
 
+    async def booked(self) -> int:
+        """Tokens that the person's counters of this month hold."""
+        async with db.transaction(organization_id=self.person.organization_id) as session:
+            return await session.scalar(
+                text(
+                    "SELECT sum(tokens) FROM usage_counters"
+                    " WHERE period = 'month' AND user_id IS NOT NULL"
+                )
+            )
+
     async def _rows(self, kind: type) -> list:
         async with db.transaction(organization_id=self.person.organization_id) as session:
             return list(await session.scalars(select(kind).order_by(kind.created_at)))

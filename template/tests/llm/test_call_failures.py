@@ -125,7 +125,9 @@ async def test_a_cancelled_call_is_settled_wherever_it_was(caller, wire_server, 
 async def test_a_call_cancelled_again_while_it_is_settled_is_settled(caller, wire_server):
     wire_server.behaviour = Behaviour(words=WORDS * 100, gap=0.005)
     task = asyncio.create_task(caller.ask())
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        while not wire_server.requests:
+            await asyncio.sleep(0.005)
     for _ in range(5):
         task.cancel()
         await asyncio.sleep(0)

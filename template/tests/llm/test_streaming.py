@@ -67,7 +67,9 @@ async def test_words_come_one_by_one_and_are_kept_together():
     assert events[2][1] == {
         "call_id": DONE.call_id,
         "model": "small-1",
+        "provider": "compatible",
         "stand_in": False,
+        "fallback": False,
         "finish_reason": "stop",
     }
     assert kept == [Outcome("complete", "Good morning.", DONE.call_id, DONE)]

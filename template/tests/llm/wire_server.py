@@ -20,6 +20,7 @@ class WireServer:
         self.requests: list[Received] = []
         self.bytes_received = 0
         self.connections = 0
+        self.at_once = self.most_at_once = 0
         self.aborted = asyncio.Event()
         """Set when a client left before its answer was complete."""
         self.url = ""
@@ -50,7 +51,20 @@ class WireServer:
             await writer.drain()
             return
         self.requests.append(request)
-        wanted = self.choose(request)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await self._obey(self.choose(request), request, reader, writer)
+        finally:
+            self.at_once -= 1
+
+    async def _obey(
+        self,
+        wanted: Behaviour,
+        request: Received,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         if wanted.silent:
             await reader.read()  # Until the client gives up.
             self.aborted.set()

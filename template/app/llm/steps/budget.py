@@ -1,5 +1,7 @@
 """Tokens and money are set aside before the call; after it, what was used is booked."""
 
+from dataclasses import replace
+
 from app.core.direct import Direct
 from app.core.errors import Problem
 from app.core.logging import log
@@ -21,9 +23,7 @@ MOST_ADDED_TOKENS = 4096
 
 async def before(call: Call) -> None:
     provider = call.routed
-    most = call.ask.max_output_tokens or 0
-    asked = provider.count(call.ask.messages)
-    price = price_of(provider.price_list, provider.model)
+    tokens, microdollars, known = _most(call)
     # Noted first: who is cancelled while the database works does not learn that it was done.
     call.reservation = Reservation(
         call.id,
@@ -31,21 +31,54 @@ async def before(call: Call) -> None:
         call.person.user_id,
         call.ask.feature,
         provider.name,
-        tokens=asked + most,
-        microdollars=price.cost(asked, most),
+        tokens=tokens,
+        microdollars=microdollars,
     )
     await service.reserve(
         call.reservation,
         model=provider.model,
-        price_known=price.known,
+        price_known=known,
         seconds=LLMSettings.load().deadline_seconds + SETTLING_SECONDS,
     )
 
 
 async def after(call: Call, db: Direct) -> None:
-    call.used = _used(call)
+    call.used = _with_lost(call, _used(call))
     if call.reservation is not None:
-        await service.settle(db, call.reservation, call.used, call.outcome)
+        booked = replace(call.reservation, provider=call.routed.name)
+        await service.settle(db, booked, call.used, call.outcome)
+
+
+def _most(call: Call) -> tuple[int, int, bool]:
+    """Tokens and money that a call may take at most, and whether the prices are known.
+
+    A provider that fails may bill the question, and then the second one answers it.
+    """
+    first, second, most = call.routed, call.second, call.ask.max_output_tokens or 0
+    asked = first.count(call.ask.messages)
+    price = price_of(first.price_list, first.model)
+    tokens, microdollars = asked + most, price.cost(asked, most)
+    if second is None:
+        return tokens, microdollars, price.known
+    again = second.count(call.ask.messages)
+    other = price_of(second.price_list, second.model)
+    then = price.cost(asked, 0) + other.cost(again, most)
+    return asked + again + most, max(microdollars, then), price.known and other.known
+
+
+def _with_lost(call: Call, used: Used) -> Used:
+    """With the questions that were taken and not answered."""
+    for provider in call.lost:
+        asked = provider.count(call.ask.messages)
+        price = price_of(provider.price_list, provider.model)
+        used = replace(
+            used,
+            input_tokens=used.input_tokens + asked,
+            microdollars=used.microdollars + price.cost(asked, 0),
+            estimated=True,
+            price_known=used.price_known and price.known,
+        )
+    return used
 
 
 def _used(call: Call) -> Used:

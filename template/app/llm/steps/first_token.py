@@ -2,20 +2,14 @@
 
 import asyncio
 
-from app.llm.call import Call, Events, Proceed
+from app.llm.call import Begin, Begun, Call
 from app.llm.errors import ModelTooSlow
 from app.llm.settings import LLMSettings
 
 
-async def around(call: Call, proceed: Proceed) -> Events:
-    events = proceed(call)
+async def opening(call: Call, begin: Begin) -> Begun:
     try:
         async with asyncio.timeout(LLMSettings.load().first_token_seconds):
-            first = await anext(events, None)
+            return await begin(call)
     except TimeoutError as error:
         raise ModelTooSlow("The model did not begin to answer in time.") from error
-    if first is None:
-        return
-    yield first
-    async for event in events:
-        yield event

@@ -151,7 +151,8 @@ BEGIN
         ON CONFLICT ON CONSTRAINT uq_usage_counters_window DO NOTHING;
     END IF;
     UPDATE usage_records r
-    SET state = new_state, outcome = how, model = new_model, input_tokens = given,
+    SET state = new_state, outcome = how, provider = at_provider, model = new_model,
+        input_tokens = given,
         cached_input_tokens = cached, output_tokens = made, microdollars = cost,
         estimated = counted, price_known = known, finished_at = clock_timestamp()
     WHERE r.id = call_id;

@@ -1,0 +1,414 @@
+"""Retries, the breaker, the queue and the second provider, as the gateway's callers meet them."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+
+import pytest
+from sqlalchemy import select, update
+
+from app.core import db
+from app.core.clock import now
+from app.llm import circuit, errors
+from app.llm.circuit import Circuit
+from app.llm.jobs import forget
+from app.llm.models import Rest
+from app.llm.settings import FallbackSettings, LLMSettings
+from app.llm.steps import queue as queues
+from app.llm.steps import routing
+from app.usage.prices import price_of
+from tests.llm.wire_server import WORDS, Behaviour, running
+
+GONE = "http://127.0.0.1:9/v1"
+
+
+def in_turn(*behaviours: Behaviour):
+    """Each request gets the next; the last one stays."""
+    left = list(behaviours)
+    return lambda _: left.pop(0) if left[1:] else left[0]
+
+
+@pytest.fixture
+async def second(caller, configure):
+    async with running() as server:
+        configure(
+            LLM_FALLBACK_PROVIDER="vllm",
+            LLM_FALLBACK_BASE_URL=server.url,
+            LLM_FALLBACK_MODEL="spare",
+        )
+        yield server
+
+
+# Retries.
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+async def test_what_fails_for_a_moment_is_asked_again(caller, wire_server, status):
+    wire_server.choose = in_turn(Behaviour(status=status), Behaviour(status=status), Behaviour())
+    shown, done = await caller.ask()
+
+    assert shown == "".join(WORDS)
+    assert done.notes["retries"] == {"times": 2}
+    assert len(await caller.entries()) == 1
+    assert await caller.reserved() == 0
+
+
+async def test_who_asks_us_to_wait_is_given_the_time(caller, wire_server):
+    headers = {"Retry-After": "1"}
+    wire_server.choose = in_turn(Behaviour(status=429, headers=headers), Behaviour())
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await caller.ask()
+
+    assert clock() - began >= 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "problem"),
+    [
+        ({"status": 429, "headers": {"Retry-After": "30"}}, errors.ModelThrottled),
+        ({"status": 401}, errors.KeyRefused),
+        ({"status": 400}, errors.RequestRefused),
+        ({"cut_after": 0, "gap": 0.01}, errors.AnswerCut),
+        ({"cut_after": 5, "gap": 0.01}, errors.AnswerCut),
+    ],
+)
+async def test_what_cannot_help_or_may_be_paid_is_asked_once(
+    caller, wire_server, behaviour, problem
+):
+    wire_server.behaviour = Behaviour(**behaviour)
+    await caller.refused(problem)
+
+    assert len(wire_server.requests) == 1
+
+
+async def test_no_retry_goes_past_the_deadline(caller, wire_server, configure):
+    configure(LLM_DEADLINE_SECONDS=1.2, LLM_RETRIES=9)
+    wire_server.behaviour = Behaviour(status=503, headers={"Retry-After": "1"})
+    await caller.refused(errors.ModelDown)
+
+    assert len(wire_server.requests) == 1
+
+
+async def test_an_overloaded_provider_is_not_asked_three_times_as_often(
+    caller, wire_server, configure
+):
+    configure(LLM_BREAKER_FAILURES=0, LLM_RETRIES=1)
+    wire_server.behaviour = Behaviour(status=503)
+    for _ in range(30):
+        await caller.refused(errors.ModelDown)
+
+    # Ten at once, and a tenth of all.
+    assert 40 <= len(wire_server.requests) <= 43
+
+
+# The second provider.
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {"status": 500},
+        {"status": 401},
+        {"status": 429, "headers": {"Retry-After": "30"}},
+        {"silent": True},
+        {"cut_after": 0, "gap": 0.01},
+        {"garbage_after": 0},
+    ],
+    ids=["down", "wrong key", "throttled", "silent", "cut", "garbage"],
+)
+async def test_the_second_provider_answers_and_what_the_first_took_is_booked(
+    caller, wire_server, second, configure, behaviour
+):
+    configure(LLM_FIRST_TOKEN_SECONDS=1, LLM_RETRIES=0)
+    wire_server.behaviour = Behaviour(**behaviour)
+    shown, done = await caller.ask()
+
+    assert shown == "".join(WORDS)
+    assert (done.provider, done.model) == ("vllm", "spare")
+    assert done.notes["fallback"]["instead_of"] == "compatible"
+    entry = await caller.entry()
+    assert (entry.provider, entry.model, entry.state) == ("vllm", "spare", "settled")
+    # vLLM costs nothing: what is booked is the question that the first one took and may bill.
+    may_bill = not {"status"} & behaviour.keys()
+    assert (entry.microdollars > 0) == may_bill
+    assert (await caller.event()).detail["fallback"]["instead_of"] == "compatible"
+    assert await caller.reserved() == 0
+
+
+async def test_after_the_first_word_nobody_else_is_asked(caller, wire_server, second):
+    wire_server.behaviour = Behaviour(cut_after=5, gap=0.01)
+    await caller.refused(errors.AnswerCut)
+
+    assert second.requests == []
+
+
+@pytest.mark.parametrize("error", [{"code": "content_filter"}, {"code": "context_length_exceeded"}])
+async def test_a_question_that_was_refused_is_taken_nowhere_else(
+    caller, wire_server, second, error
+):
+    wire_server.behaviour = Behaviour(status=400, error={"error": error})
+    with pytest.raises((errors.ContentRefused, errors.ContextTooLong)):
+        await caller.ask()
+
+    assert second.requests == []
+
+
+async def test_the_dearer_of_the_two_is_set_aside(caller, wire_server, configure):
+    # The first is free, the second has a price.
+    configure(
+        LLM_PROVIDER="vllm",
+        LLM_FALLBACK_PROVIDER="compatible",
+        LLM_FALLBACK_BASE_URL=wire_server.url,
+        LLM_FALLBACK_MODEL="gpt-6-sol",
+        LLM_MAX_OUTPUT_TOKENS=1000,
+    )
+    await caller.ask()
+
+    entry = await caller.entry()
+    assert entry.provider == "vllm"
+    assert entry.reserved_microdollars >= price_of("compatible", "gpt-6-sol").cost(0, 1000)
+    assert entry.microdollars == 0
+
+
+async def test_what_does_not_fit_the_second_model_is_not_asked_there(
+    caller, wire_server, second, configure
+):
+    configure(LLM_FALLBACK_CONTEXT_TOKENS=256, LLM_BASE_URL=GONE, LLM_RETRIES=0)
+    await caller.refused(errors.ModelUnreachable)
+
+    assert second.requests == []
+
+
+def test_the_second_provider_keeps_data_where_the_first_does(configure):
+    configure(LLM_REGION="eu", LLM_FALLBACK_PROVIDER="openai", LLM_FALLBACK_API_KEY="k")
+    assert routing.fallback().address == "https://eu.api.openai.com/v1"
+
+    configure(LLM_FALLBACK_PROVIDER="vllm", LLM_FALLBACK_MODEL="", LLM_FALLBACK_BASE_URL="")
+    assert routing.fallback() is None
+    assert FallbackSettings.load().production_problems() == [
+        "LLM_FALLBACK_BASE_URL must be set for the model provider.",
+        "LLM_FALLBACK_MODEL must be set for the model provider.",
+    ]
+    configure(LLM_FALLBACK_PROVIDER="stand_in")
+    assert FallbackSettings.load().production_problems() != []
+
+
+# The breaker.
+
+
+async def rested(*circuits: Circuit) -> None:
+    """The time that it is left alone is over."""
+    await circuit.settled()
+    for one in circuits:
+        one.until = 0.0
+    async with db.transaction() as session:
+        await session.execute(update(Rest).values(until=now()))
+
+
+async def test_a_healthy_provider_costs_no_query_per_call(caller, monkeypatch):
+    looks = []
+    monkeypatch.setattr(circuit, "_look", lambda: looks.append(1) or asyncio.sleep(0))
+    for _ in range(5):
+        await caller.ask()
+
+    assert len(looks) <= 2
+
+
+async def test_other_processes_leave_it_alone_too_and_one_of_all_tries(
+    caller, wire_server, configure, monkeypatch
+):
+    configure(LLM_RETRIES=0, LLM_BREAKER_FAILURES=2)
+    wire_server.behaviour = Behaviour(status=500)
+    for _ in range(2):
+        await caller.refused(errors.ModelDown)
+    await circuit.settled()
+
+    # Another process: nothing of its own, and the same row.
+    ours = circuit.of(routing.provider())
+    theirs = Circuit(ours.key)
+    monkeypatch.setitem(circuit._circuits, ours.key, theirs)
+    monkeypatch.setattr(circuit, "_looked_at", 0.0)
+    circuit.look()
+    await circuit.settled()
+    assert theirs.seconds_left > 0
+    await caller.refused(errors.ModelResting)
+    assert len(wire_server.requests) == 2
+
+    await rested(theirs, ours)
+    tries = [await one.may_probe() for one in (theirs, ours)]
+    assert sorted(tries) == [False, True]
+
+
+async def test_a_try_that_fails_doubles_the_rest_and_one_that_works_ends_it(
+    caller, wire_server, configure
+):
+    configure(LLM_RETRIES=0, LLM_BREAKER_FAILURES=1, LLM_BREAKER_SECONDS=60)
+    wire_server.behaviour = Behaviour(status=500)
+    await caller.refused(errors.ModelDown)
+    found = circuit.of(routing.provider())
+    assert 0 < found.seconds_left <= 60
+    await rested(found)
+    await caller.refused(errors.ModelDown)
+    assert 60 < found.seconds_left <= 120
+
+    await rested(found)
+    wire_server.behaviour = Behaviour()
+    await caller.ask()
+    assert found.times == 0
+
+
+@pytest.mark.parametrize("status", [401, 400, 429])
+async def test_a_wrong_key_or_a_limit_is_no_illness(caller, wire_server, configure, status):
+    configure(LLM_RETRIES=0, LLM_BREAKER_FAILURES=2)
+    wire_server.behaviour = Behaviour(status=status, headers={"Retry-After": "9"})
+    for _ in range(4):
+        with pytest.raises(errors.Problem):
+            await caller.ask()
+
+    assert len(wire_server.requests) == 4
+
+
+async def test_without_the_database_each_process_goes_by_what_it_saw(
+    caller, wire_server, configure, monkeypatch
+):
+    async def gone(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(circuit.connections, "fetch", gone)
+    found = Circuit(circuit.of(routing.provider()).key)
+    for _ in range(LLMSettings.load().breaker_failures):
+        found.failed()
+    await circuit.settled()
+
+    assert found.seconds_left > 0
+    assert await found.may_probe()
+
+
+# The queue.
+
+
+async def test_places_are_given_back_however_a_call_ends(caller, wire_server, configure):
+    configure(LLM_CALLS_AT_ONCE=1, LLM_RETRIES=0, LLM_BREAKER_FAILURES=0)
+    for behaviour in (
+        {"status": 500},
+        {"cut_after": 3, "gap": 0.01},
+        {"garbage_after": 2},
+        {},
+    ):
+        wire_server.behaviour = Behaviour(**behaviour)
+        with suppress(errors.Problem):
+            await caller.ask()
+    task = asyncio.create_task(caller.ask())
+    wire_server.behaviour = Behaviour(words=WORDS * 100, gap=0.01)
+    await asyncio.sleep(0.3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    wire_server.behaviour = Behaviour()
+    async with asyncio.timeout(10):
+        await caller.ask()
+
+
+async def test_who_leaves_while_waiting_keeps_no_place(configure):
+    configure(LLM_CALLS_AT_ONCE=1, LLM_QUEUE_LENGTH=2)
+    queue = queues.Queue()
+    await queue.enter()
+    waiting = [asyncio.create_task(queue.enter()) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(errors.ModelBusy) as caught:
+        await queue.enter()
+    assert int(caught.value.headers["Retry-After"]) == 3 * queues.FIRST_GUESS
+
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    queue.leave(1.0)
+    await waiting[1]
+    queue.leave(1.0)
+    assert queue.running == 0
+
+
+async def test_nobody_waits_longer_than_the_settings_say(configure):
+    configure(LLM_CALLS_AT_ONCE=1, LLM_QUEUE_SECONDS=6)
+    queue = queues.Queue()
+    await queue.enter()
+    queue.seconds = 0.01
+    configure(LLM_CALLS_AT_ONCE=1, LLM_QUEUE_SECONDS=0.1)
+    with pytest.raises(errors.ModelBusy):
+        await queue.enter()
+    # A wait that is known to be too long is not begun.
+    queue.seconds = 60
+    with pytest.raises(errors.ModelBusy):
+        async with asyncio.timeout(0.05):
+            await queue.enter()
+
+
+# All together.
+
+
+async def test_whatever_happens_nothing_stays_reserved(caller, wire_server, second, configure):
+    """Three hundred calls over faults at both providers, with people who leave."""
+    configure(
+        LLM_CALLS_AT_ONCE=6,
+        LLM_QUEUE_LENGTH=6,
+        LLM_FIRST_TOKEN_SECONDS=0.5,
+        LLM_BREAKER_SECONDS=0.2,
+        USAGE_PERSON_TOKENS_PER_HOUR=10**9,
+        USAGE_PERSON_TOKENS_PER_DAY=10**9,
+        USAGE_ORGANIZATION_TOKENS_PER_HOUR=10**9,
+        USAGE_ORGANIZATION_TOKENS_PER_DAY=10**9,
+        USAGE_PERSON_DOLLARS_PER_MONTH=10**6,
+        USAGE_ORGANIZATION_DOLLARS_PER_MONTH=10**6,
+    )
+    random = Random(4)
+    faults = [
+        {},
+        {},
+        {"status": 500},
+        {"status": 429, "headers": {"Retry-After": "0"}},
+        {"status": 401},
+        {"silent": True},
+        {"cut_after": 0},
+        {"cut_after": 4, "gap": 0.005},
+        {"garbage_after": 3},
+        {"error_after": 2, "gap": 0.02},
+        {"usage": (10**9, 10**9)},
+        {"usage": None},
+        {"finish": None, "done": False},
+    ]
+    for server in (wire_server, second):
+        server.choose = lambda _: Behaviour(**random.choice(faults))
+    ended = {"answered": 0, "problem": 0, "left": 0}
+
+    async def one() -> None:
+        try:
+            async with asyncio.timeout(random.choice([0.05, 0.3, 5, 5, 5])):
+                await caller.ask()
+            ended["answered"] += 1
+        except errors.Problem:
+            ended["problem"] += 1
+        except TimeoutError:
+            ended["left"] += 1
+
+    for _ in range(30):
+        await asyncio.gather(*(one() for _ in range(10)))
+
+    assert min(ended.values()) > 0, ended
+    entries = await caller.entries()
+    assert {one.state for one in entries} == {"settled", "released"}
+    assert await caller.reserved() == 0
+    assert await caller.booked() == sum(one.input_tokens + one.output_tokens for one in entries)
+
+
+async def test_a_provider_that_nobody_asks_any_more_is_forgotten(caller):
+    async with db.transaction() as session:
+        old, new = (Rest(until=now() - timedelta(hours=one), times=1) for one in (25, 1))
+        session.add_all([old, new])
+    await forget()
+    async with db.transaction() as session:
+        left = set(await session.scalars(select(Rest.id)))
+
+    assert new.id in left
+    assert old.id not in left
