@@ -175,7 +175,7 @@ class Wire:
                     # Words that come faster than a screen draws are read together: a piece costs
                     # the same whatever is in it.
                     if not answer.ended and (wait := next_at - clock()) > 0:
-                        await asyncio.sleep(wait)
+                        await _rest(response, wait)
                 await _drain(response)
             except LineTooLong as error:
                 raise AnswerMalformed("The model's answer could not be read.") from error
@@ -279,6 +279,20 @@ def a_text(said: object) -> str:
     if not isinstance(said, str):
         raise AnswerMalformed("The model's answer is not a text.")
     return said
+
+
+async def _rest(response: ClientResponse, seconds: float) -> None:
+    """Leave what comes meanwhile to the kernel: it costs one read then, not one for each word."""
+    # Gone once the answer has ended; not reading when its buffer is full.
+    transport = response.connection.transport if response.connection else None
+    paused = transport is not None and transport.is_reading()
+    if transport and paused:
+        transport.pause_reading()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        if transport and paused and not transport.is_closing():
+            transport.resume_reading()
 
 
 async def _drain(response: ClientResponse) -> None:
