@@ -14,6 +14,7 @@ import httptools
 import uvloop
 
 FIRST = b'"text":"'
+BESIDE_SECONDS = 0.05
 
 
 class Connection(asyncio.Protocol):
@@ -93,16 +94,29 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
                     firsts.append(connection.first - start)
             if not connection.parser.should_keep_alive():
                 connection.transport.close()
-            if options.pause:
-                await asyncio.sleep(options.pause)
 
+    async def beside() -> None:
+        request = request_for(f"{parts.scheme}://{parts.netloc}{options.beside}", "GET", [], "")
+        _, connection = await loop.create_connection(Connection, parts.hostname, parts.port)
+        while perf_counter() < end:
+            start = perf_counter()
+            await connection.ask(request, b"")
+            besides.append(perf_counter() - start)
+            await asyncio.sleep(BESIDE_SECONDS)
+
+    besides: list[float] = []
+    others = asyncio.create_task(beside()) if options.beside else None
     start = perf_counter()
     await asyncio.gather(*(one(number) for number in range(options.concurrency)))
+    seconds = perf_counter() - start
+    if others:
+        await others
     return {
-        "seconds": perf_counter() - start,
+        "seconds": seconds,
         "codes": codes,
-        "per_second": len(times) / (perf_counter() - start),
+        "per_second": len(times) / seconds,
         "ms": spread(times),
+        "beside_ms": spread(besides),
         "first_ms": spread(firsts),
     }
 
@@ -129,6 +143,6 @@ if __name__ == "__main__":
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--count", type=int, default=10**9)
-    parser.add_argument("--pause", type=float, default=0, help="Seconds between requests.")
+    parser.add_argument("--beside", default="", help="A path that one more client asks for.")
     parser.add_argument("--stream", action="store_true")
     print(json.dumps(uvloop.run(run(parser.parse_args()))))
