@@ -18,11 +18,12 @@ from app.auth.schemas import Level, SignedIn
 from app.core.db import transaction
 from app.limits import lockout
 from app.limits.connections import fetch
+from app.limits.service import Claim
 from app.users.entrance import Entrance
 
 BEGIN: LiteralString = (
-    "SELECT * FROM sign_in_begin(%(login)s, %(lockout)s, %(free)s, %(longest)s,"
-    " %(address)s, %(user_agent)s)"
+    "SELECT * FROM sign_in_begin(%(limit_id)s, %(spacing)s, %(depth)s, %(login)s,"
+    " %(lockout)s, %(free)s, %(longest)s, %(address)s, %(user_agent)s)"
 )
 FINISH: LiteralString = (
     "SELECT sign_in_finish(%(lockout)s, %(verified)s, %(newer)s, %(first)s,"
@@ -59,18 +60,26 @@ class Account:
     entrance: Entrance
 
 
-async def begin(email: str, browser: Browser) -> Account | None:
-    """Count an attempt and look the account up; raises `LockedOut`. Failed until `finish`."""
-    values = lockout.beginning(email, browser.device) | {
-        "login": email.lower(),
-        "address": browser.address[:45],
-        "user_agent": browser.user_agent[:200],
-    }
+async def begin(email: str, browser: Browser, claim: Claim) -> Account | None:
+    """Count an attempt and look the account up; it has failed until `finish`.
+
+    Raises `RateLimited`, then not even the lockout counts it, or `LockedOut`.
+    """
+    values = (
+        claim.asking()
+        | lockout.beginning(email, browser.device)
+        | {
+            "login": email.lower(),
+            "address": browser.address[:45],
+            "user_agent": browser.user_agent[:200],
+        }
+    )
     with lockout.counted():
         row = await fetch(BEGIN, values)
     assert row is not None
-    wait, user_id, address, name, hashed, kinds, organization_id, *flags = row
+    limited, wait, user_id, address, name, hashed, kinds, organization_id, *flags = row
     suspended, allowed, first, strange = flags
+    claim.answered(limited)
     if wait:
         raise lockout.LockedOut(retry_after=wait)
     if user_id is None or organization_id is None:

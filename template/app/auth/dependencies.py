@@ -9,9 +9,9 @@ from app.access.forgery import SESSION_COOKIE
 from app.access.person import Person, identify
 from app.core.db import transaction
 from app.limits.addresses import client_address
-from app.limits.dependencies import limited
+from app.limits.dependencies import claimed, limited
 from app.limits.lockout import DEVICE_COOKIE
-from app.limits.service import Rate
+from app.limits.service import Claim, Rate
 
 Self = Annotated[Person, allow("account.manage", policy=False)]
 # Hashing and mail take their time: no transaction is held meanwhile.
@@ -24,7 +24,10 @@ Pending = Annotated[Person, allow_detached("account.manage", level="pending", po
 SIGN_UPS = limited("sign-up", Rate(20, 3600, strict=True))
 # A class of thirty at one address signs in at nine, some of them twice. Who tries the passwords of
 # others is seen and slowed long before, by what fails: `app.abuse`.
-SIGN_INS = limited("sign-in", Rate(120, 300, strict=True))
+SIGN_IN_RATE = Rate(120, 300, strict=True)
+SIGN_INS = limited("sign-in", SIGN_IN_RATE)
+# The same for a password, whose first statement takes it.
+Attempt = Annotated[Claim, claimed("sign-in", SIGN_IN_RATE)]
 RESETS = limited("reset", Rate(20, 3600, strict=True))
 LINKS = limited("link", Rate(30, 300, strict=True))
 

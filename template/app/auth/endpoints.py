@@ -20,8 +20,8 @@ from app.auth import (
 from app.auth.dependencies import (
     LINKS,
     RESETS,
-    SIGN_INS,
     SIGN_UPS,
+    Attempt,
     Leaving,
     Pending,
     ProvenSelf,
@@ -101,12 +101,14 @@ async def activate(form: Activation, request: Request, response: Response) -> Se
     )
 
 
-@router.post("/sign-in", dependencies=[public(), SIGN_INS], responses=may(sign_in.WrongCredentials))
-async def start_session(form: SignIn, request: Request, response: Response) -> SessionState:
+@router.post("/sign-in", dependencies=[public()], responses=may(sign_in.WrongCredentials))
+async def start_session(
+    form: SignIn, request: Request, response: Response, attempt: Attempt
+) -> SessionState:
     """First step: the password. With a second factor the session is "pending" after it."""
     await gate.enter(request, "sign-in", form.email)
     started = await sign_in.sign_in(
-        form.email, form.password.get_secret_value(), **where_from(request)
+        form.email, form.password.get_secret_value(), attempt, **where_from(request)
     )
     csrf = cookies.remember(response, started.token, started.device)
     return SessionState(

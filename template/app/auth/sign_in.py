@@ -17,6 +17,7 @@ from app.core.db import elevated, transaction
 from app.core.errors import Invalid
 from app.core.logging import log
 from app.limits import lockout
+from app.limits.service import Claim
 from app.mail import service as mail
 from app.users import entrance
 
@@ -39,6 +40,7 @@ class ProveOtherwise(Invalid):
 async def sign_in(
     email: str,
     password: str,
+    claim: Claim,
     *,
     device: str | None,
     address: str,
@@ -47,10 +49,10 @@ async def sign_in(
 ) -> SignedIn:
     """Check the password and start a session; the one whose token it `replaces` ends.
 
-    Raises `WrongCredentials`, what `Entrance.enter` raises, or the lockout's `TooMany`.
+    Raises `WrongCredentials`, what `Entrance.enter` raises, or `TooMany` by rate or lockout.
     """
     browser = attempts.Browser(address, user_agent, device, replaces)
-    account = await attempts.begin(email, browser)
+    account = await attempts.begin(email, browser, claim)
     good, newer = await passwords.verify(password, account.hash if account else None)
     if account is None or not good:
         raise await _refused(email, browser, account)

@@ -12,7 +12,7 @@ from app.auth import cookies, links, reset, second_factors, sign_in, sign_up, to
 from app.auth.dependencies import (
     LINKS,
     RESETS,
-    SIGN_INS,
+    Attempt,
     Leaving,
     Pending,
     SelfDetached,
@@ -42,15 +42,15 @@ async def show_sign_in(request: Request, wish: Next = "") -> Response:
     return await _sign_in(request, wish, blank())
 
 
-@router.post("/sign-in", dependencies=[public(), SIGN_INS])
-async def start_session(request: Request, wish: Next = "") -> Response:
+@router.post("/sign-in", dependencies=[public()])
+async def start_session(request: Request, attempt: Attempt, wish: Next = "") -> Response:
     form = await read(request, SignIn)
     if form.data is None:
         return await _sign_in(request, wish, form)
     try:
         await gate.enter(request, "sign-in", form.data.email)
         started = await sign_in.sign_in(
-            form.data.email, form.data.password.get_secret_value(), **where_from(request)
+            form.data.email, form.data.password.get_secret_value(), attempt, **where_from(request)
         )
     except Problem as problem:
         return await _sign_in(request, wish, form, problem)

@@ -36,9 +36,12 @@ async def fetch(statement: LiteralString, values: Mapping[str, Any]) -> TupleRow
     async with asyncio.timeout(LimitsSettings.load().database_seconds):
         if pool.closed:
             await pool.open()
-        async with pool.connection() as connection:
+        connection = await pool.getconn()
+        try:
             cursor = await connection.execute(statement, values)
             return await cursor.fetchone() if cursor.description else None
+        finally:
+            await pool.putconn(connection)
 
 
 async def fetch_all(statement: LiteralString, values: Mapping[str, Any]) -> list[TupleRow]:

@@ -9,13 +9,14 @@ By person the limit stands behind the access that finds the person:
     _: Annotated[None, limited("ask", Rate(per_minute=20), by="person")],
 """
 
+from collections.abc import AsyncGenerator
 from typing import Any
 from unicodedata import normalize
 
 from fastapi import Depends, Request
 
 from app.limits.addresses import client_address
-from app.limits.service import Rate, take
+from app.limits.service import Claim, Rate, take
 
 FIELD = "field:"
 
@@ -29,6 +30,20 @@ def limited(name: str, rate: Rate, by: str = "address") -> Any:
         await take(f"{name}:{by}:{await _whom(request, by)}", rate)
 
     return Depends(limit)
+
+
+def claimed(name: str, rate: Rate) -> Any:
+    """A limit by client address for a route whose first statement takes it; gives the `Claim`."""
+
+    async def limit(request: Request) -> AsyncGenerator[Claim, None]:
+        claim = Claim(f"{name}:address:{client_address(request.scope)}", rate)
+        try:
+            yield claim
+        finally:
+            # What is refused before that statement, such as a form without a field, counts too.
+            await claim.take()
+
+    return Depends(limit, scope="function")
 
 
 async def _whom(request: Request, by: str) -> str:

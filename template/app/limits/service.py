@@ -7,6 +7,7 @@ times as there are processes, but none is ever off.
 
 from functools import cache
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from psycopg import Error as PsycopgError
@@ -19,12 +20,12 @@ from app.limits.leases import Lease, Leases
 from app.limits.rates import Rate
 from app.limits.settings import LimitsSettings
 
-__all__ = ["Rate", "RateLimited", "left", "take"]
+__all__ = ["Claim", "Rate", "RateLimited", "left", "take"]
 
-TAKE = "SELECT * FROM take_from_limit(%(id)s, %(spacing)s, %(depth)s, %(needed)s, %(wanted)s)"
+TAKE = "SELECT * FROM take_from_limit(%(limit_id)s, %(spacing)s, %(depth)s, %(needed)s, %(wanted)s)"
 LEFT = (
     "SELECT floor(%(depth)s - greatest(extract(epoch FROM full_at - clock_timestamp()), 0)"
-    " / %(spacing)s + 1e-6)::int FROM rate_limits WHERE id = %(id)s"
+    " / %(spacing)s + 1e-6)::int FROM rate_limits WHERE id = %(limit_id)s"
 )
 SECONDS_ALONE = 1.0
 
@@ -61,12 +62,51 @@ async def take(key: str, rate: Rate, cost: int = 1) -> None:
 
 async def left(key: str, rate: Rate) -> int:
     """How many a strict rate still allows, without taking one. All while nobody can be asked."""
-    values = {"id": row_id(f"{key}\0{rate}", "rate limit"), "spacing": rate.spacing}
     try:
-        row = await fetch(LEFT, values | {"depth": rate.depth})
+        row = await fetch(LEFT, _asking(key, rate))
     except (PsycopgError, TimeoutError):
         return rate.depth
     return row[0] if row else rate.depth
+
+
+class Claim:
+    """One of a strict rate, for a SQL function that takes it together with its own work.
+
+        SELECT retry_after INTO ... FROM take_from_limit(limit_id, spacing, depth, 1, 1)
+
+    Raises `RateLimited` when the answer is known to be no.
+    """
+
+    def __init__(self, key: str, rate: Rate) -> None:
+        self._key, self._rate = key, rate
+        self._lease = _leases().of((key, rate))
+        self._taken = False
+        if wait := self._lease.refusal(1):
+            raise RateLimited(retry_after=wait)
+
+    def asking(self) -> dict[str, Any]:
+        """What the SQL function take_from_limit() wants to know."""
+        return _asking(self._key, self._rate)
+
+    def answered(self, retry_after: float) -> None:
+        """What take_from_limit() said; raises `RateLimited`."""
+        self._taken = True
+        if retry_after:
+            self._lease.refuse(1, retry_after)
+            raise RateLimited(retry_after=retry_after)
+
+    async def take(self) -> None:
+        """Take it by itself, unless it was taken."""
+        if not self._taken:
+            await take(self._key, self._rate)
+
+
+def _asking(key: str, rate: Rate) -> dict[str, Any]:
+    return {
+        "limit_id": row_id(f"{key}\0{rate}", "rate limit"),
+        "spacing": rate.spacing,
+        "depth": rate.depth,
+    }
 
 
 async def _ask(lease: Lease, key: str, rate: Rate, cost: int) -> None:
@@ -75,13 +115,7 @@ async def _ask(lease: Lease, key: str, rate: Rate, cost: int) -> None:
     if monotonic() < _outage.until:
         return _alone(lease, rate, cost)
     since = monotonic()
-    values = {
-        "id": row_id(f"{key}\0{rate}", "rate limit"),
-        "spacing": rate.spacing,
-        "depth": rate.depth,
-        "needed": cost,
-        "wanted": max(cost, rate.lease),
-    }
+    values = _asking(key, rate) | {"needed": cost, "wanted": max(cost, rate.lease)}
     try:
         row = await fetch(TAKE, values)
     except (PsycopgError, TimeoutError) as error:

@@ -2,7 +2,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.abuse import gate
 from app.access.access import public
-from app.auth.dependencies import SIGN_INS, Pending, SelfDetached
+from app.auth.dependencies import Attempt, Pending, SelfDetached
 from app.auth.schemas import Proof
 from app.auth.sign_in import WrongCredentials
 from app.core.problems import may
@@ -18,15 +18,16 @@ REFRESHES = limited("token-refresh", Rate(60, 60, strict=True))
 router = APIRouter(prefix="/api/auth/token", tags=["tokens"])
 
 
-@router.post(
-    "", dependencies=[public(), SIGN_INS], responses=may(WrongCredentials, AccountSuspended)
-)
-async def begin(form: TokenSignIn, request: Request, response: Response) -> TokensOut:
+@router.post("", dependencies=[public()], responses=may(WrongCredentials, AccountSuspended))
+async def begin(
+    form: TokenSignIn, request: Request, response: Response, attempt: Attempt
+) -> TokensOut:
     """Sign in as a program: the password. With a second factor the level is "pending" after it."""
     await gate.enter(request, "sign-in", form.email)
     issued = await service.begin(
         form.email,
         form.password.get_secret_value(),
+        attempt,
         device=form.device_name,
         address=client_address(request.scope),
     )

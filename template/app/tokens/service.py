@@ -23,6 +23,7 @@ from app.core.crypto import digest
 from app.core.db import transaction
 from app.core.errors import Forbidden, Unauthorized
 from app.core.settings import get_settings
+from app.limits.service import Claim
 from app.mail import service as mail
 from app.tokens import signed
 from app.tokens.models import TokenSession
@@ -52,10 +53,10 @@ class Issued:
     second_factors: tuple[str, ...] = ()
 
 
-async def begin(email: str, password: str, *, device: str, address: str) -> Issued:
+async def begin(email: str, password: str, claim: Claim, *, device: str, address: str) -> Issued:
     """First step: the password, with the limits and the records of every sign-in."""
     started = await sign_in.sign_in(
-        email, password, device=None, address=address, user_agent=device
+        email, password, claim, device=None, address=address, user_agent=device
     )
     return await _issue(started)
 

@@ -1,9 +1,14 @@
 """What strangers use up is not the owner's."""
 
 import pytest
+from sqlalchemy import select
 
+from app.auth.dependencies import SIGN_IN_RATE
+from app.core.db import transaction
+from app.limits import lockout
+from app.limits.models import Lockout
 from tests.auth.test_second_factor import enrol, forget_step, password_step
-from tests.factories import make_user, sign_in
+from tests.factories import PASSWORD, make_user, sign_in
 
 
 @pytest.fixture
@@ -77,3 +82,30 @@ async def test_the_last_reset_mail_for_a_while_says_so(client, mails_to):
         await client.post("/api/auth/password-reset", json={"email": ada.email})
     letters = await mails_to(ada.email)
     assert ["This is the last link" in one.body for one in letters] == [True, *[False] * 4]
+
+
+@pytest.mark.asvs("6.3.1")
+async def test_one_address_has_one_budget_of_sign_ins_and_a_refusal_locks_nobody_out(new_browser):
+    """However they are sent: a right password, in a browser or a program, or a form without one."""
+    ada, eve = await make_user(), await make_user()
+    form = {"email": ada.email, "password": PASSWORD, "device_name": "cli"}
+    async with new_browser() as office:
+        for path in ("/api/auth/sign-in", "/api/auth/token"):
+            assert (await office.post(path, json=form)).status_code == 200
+            office.cookies.clear()
+        for _ in range(SIGN_IN_RATE.burst - 2):
+            assert (await office.post("/api/auth/sign-in", json={})).status_code == 422
+        before = await attempts_at(eve)
+        for path in ("/api/auth/sign-in", "/api/auth/token", "/sign-in"):
+            wrong = {"email": eve.email, "password": "wrong", "device_name": "cli"}
+            sent = {"data": wrong} if path == "/sign-in" else {"json": wrong}
+            assert (await office.post(path, **sent)).status_code == 429
+        assert await attempts_at(eve) == before == 0
+    async with new_browser() as home:
+        assert (await home.post("/api/auth/sign-in", json=form)).status_code == 200
+
+
+async def attempts_at(someone):
+    async with transaction() as db:
+        query = select(Lockout.attempts).where(Lockout.id == lockout.counter(someone.email, None))
+        return await db.scalar(query) or 0

@@ -1,15 +1,21 @@
 """Who signs in from a browser that we do not know makes the account's owner hear of it."""
 
 import asyncio
+from secrets import token_hex
 
 from sqlalchemy import text
 
 from app.auth import attempts
 from app.core import db
+from app.limits.service import Claim, Rate
 from tests.auth.test_second_factor import enrol, forget_step, password_step
 from tests.factories import PASSWORD, make_user, sign_in
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def claim():
+    return Claim(f"sign-in:{token_hex()}", Rate(5, strict=True))
 
 
 async def by_password(client, someone):
@@ -86,7 +92,7 @@ async def test_with_two_factors_the_notice_comes_with_the_second(new_browser, ma
 async def test_a_password_that_was_changed_while_it_was_checked_opens_nothing():
     ada = await make_user()
     browser = attempts.Browser("10.0.0.1", "", None, None)
-    account = await attempts.begin(ada.email, browser)
+    account = await attempts.begin(ada.email, browser, claim())
     async with db.transaction(elevated=True) as session:
         await session.execute(
             text("UPDATE passwords SET hash = 'other' WHERE user_id = :u"), {"u": ada.user_id}
@@ -103,7 +109,7 @@ async def test_a_password_that_was_changed_while_it_was_checked_opens_nothing():
 async def test_a_sign_in_waits_for_a_change_of_the_password_that_is_under_way():
     ada = await make_user()
     browser = attempts.Browser("10.0.0.1", "", None, None)
-    account = await attempts.begin(ada.email, browser)
+    account = await attempts.begin(ada.email, browser, claim())
     async with db.transaction(elevated=True) as session:
         await session.execute(
             text("UPDATE passwords SET hash = 'other' WHERE user_id = :u"), {"u": ada.user_id}

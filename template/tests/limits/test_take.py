@@ -8,7 +8,7 @@ from app.core.db import transaction
 from app.limits import service
 from app.limits.jobs import forget
 from app.limits.models import RateLimit
-from app.limits.service import Rate, RateLimited, take
+from app.limits.service import Claim, Rate, RateLimited, take
 
 pytestmark = pytest.mark.usefixtures("one_loop")
 
@@ -108,6 +108,23 @@ async def test_a_flood_of_refusals_does_not_reach_the_database(monkeypatch):
     monkeypatch.setattr(service, "fetch", unreachable)
 
     assert await how_many(key, rate, 1000) == 0
+
+
+async def test_a_claim_that_no_statement_took_is_taken_once_and_refused_without_asking(monkeypatch):
+    key, rate = token_hex(), Rate(2, SLOW, strict=True)
+    first, second = Claim(key, rate), Claim(key, rate)
+    await first.take()
+    second.answered(0)
+    await second.take()  # a statement took it: not once more
+    await take(key, rate)
+    third = Claim(key, rate)
+    with pytest.raises(RateLimited):
+        await third.take()
+
+    monkeypatch.setattr(service, "fetch", None)
+
+    with pytest.raises(RateLimited):
+        Claim(key, rate)
 
 
 async def test_a_refused_bulk_does_not_refuse_a_single_one():

@@ -12,20 +12,25 @@ down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
 
-# The first half of a sign-in, in one round trip: begins an attempt, then looks the account up. The
-# same is asked for nobody, or the time would tell who has an account. `strange` is a browser at a
-# place that the person did not sign in from for a day.
+# The first half of a sign-in, in one round trip: takes one of the rate by client address, begins an
+# attempt at the login, and looks the account up; who is refused goes no further. The same is asked
+# for nobody, or the time would tell who has an account. `strange` is a browser at a place that the
+# person did not sign in from for a day.
 BEGIN = """
 CREATE FUNCTION sign_in_begin(
+    limit_id uuid, spacing float8, depth int,
     login text, lockout uuid, free int, longest int, address text, user_agent text
 ) RETURNS TABLE (
-    wait float8, user_id uuid, email varchar, display_name varchar, hash varchar,
+    limited float8, wait float8, user_id uuid, email varchar, display_name varchar, hash varchar,
     second_factors varchar[], organization_id uuid, suspended boolean, allowed boolean,
     first boolean, strange boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE nobody CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
 BEGIN
-    wait := lockout_begin(lockout, free, longest);
+    SELECT t.retry_after INTO limited FROM take_from_limit(limit_id, spacing, depth, 1, 1) t;
+    IF limited = 0 THEN
+        wait := lockout_begin(lockout, free, longest);
+    END IF;
     IF wait = 0 THEN
         PERFORM set_config('role', 'app_auth', true);
         SELECT u.id, u.email, u.display_name, p.hash, u.signed_in_at IS NULL, array(
