@@ -5,6 +5,7 @@ page = await page.send("/sign-in", email="ada@example.com", password="...")
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -95,12 +96,30 @@ class Page:
         self.address = str(response.url).removeprefix(BASE)
         self.headers = response.headers
         self.html = response.text
-        self._read = Reader(response.text)
-        self.heading = self._read.heading
-        self.text = " ".join(self._read.words)
-        self.links = self._read.links
-        self.errors = self._read.errors
-        self.forms = self._read.forms
+
+    @cached_property
+    def _read(self) -> Reader:
+        return Reader(self.html)
+
+    @property
+    def heading(self) -> str:
+        return self._read.heading
+
+    @property
+    def text(self) -> str:
+        return " ".join(self._read.words)
+
+    @property
+    def links(self) -> list[str]:
+        return self._read.links
+
+    @property
+    def errors(self) -> dict[str, str]:
+        return self._read.errors
+
+    @property
+    def forms(self) -> list[Form]:
+        return self._read.forms
 
     def form(self, action: str) -> Form:
         """The form that goes to `action`, whatever its query."""
