@@ -235,13 +235,14 @@ def test_each_further_option_can_be_switched_on_later_with_all_data_kept(tmp_pat
         assert rows(project) == before, option
         commit_all(project)
 
-    brought = ("organizations", "passkeys", "account/phone", "sso/connections")
+    brought = ("organizations", "passkeys", "account/phone", "sso/connections", "documents")
     answers = ask(project, *(f"GET /api/{one}" for one in brought))
     assert '"name":"Engines"' in answers[0]
-    assert [answer[:3] for answer in answers] == ["200"] * 4, answers
+    assert [answer[:3] for answer in answers] == ["200"] * len(brought), answers
     run(project, "make", "lint")
 
-    update(project, data={"tenancy": "one", "sign_in_methods": []}, vcs_ref=copier.VcsRef.CURRENT)
+    off = {"tenancy": "one", "sign_in_methods": [], "documents": False}
+    update(project, data=off, vcs_ref=copier.VcsRef.CURRENT)
 
     assert not refused(project)
     assert not (project / "app" / "organizations").exists()
