@@ -24,7 +24,7 @@ from app.core.clock import now
 from app.core.db import elevated
 from app.core.errors import NotFound
 from app.core.ids import uuid7
-from app.scim import attributes, filters, patch
+from app.scim import attributes, filters, patch, probing
 from app.scim.errors import BadRequest, NotUnique
 from app.scim.models import ScimUser
 from app.users import service as users
@@ -108,6 +108,7 @@ async def create(db: AsyncSession, organization_id: UUID, given: Mapping[str, An
     """A member, with an account where there is none. Raises `NotUnique`."""
     document = attributes.clean(attributes.USER, given)
     email = _address(document)
+    await probing.must_be_left(organization_id)
     # As signing up has it: two at once would make two accounts.
     await db.execute(select(func.pg_advisory_xact_lock(8081, func.hashtext(email.lower()))))
     async with elevated(db):
@@ -147,6 +148,7 @@ async def _may_take(db: AsyncSession, organization_id: UUID, user: User) -> None
         select(Membership.organization_id).where(Membership.user_id == user.id)
     )
     if set(belongs) != {organization_id}:
+        await probing.count(organization_id, user.email)
         raise NotUnique("This address belongs to an account already; invite the person instead.")
 
 
@@ -218,7 +220,9 @@ async def _write_account(
         user.display_name = name
         # Once someone has entered, another address would hand them over by "Forgot your password?".
         if email.lower() != user.email.lower() and not await ways_in.exist(db, user_id):
+            await probing.must_be_left(organization_id)
             if await users.by_email(db, email):
+                await probing.count(organization_id, email)
                 raise NotUnique("There is an account with this address already.")
             user.email = email
 

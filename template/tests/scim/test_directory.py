@@ -9,6 +9,8 @@ from sqlalchemy import text
 from app.auth.models import Password
 from app.auth.passwords import hash_password
 from app.core import db
+from app.limits.service import Rate
+from app.scim import probing
 from tests.factories import PASSWORD, make_user
 from tests.scim.conftest import make_token
 
@@ -314,3 +316,39 @@ async def test_people_go_into_a_group_and_out_of_it(directory):
     assert listed.json()["totalResults"] == 1
     assert (await directory("DELETE", path)).status_code == 204
     assert (await directory("GET", path)).status_code == 404
+
+
+async def test_a_directory_cannot_ask_around_for_accounts_elsewhere(
+    directory, admin, new_browser, monkeypatch
+):
+    """After some refusals nothing is made any more, so that the refusal tells nothing."""
+    monkeypatch.setattr(probing, "PER_DAY", Rate(2, 86_400, strict=True))
+
+    async def post(address):
+        given = grace(userName=address, emails=[{"value": address}])
+        return (await directory("POST", "/Users", given)).status_code
+
+    theirs = [(await make_user()).email for _ in range(3)]
+    # A directory tries again what was refused; that counts once.
+    assert [await post(theirs[0]) for _ in range(3)] == [409] * 3
+    assert await post(f"new.{theirs[0]}") == 201
+    assert await post(theirs[1].upper()) == 409
+    assert [await post(one) for one in (theirs[2], theirs[0], f"new.{theirs[2]}")] == [429] * 3
+    async with db.transaction(organization_id=admin.organization_id) as session:
+        told = await session.scalar(
+            text("SELECT count(*) FROM audit_events WHERE action = 'scim.address_refused'")
+        )
+    assert told == 2
+
+
+async def test_nor_by_giving_one_of_its_own_another_address(directory, monkeypatch):
+    monkeypatch.setattr(probing, "PER_DAY", Rate(1, 86_400, strict=True))
+    made = (await directory("POST", "/Users", grace())).json()
+
+    async def change(address):
+        given = grace(emails=[{"value": address}])
+        return (await directory("PUT", f"/Users/{made['id']}", given)).status_code
+
+    taken = (await make_user()).email
+    assert await change(taken) == 409
+    assert await change(f"free.{taken}") == 429
