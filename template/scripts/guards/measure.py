@@ -3,8 +3,9 @@
     .venv/bin/python scripts/guards/measure.py           prints them
     .venv/bin/python scripts/guards/measure.py --write   and writes them into the page
 
-The first run makes an environment of its own for the corpora in .venv/guards and keeps the texts
-there; none of them is ever part of this repository. corpora.toml says what is measured and why.
+The first run makes an environment of its own for the corpora in ~/.cache/guard-corpora and keeps
+the texts there; none of them is ever part of this repository. corpora.toml says what is measured
+and why.
 """
 
 import asyncio
@@ -37,7 +38,8 @@ from app.guardrails.settings import GuardrailsSettings  # noqa: E402
 from app.guardrails.verdicts import Question, Refused, Zone  # noqa: E402
 
 PLAN = tomllib.loads((HERE / "corpora.toml").read_text(encoding="utf-8"))
-FOLDER = ROOT / ".venv" / "guards"
+# Not below the project: what is looked for there should not be found in other people's packages.
+FOLDER = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "guard-corpora"
 TEXTS = FOLDER / "texts.jsonl"
 PAGE = ROOT / "docs" / "guardrails.md"
 LONG = 500

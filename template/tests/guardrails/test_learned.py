@@ -7,6 +7,7 @@ import pytest
 
 from app.guardrails import chain, detector
 from app.guardrails.input import learned
+from app.guardrails.lifespan import lifespan
 from app.guardrails.settings import GuardrailsSettings
 from app.guardrails.verdicts import Question, Refused, Verdict
 
@@ -59,6 +60,12 @@ async def test_an_encoded_attack_is_read():
     assert (verdict.action, verdict.reason) == ("block", "encoded, looks like an attack")
 
 
+async def test_it_is_loaded_before_the_first_question():
+    detector.detector.cache_clear()
+    async with lifespan():
+        assert detector.detector.cache_info().currsize == 1
+
+
 async def test_off_it_is_neither_asked_nor_recorded(configure):
     configure(GUARDRAILS_LEARNED="false")
 
@@ -107,5 +114,8 @@ async def test_without_its_package_questions_are_refused_and_production_does_not
 
     assert caught.value.failed
     assert GuardrailsSettings.load().production_problems()
+    with pytest.raises(detector.DetectorMissing):
+        async with lifespan():
+            pytest.fail("It started without what the setting asks for.")
     monkeypatch.undo()
     detector.detector.cache_clear()
