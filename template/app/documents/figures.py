@@ -5,6 +5,8 @@ Counts over all of them, also those that the person who asks cannot read; no nam
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -115,7 +117,11 @@ async def of_organization(db: AsyncSession, organization_id: UUID) -> Figures:
         built = 0
         if index is not None and index.building is not None:
             built = await db.scalar(BUILT, whose | {"version": index.building}) or 0
-    told = dict(sums._mapping)
+    # Sums come as decimals.
+    told: dict[str, Any] = {
+        name: int(value) if isinstance(value, Decimal) else value
+        for name, value in sums._mapping.items()
+    }
     seconds = told.pop("seconds_to_ready")
     return Figures(
         **told,

@@ -34,6 +34,7 @@
 
     function end(sentence) {
       button.disabled = false;
+      button.removeAttribute("aria-busy");
       state.hidden = true;
       error.hidden = !sentence;
       error.lastElementChild.textContent = sentence;
