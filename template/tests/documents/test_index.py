@@ -99,6 +99,7 @@ asyncio.run(jobs.index(UUID(sys.argv[1])))
 """
 
 
+@pytest.mark.dear
 async def test_a_worker_killed_in_the_middle_leaves_nothing_half_done(browser, files):
     sent = await browser.send("\n\n".join(f"{TRAVEL} Rule {n}." for n in range(100)))
     document, own = sent.json()["id"], browser.someone.organization_id

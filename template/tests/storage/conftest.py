@@ -54,7 +54,7 @@ async def _make_bucket(port: int) -> None:
     raise TimeoutError("moto does not start")
 
 
-@pytest.fixture(params=["disk", "s3"])
+@pytest.fixture(params=["disk", pytest.param("s3", marks=pytest.mark.dear)])
 def storage(request: pytest.FixtureRequest, configure: Callable[..., None], tmp_path: Path) -> str:
     """Each test runs on both."""
     if request.param == "disk":

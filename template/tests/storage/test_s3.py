@@ -78,12 +78,14 @@ async def test_a_server_that_is_away_is_a_problem_and_no_traceback(configure, mo
         await service.check()
 
 
+@pytest.mark.dear
 async def test_a_bucket_that_is_not_there_is_seen_by_health(configure, s3_server):
     on_s3(configure, s3_server, STORAGE_S3_BUCKET="another")
     with pytest.raises(StorageUnreachable):
         await service.check()
 
 
+@pytest.mark.dear
 async def test_many_at_once_do_not_mix(configure, s3_server):
     on_s3(configure, s3_server)
 
