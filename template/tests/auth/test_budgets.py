@@ -5,10 +5,12 @@ from sqlalchemy import select
 
 from app.auth.dependencies import SIGN_IN_RATE
 from app.core.db import transaction
-from app.limits import lockout
+from app.limits import lockout, service
 from app.limits.models import Lockout
 from tests.auth.test_second_factor import enrol, forget_step, password_step
 from tests.factories import PASSWORD, make_user, sign_in
+
+FAR_MORE = SIGN_IN_RATE.burst + 40
 
 
 @pytest.fixture
@@ -93,16 +95,23 @@ async def test_one_address_has_one_budget_of_sign_ins_and_a_refusal_locks_nobody
         for path in ("/api/auth/sign-in", "/api/auth/token"):
             assert (await office.post(path, json=form)).status_code == 200
             office.cookies.clear()
-        for _ in range(SIGN_IN_RATE.burst - 2):
-            assert (await office.post("/api/auth/sign-in", json={})).status_code == 422
-        before = await attempts_at(eve)
+        wrong = {"email": eve.email, "password": "wrong", "device_name": "cli"}
         for path in ("/api/auth/sign-in", "/api/auth/token", "/sign-in"):
-            wrong = {"email": eve.email, "password": "wrong", "device_name": "cli"}
+            assert await tries_without_a_password(office) < FAR_MORE
+            service._leases.cache_clear()  # as another process, which has to ask
             sent = {"data": wrong} if path == "/sign-in" else {"json": wrong}
             assert (await office.post(path, **sent)).status_code == 429
-        assert await attempts_at(eve) == before == 0
+        assert await attempts_at(eve) == 0
     async with new_browser() as home:
         assert (await home.post("/api/auth/sign-in", json=form)).status_code == 200
+
+
+async def tries_without_a_password(browser):
+    """How many are accepted until one is refused; some come back meanwhile."""
+    for number in range(FAR_MORE):
+        if (await browser.post("/api/auth/sign-in", json={})).status_code == 429:
+            return number
+    return FAR_MORE
 
 
 async def attempts_at(someone):
