@@ -5,8 +5,6 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
-import ftfy
-
 from app.documents.reading.content import Block, Content, Refused
 from app.documents.settings import DocumentsSettings
 from app.guardrails.output.personal_numbers import open_screen
@@ -102,6 +100,9 @@ WARNINGS = {
 def _clean(text: str, counts: Counts) -> str:
     """Without NUL, control and invisible characters, in one Unicode form, with mended letters."""
     if not text.isascii():
+        # Imported where documents are read: most processes never do.
+        import ftfy
+
         mended = ftfy.fix_encoding(text)
         if mended != text:
             counts.repaired += 1

@@ -130,3 +130,14 @@ async def test_a_waiting_document_is_not_found_yet(browser, model):
     await jobs.index(uploaded.json()["id"])
     await ask(browser, QUESTION)
     assert "Lisbon" in sent(model)
+
+
+async def test_personal_data_in_a_passage_stays_here_and_comes_back_in_the_answer(browser, model):
+    await browser.upload("The receipts go to ada@example.com at the front desk, always.", "r.txt")
+    model.behaviour.words = ("Send them to ", "[EMAIL_1] [1].")
+    events = await ask(browser, "Where do the receipts go?")
+
+    assert "ada@example.com" not in sent(model)
+    assert "[EMAIL_1]" in sent(model)
+    assert "ada@example.com" in text_of(events)
+    assert "ada@example.com" in sources(events)[0]["quote"]

@@ -5,7 +5,7 @@ A module that knows documents has `context_source.py` with
 not read. What a document says is material: a passage that an input guard refuses stays out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from app.guardrails import chain
@@ -14,6 +14,8 @@ from app.guardrails.verdicts import Question, Refused
 from app.llm.call import Call
 from app.llm.port import Message, Passage, estimated_tokens
 from app.llm.settings import LLMSettings
+from app.llm.steps.input_guards import EXPLAINED, masked
+from app.llm.steps.restoring import PLACEHOLDER
 from app.modules import parts
 
 BEFORE = (
@@ -32,47 +34,53 @@ async def before(call: Call) -> None:
     found: list[Passage] = []
     for source in sources:
         found += await source.passages(call.person, messages[place].content)
-    kept = _fitting(call, await _unsuspicious(found))
+    texts = await _texts(call, found)
+    kept = _fitting(call, [one for one in found if one in texts], texts)
     if found:
         call.notes["context"] = {"passages": len(kept), "left_out": len(found) - len(kept)}
     if kept:
-        messages.insert(place, Message("user", _written(kept)))
+        messages.insert(place, Message("user", _written(kept, texts)))
         call.ask = replace(call.ask, messages=messages, passages=kept)
 
 
-async def _unsuspicious(passages: Sequence[Passage]) -> list[Passage]:
-    kept = []
+async def _texts(call: Call, passages: Sequence[Passage]) -> dict[Passage, str]:
+    """What of each passage goes out: data that the guards mask stays here, and some stay whole."""
+    texts = {}
     for one in passages:
         cleaned = clean(one.text)
         try:
-            await chain.check(Question(cleaned.text, cleaned.hidden, zone="document"))
+            opinions = await chain.check(Question(cleaned.text, cleaned.hidden, zone="document"))
         except Refused:
             continue
-        kept.append(replace(one, text=cleaned.text))
-    return kept
+        masks = [mask for opinion in opinions for mask in opinion.verdict.masks]
+        texts[one] = masked(call, cleaned.text, masks) if masks else cleaned.text
+    return texts
 
 
-def _fitting(call: Call, passages: Sequence[Passage]) -> list[Passage]:
+def _fitting(
+    call: Call, passages: Sequence[Passage], texts: Mapping[Passage, str]
+) -> list[Passage]:
     """The first that fit into what the question leaves of the model's window."""
     settings = LLMSettings.load()
     room = settings.context_tokens - call.input_tokens - (call.ask.max_output_tokens or 0)
     room -= estimated_tokens(BEFORE) + 64
     kept = []
     for one in passages:
-        room -= estimated_tokens(_one(0, one)) + 4
+        room -= estimated_tokens(_one(0, one, texts[one])) + 4
         if room < 0:
             break
         kept.append(one)
     return kept
 
 
-def _written(passages: Sequence[Passage]) -> str:
-    told = "\n\n".join(_one(number, one) for number, one in enumerate(passages, 1))
-    return f"{BEFORE}\n\n<passages>\n{told}\n</passages>"
+def _written(passages: Sequence[Passage], texts: Mapping[Passage, str]) -> str:
+    told = "\n\n".join(_one(number, one, texts[one]) for number, one in enumerate(passages, 1))
+    explained = EXPLAINED if PLACEHOLDER.search(told) else ""
+    return f"{BEFORE}{explained}\n\n<passages>\n{told}\n</passages>"
 
 
-def _one(number: int, passage: Passage) -> str:
+def _one(number: int, passage: Passage, text: str) -> str:
     # Nothing in a document closes the frame that it stands in.
-    text = passage.text.replace("</passages>", "")
+    text = text.replace("</passages>", "")
     where = f"{passage.title}, {passage.path}" if passage.path else passage.title
     return f"[{number}] {where}\n{text}"

@@ -35,7 +35,7 @@ async def before(call: Call) -> None:
             }
             raise QuestionRefused(_sentence(refusal)) from refusal
         if masks:
-            messages[place] = replace(message, content=_masked(call, message.content, masks))
+            messages[place] = replace(message, content=masked(call, message.content, masks))
     if not call.masked:
         return
     call.notes.setdefault("input_guards", {})["masked"] = sorted(
@@ -75,7 +75,7 @@ def _forget_what_other_settings_let_pass() -> None:
         _passed.clear()
 
 
-def _masked(call: Call, text: str, masks: Sequence[Mask]) -> str:
+def masked(call: Call, text: str, masks: Sequence[Mask]) -> str:
     """The same data has the same placeholder in the whole conversation."""
     names = {said: name for name, said in call.masked.items()}
     parts, at = [], 0
