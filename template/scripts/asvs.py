@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "docs" / "security" / "requirements.toml"
@@ -47,11 +48,12 @@ HEAD = """# OWASP ASVS 5.0, levels 1 and 2
 
 What of the [Application Security Verification Standard](https://owasp.org/www-project-application-security-verification-standard/)
 5.0.0 this app meets, and the test that shows it. A requirement counts as met when a test marked
-with its number passes; *fault planted* names the changes of [faults.toml](../../tests/faults.toml)
-that take its control away, and `make faults` shows that a test notices each. *Outside the app* is
-for whoever runs it. Written by `scripts/asvs.py` from the markers on the tests; what an answer
-left out of this project is marked all the same. *Held otherwise* names what holds it instead of a
-test: a rule of the linter, a library, the way something is built.
+with its number passes. *Noticed when planted* names the changes of
+[faults.toml](../../tests/faults.toml) that take its control away: `make faults` makes each in a
+copy and sees a test fail. *Outside the app* is for whoever runs it. Written by `scripts/asvs.py`
+from the markers on the tests; what an answer left out of this project is marked all the same.
+*Held otherwise* names what holds it instead of a test: a rule of the linter, a library, the way
+something is built.
 """
 
 
@@ -96,18 +98,23 @@ def numbers(test: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
             yield from (ast.literal_eval(argument) for argument in one.args)
 
 
-def faults() -> dict[str, int]:
-    """By requirement, how many faults are planted to see its tests fail."""
-    found: dict[str, int] = {}
-    for fault in tomllib.loads(FAULTS.read_text(encoding="utf-8"))["fault"]:
+def planted() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads(FAULTS.read_text(encoding="utf-8"))["fault"]
+    return found
+
+
+def faults() -> dict[str, list[str]]:
+    """By requirement, what is broken on purpose to see its tests fail."""
+    found: dict[str, list[str]] = {}
+    for fault in planted():
         for number in fault.get("asvs", []):
-            found[number] = found.get(number, 0) + 1
+            found.setdefault(number, []).append(fault["what"])
     return found
 
 
 def rows() -> dict[str, str]:
     """The line of each requirement."""
-    tests, planted = marked(), faults()
+    tests, broken = marked(), faults()
     lines = {}
     for number, one in requirements().items():
         reason = next((name for name in REASONS if name in one), "")
@@ -117,8 +124,8 @@ def rows() -> dict[str, str]:
                 state, how = "**partly**", f"{how}. Open: {one['open']}"
         else:
             state, how = REASONS[reason], str(one[reason])
-        count = planted.get(number, 0)
-        lines[number] = f"| {number} | L{one['level']} | {state} | {how} | {count or ''} |"
+        proof = "; ".join(sorted(broken.get(number, [])))
+        lines[number] = f"| {number} | L{one['level']} | {state} | {how} | {proof} |"
     return lines
 
 
@@ -127,11 +134,17 @@ def page() -> str:
     states = [line.split(" | ")[2] for line in found.values()]
     counts = ", ".join(f"{states.count(one)} {one.strip('*')}" for one in dict.fromkeys(states))
     lines.append(f"Of {len(found)} requirements: {counts}.")
+    met = [line for line in found.values() if line.split(" | ")[2] == "met"]
+    proved = [line for line in met if not line.endswith("|  |")]
+    lines.append(
+        f"{len(planted())} faults are planted; of the {len(met)} requirements that are met,"
+        f" {len(proved)} have one of their own."
+    )
     chapter = 0
     for number, line in found.items():
         if chapter != (chapter := order(number)[0]):
             lines += ["", f"## {chapter} {CHAPTERS[chapter]}", ""]
-            lines += ["| Requirement | Level | State | Shown by | Faults planted |"]
+            lines += ["| Requirement | Level | State | Shown by | Noticed when planted |"]
             lines += ["| --- | --- | --- | --- | --- |"]
         lines.append(line)
     return "\n".join(lines) + "\n"

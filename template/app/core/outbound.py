@@ -30,7 +30,19 @@ BYTES = 262_144
 # Where AWS over IPv6 and Azure answer what link-local addresses answer elsewhere.
 KEYS_OF_MACHINES = {ip_address("fd00:ec2::254"), ip_address("168.63.129.16")}
 # They lead to an IPv4 address that stands inside them.
-TUNNELS = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
+TUNNELS = tuple(
+    map(
+        ip_network,
+        (
+            "::/96",
+            "::ffff:0:0:0/96",
+            "64:ff9b::/96",
+            "64:ff9b:1::/48",
+            "2002::/16",
+            "2001::/32",
+        ),
+    )
+)
 
 
 class OutboundRefused(Exception):

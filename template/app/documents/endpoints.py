@@ -1,7 +1,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
@@ -119,10 +119,11 @@ async def document_figures(db: Database, person: Manager) -> FiguresOut:
     return FiguresOut.model_validate(await figures.of_organization(db, person.organization_id))
 
 
-@router.post("/index", status_code=202)
-async def rebuild_index(db: Database, person: Manager) -> None:
+@router.post("/index", status_code=202, response_class=Response)
+async def rebuild_index(db: Database, person: Manager) -> Response:
     """Build the index anew when settings have changed it; the old one is searched meanwhile."""
     await enqueue_rebuild(db, person.organization_id)
+    return Response(status_code=202)
 
 
 @router.get("/{document_id}", responses=may(service.NoSuchDocument))

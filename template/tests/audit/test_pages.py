@@ -63,3 +63,4 @@ async def test_what_was_typed_into_the_filter_is_shown_as_text(client, admin):
     page = (await client.get("/admin/audit", params={"action": '"><script>alert(1)</script>'})).text
 
     assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page, "it is shown, as text"

@@ -157,6 +157,9 @@ async def test_changing_the_password_ends_other_sessions_and_tells_by_mail(
         assert (await client.get("/api/me")).status_code == 200
         assert (await other.get("/api/me")).status_code == 401
     assert "changed" in (await mails_to(ada.email))[0].subject
+    client.cookies.clear()
+    assert (await post(client, ada)).status_code == 401
+    assert (await post(client, ada, "another long sentence 17")).status_code == 200
 
 
 @pytest.mark.asvs("6.2.3")

@@ -1,5 +1,6 @@
 """Small promises of the security standard that no other test has a reason to look at."""
 
+import math
 import os
 import re
 import secrets
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from app.access.access import Access, markers, routes
-from app.auth import passwords
+from app.auth import passwords, recovery_codes
 from app.core import database_roles, db
 from tests.factories import make_organization, make_user, sign_in
 
@@ -70,6 +71,33 @@ async def test_a_password_may_be_made_of_anything_and_be_long(client, password):
 
 
 @pytest.mark.dear
+@pytest.mark.asvs("6.2.10")
+async def test_a_password_does_not_run_out(client):
+    ada = await make_user()
+    async with db.transaction(elevated=True) as session:
+        for table, column in (("passwords", "user_id"), ("users", "id")):
+            await session.execute(
+                text(f"UPDATE {table} SET created_at = now() - interval '9 y' WHERE {column} = :u"),
+                {"u": ada.user_id},
+            )
+    given = {"email": ada.email, "password": ada.password}
+    answer = await client.post("/api/auth/sign-in", json=given)
+    assert (answer.status_code, answer.json()["level"]) == (200, "full")
+
+
+@pytest.mark.asvs("6.5.2")
+async def test_recovery_codes_are_too_long_to_guess(auth_db):
+    """So that a digest is enough for them; with less than 112 bits it would not be."""
+    ada = await make_user()
+    made = [code for _ in range(20) for code in await recovery_codes.make(auth_db, ada.user_id)]
+    assert len(set(made)) == len(made)
+    letters = [code.replace("-", "") for code in made]
+    # Each place takes every letter sooner or later, none stands still.
+    alphabet = set("".join(letters))
+    assert min(len(set(place)) for place in zip(*letters, strict=True)) > len(alphabet) / 2
+    assert min(map(len, letters)) * math.log2(len(alphabet)) >= 112
+
+
 @pytest.mark.asvs("6.3.2")
 def test_a_new_database_has_no_account(database):
     name = f"new_{secrets.token_hex(4)}"
