@@ -7,6 +7,9 @@ from typing import Any
 
 Row = dict[str, Any]
 
+# Looking through all rows for one that is not there takes minutes, and doubles with each question.
+TRIES = 400
+
 
 def covering_rows(
     options: Mapping[str, Sequence[Any]],
@@ -20,19 +23,30 @@ def covering_rows(
     rows: list[Row] = []
     while missing:
         wanted = min(missing, key=repr)
-        first = _completed(dict(wanted), options, possible, missing, chance)
-        if first is None:
-            missing.discard(wanted)  # no row at all can hold this pair, so do not look again
+        by_chance = some_row(dict(wanted), options, possible)
+        if by_chance is None:
+            missing.discard(wanted)  # no row at all can hold this pair
             continue
-        others = (
-            _completed(dict(wanted), options, possible, missing, chance)
-            for _ in range(candidates - 1)
-        )
-        found = [first, *(row for row in others if row is not None)]
+        tried = [
+            _completed(dict(wanted), options, possible, missing, chance) for _ in range(candidates)
+        ]
+        found = [row for row in tried if row is not None] or [by_chance]
         best = max(found, key=lambda row: len(missing & pairs_of(row)))
         rows.append(best)
         missing -= pairs_of(best)
     return rows
+
+
+def some_row(
+    begun: Row, options: Mapping[str, Sequence[Any]], possible: Callable[[Row], bool]
+) -> Row | None:
+    """A possible row that begins with this one; None when hundreds of random ones are not."""
+    chance = random.Random(0)
+    for _ in range(TRIES):
+        row = {name: chance.choice(values) for name, values in options.items()} | begun
+        if possible(row):
+            return row
+    return None
 
 
 def pairs(options: Mapping[str, Sequence[Any]]) -> set[tuple[tuple[str, Any], ...]]:
@@ -54,12 +68,19 @@ def _completed(
     missing: set[tuple[tuple[str, Any], ...]],
     chance: random.Random,
 ) -> Row | None:
-    """Any possible row that begins with this one, preferring values that cover something new."""
+    """Any possible row that begins with this one, preferring values that cover something new.
+
+    Gives up after some tries: two early values that exclude each other would be tried with all
+    others.
+    """
     free = [name for name in options if name not in row]
     chance.shuffle(free)
+    left = TRIES
 
     def fill(row: Row, rest: list[str]) -> Row | None:
+        nonlocal left
         if not rest:
+            left -= 1
             return row if possible(row) else None
         name, *others = rest
         values = sorted(
@@ -70,7 +91,7 @@ def _completed(
             ),
         )
         for value in values:
-            if (filled := fill({**row, name: value}, others)) is not None:
+            if left and (filled := fill({**row, name: value}, others)) is not None:
                 return filled
         return None
 

@@ -366,7 +366,7 @@ A sign-in is two statements around one hash (`auth/attempts.py`). Beside the has
 of the event loop, 1 ms of PostgreSQL, half of that for the commit to the disk, and 0.2 ms of the
 client, when nothing else runs; next to hashes, which sweep 19 MiB each through the cores' caches, the
 same work takes twice as long. So what counts is how often something must wake up.
-"""
+"""  # noqa: E501
 
 
 def main() -> None:
