@@ -57,6 +57,8 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"hosting": "azure", "region": "Germany!"}, "is not the name of a region"),
     ({"llm_provider": "anthropic", "data_location": "eu"}, "has no EU region"),
     ({"llm_provider": "google", "preset": "regulated"}, "has no EU region"),
+    ({"llm_fallback": "anthropic", "data_location": "eu"}, "has no EU region"),
+    ({"llm_fallback": "google", "compliance": "[hipaa]"}, "business associate agreement"),
     ({"llm_provider": "openai", "llm_fallback": "openai"}, "is the first provider already"),
     ({"release_strategy": "canary"}, "needs two sets of machines"),
     ({"compliance": "[hipaa]"}, "HIPAA data needs second_factor=everyone"),

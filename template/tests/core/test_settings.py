@@ -18,6 +18,7 @@ def safe_production(configure):
         PASSWORD_MEMORY_KIB="19456",
         PASSWORD_ROUNDS="2",
         LLM_PROVIDER="openai",
+        LLM_FALLBACK_PROVIDER="",
         OPENAI_API_KEY="sk-something",
         STORAGE_FOLDER="/srv/files",
         SMS_SENDER="webhook",
