@@ -26,9 +26,9 @@ from app.core.db import Base
 from app.core.ids import uuid7
 from app.modules import parts
 
-OWNERS = ("organization_id", "user_id", "session_id")
-# They belong to nobody: challenges of browsers before sign-in, and how many texts went out a day.
-UNOWNED = {"organizations", "users", "passkey_challenges", "sms_days"}
+OWNERS = ("organization_id", "user_id", "session_id", "document_id")
+# They belong to nobody: challenges before sign-in, how many texts went out, names of old files.
+UNOWNED = {"organizations", "users", "passkey_challenges", "sms_days", "removed_files"}
 # Only audit_append() writes them, so the log is filled as the app does it.
 BY_ITSELF = {"audit_events", "audit_heads", "audit_anchors", "organizations", "users"}
 # What a check or the app's own reading asks for.
@@ -47,6 +47,12 @@ FITTING: dict[str, Any] = {
     "abuse_measures.scope": "requests",
     "abuse_measures.subject_kind": "network",
     "abuse_measures.lifted_because": None,
+    "documents.kind": "csv",
+    "documents.audience": "organization",
+    "documents.state": "ready",
+    "documents.reason": None,
+    "documents.roles": [],
+    "documents.reading": Jsonb({}),
     "one_time_links.purpose": "reset",
     "one_time_links.password_hash": None,
 }
@@ -174,7 +180,9 @@ def owned_tables(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, str
     ).fetchall()
     of_people = "user_id IN (SELECT user_id FROM memberships WHERE organization_id = %(o)s)"
     of_sessions = "session_id IN (SELECT id FROM sessions WHERE organization_id = %(o)s)"
-    rules = dict(zip(OWNERS, ("organization_id = %(o)s", of_people, of_sessions), strict=True))
+    of_documents = "document_id IN (SELECT id FROM documents WHERE organization_id = %(o)s)"
+    found = ("organization_id = %(o)s", of_people, of_sessions, of_documents)
+    rules = dict(zip(OWNERS, found, strict=True))
     for table, columns in tables:
         if table in UNOWNED:
             continue

@@ -26,6 +26,7 @@ CURSORS = {"after", "before", "search", "action", "person"}
 BODY = {
     "name": "Another name", "description": "", "permissions": [], "role": "member",
     "title": "Another title", "text": "What is it?", "rating": "up", "comment": "",
+    "audience": "organization",
     "reason": "To see what happens here", "minutes": 5, "grace_hours": 0, "tokens_per_hour": 5,
     "person": "", "code": "123456", "display_name": "Another", "password": "x",
     "new_owner": "00000000-0000-0000-0000-000000000000",
