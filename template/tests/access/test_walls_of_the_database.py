@@ -7,13 +7,15 @@ from sqlalchemy.exc import ProgrammingError
 from app.core import db
 from tests.factories import make_organization, make_user
 
-# They hold nothing of any person or organisation: digests, names of revisions, ids in jobs.
+# They hold nothing of any person or organisation: digests, names of revisions, ids in jobs, which
+# providers are ill.
 WITHOUT_OWNER = (
     "alembic_version_%",
     "procrastinate_%",
     "rate_limits",
     "lockouts",
     "abuse_counters",
+    "llm_rests",
 )
 
 
