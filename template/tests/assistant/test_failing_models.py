@@ -77,6 +77,7 @@ async def test_nobody_there_is_said_with_what_to_do(browser, model, configure):
     assert question["text"] == "Well?"
 
 
+@pytest.mark.dear
 async def test_who_keeps_failing_is_left_alone_and_asked_again_later(browser, model, configure):
     configure(LLM_RETRIES=0, LLM_BREAKER_FAILURES=3, LLM_BREAKER_SECONDS=5)
     model.behaviour = Behaviour(status=500)
@@ -113,6 +114,7 @@ async def crowd(live_server: str) -> AsyncIterator[list[Browser]]:
         yield people
 
 
+@pytest.mark.dear
 async def test_twenty_at_once_are_answered_or_told_when_to_come_again(crowd, model, configure):
     configure(LLM_CALLS_AT_ONCE=4, LLM_QUEUE_LENGTH=8, LLM_QUEUE_SECONDS=30)
     model.behaviour = Behaviour(first_after=1.5)  # All have come before the first one goes.

@@ -37,6 +37,7 @@ STRANGE = [
 ]
 
 
+@pytest.mark.dear
 @pytest.mark.asvs("1.2.4", "1.4.2", "2.2.1")
 async def test_no_parameter_of_any_route_makes_it_fail(app, client):
     await sign_in(client, await make_user(role="admin"))

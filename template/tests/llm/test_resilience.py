@@ -250,6 +250,7 @@ async def test_nobody_waits_longer_than_the_settings_say(configure):
 # All together.
 
 
+@pytest.mark.dear
 async def test_whatever_happens_nothing_stays_reserved(caller, wire_server, second, configure):
     """Three hundred calls over faults at both providers, with people who leave."""
     configure(

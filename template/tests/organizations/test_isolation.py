@@ -159,6 +159,7 @@ async def test_every_owned_table_holds_marked_rows_of_both(two, database):
         assert len(marked) > 15
 
 
+@pytest.mark.dear
 @pytest.mark.asvs("8.4.1")
 async def test_after_switching_no_route_shows_anything_of_the_other_one(client, two):
     shown, answered = await read_everything(client, two)
@@ -199,6 +200,7 @@ def changes(app) -> Iterator[tuple[str, object]]:
                 yield method, route
 
 
+@pytest.mark.dear
 @pytest.mark.asvs("8.2.2", "8.4.1")
 async def test_nothing_of_the_other_one_can_be_changed_by_its_id(client, app, two, database):
     """Not by an administrator here, with bodies that fit; streams are among the answers."""
