@@ -105,7 +105,7 @@ async def test_a_question_without_an_answer_can_be_asked_again_after_a_reload(pa
 
 
 async def test_who_loads_the_page_while_the_answer_is_written_gets_it_when_it_is_there(page, model):
-    model.behaviour = Behaviour(gap=0.1)
+    model.behaviour = Behaviour(gap=0.3)
     await page.goto("/chat")
     await ask(page, "What is it?")
     await expect(page.locator(".message-assistant .prose")).to_contain_text("word2")
