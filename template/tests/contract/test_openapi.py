@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "10")
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -36,7 +37,8 @@ def test_no_call_fails_or_answers_what_is_not_described(address: str, who: str) 
         [
             str(Path(sys.executable).with_name("schemathesis")),
             *("run", f"{address}/api/openapi.json", "--checks", ",".join(CHECKS)),
-            *("--phases", "coverage,fuzzing,stateful", "--max-examples", "10", "--seed", "1"),
+            *("--phases", "coverage,fuzzing,stateful", "--max-examples", EXAMPLES),
+            *("--seed", "1"),
         ],
         cwd=ROOT,
         env=os.environ | {"CONTRACT_AS": who, "PYTHONPATH": str(ROOT)} | hooks,

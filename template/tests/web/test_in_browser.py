@@ -310,12 +310,12 @@ async def test_a_password_can_be_shown_while_typing(page: Page) -> None:
 
 
 @pytest.mark.asvs("6.2.7")
-async def test_a_password_can_be_pasted(page: Page, gallery_address: str) -> None:
-    await page.context.grant_permissions(
-        ["clipboard-read", "clipboard-write"], origin=gallery_address
-    )
+async def test_a_password_can_be_pasted(page: Page) -> None:
     await page.goto("/enquiry")
-    await page.evaluate("navigator.clipboard.writeText('from a manager: ü 漢 ')")
+    # Copied by keys: the clipboard that scripts see can wait for ever where there is no screen.
+    await page.get_by_label("Name", exact=True).fill("from a manager: ü 漢 ")
+    await page.keyboard.press("ControlOrMeta+A")
+    await page.keyboard.press("ControlOrMeta+C")
     field = page.get_by_label("Password", exact=True)
 
     await field.focus()
