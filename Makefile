@@ -41,8 +41,8 @@ test-quick: $(READY) lint ## The questions, updates, documents: everything that 
 	$(BIN)/pytest -n 2 -m "not slow"
 
 app: ## The app where it stands: template/'s own checks and tests
-# Fewer examples than `make contract` takes by itself, so that all of it stays below 25 minutes.
-	@CONTRACT_EXAMPLES=4 BROKEN_FILES=40 $(MAKE) --no-print-directory -C template check test-all contract
+# Less than `make contract` tries by itself, so that all of it stays below 25 minutes.
+	@CONTRACT_WHO="nobody member admin" CONTRACT_EXAMPLES=4 BROKEN_FILES=10 $(MAKE) --no-print-directory -C template check test-all contract
 
 test-apps: $(READY) ## Render each of tests/answers and run its own checks and tests
 	$(BIN)/pytest -n 2 --maxschedchunk 1 -m slow

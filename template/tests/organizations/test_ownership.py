@@ -213,3 +213,21 @@ async def test_deleting_the_only_one_ends_session_and_account(client):
     client.cookies.clear()
     answer = await client.post("/api/auth/sign-in", json=form)
     assert await problem(answer) == (401, "wrong-credentials")
+
+
+async def test_no_administrator_suspends_the_owner(client):
+    organization = await make_organization()
+    owner = await make_user(organization, role="admin")
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text("UPDATE organizations SET owner_id = :owner WHERE id = :id"),
+            {"owner": owner.user_id, "id": organization.id},
+        )
+    await sign_in(client, await make_user(organization, role="admin"), second_factor=True)
+
+    form = {"subject_kind": "person", "subject": str(owner.user_id), "measure": "suspend"}
+    refused = await client.post(
+        "/api/abuse/measures", json=form | {"minutes": 30, "reason": "I would like to be it."}
+    )
+
+    assert refused.status_code == 409
