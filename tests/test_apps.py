@@ -13,6 +13,10 @@ pytestmark = pytest.mark.slow
 RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]
 # Browsers and processes of their own cost half of the time: with everything on, and with nothing.
 WHOLLY = {"prototype"}
+# The others share: each runs half of its tests, and of two neighbours one the first half, one the
+# other. `make test-apps WHOLE=1` runs all of them everywhere.
+SHARING = [path.stem for path in RENDERED if path.stem not in WHOLLY]
+HALVES = Path(__file__).parent / "halves"
 
 
 @pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.stem)
@@ -29,6 +33,13 @@ def test_it_passes_its_own_checks_and_tests(
         # Where Python may not keep what it compiles, setting up compiles all of every package.
         "PYTHONDONTWRITEBYTECODE": "",
     }
+
+    if path.stem in SHARING and not os.environ.get("WHOLE"):
+        shared |= {
+            "PYTEST_ADDOPTS": "-p half_of_the_tests",
+            "PYTHONPATH": str(HALVES),
+            "TESTS_HALF": str(SHARING.index(path.stem) % 2),
+        }
 
     for recipe in ("setup", "check", "test-all" if path.stem in WHOLLY else "test"):
         done = subprocess.run(
