@@ -137,7 +137,8 @@ def test_every_distinct_project_passes_the_linter_it_comes_with(
 ) -> None:
     projects = {}
     for row in ROWS:
-        missing = frozenset(left_out(completed(row)))
+        # A provider's files say nothing to the rest, so which of them are there does not count.
+        missing = frozenset(one for one in left_out(completed(row)) if "/llm/" not in one)
         if missing not in projects:
             projects[missing] = render(**completed(row))
 
