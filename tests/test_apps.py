@@ -24,7 +24,7 @@ def test_it_passes_its_own_checks_and_tests(
     render: Render, tmp_path_factory: pytest.TempPathFactory, path: Path
 ) -> None:
     project = render(**answers_of(path))
-    # Four projects run side by side, each with one worker, which waits for its database half of the
+    # Three projects run side by side, each with one worker, which waits for its database half of the
     # time. What mypy found out about files holds for all of them: it compares what is in them, not
     # where they are.
     shared = {
