@@ -24,9 +24,9 @@ def test_it_passes_its_own_checks_and_tests(
     render: Render, tmp_path_factory: pytest.TempPathFactory, path: Path
 ) -> None:
     project = render(**answers_of(path))
-    # Three projects run side by side, each with one worker, which waits for its database half of the
-    # time. What mypy found out about files holds for all of them: it compares what is in them, not
-    # where they are.
+    # Several projects run side by side, each with one worker, which waits for its database half of
+    # the time. What mypy found out about files holds for all of them: it compares what is in them,
+    # not where they are.
     shared = {
         "PYTEST_XDIST_AUTO_NUM_WORKERS": "0",
         "MYPY_CACHE_DIR": str(tmp_path_factory.getbasetemp() / "mypy"),
