@@ -161,7 +161,7 @@ def test_what_the_image_installs_is_all_that_the_app_imports(
     assert len(groups) == 2
     assert len(set(groups)) == 1
     # A build argument adds what only some want; without it there is nothing in its place.
-    assert "ARG EXTRA_GROUPS=\"\"\n" in dockerfile
+    assert 'ARG EXTRA_GROUPS=""\n' in dockerfile
     asked = [word for word in groups[0].split() if word != "$EXTRA_GROUPS"]
     environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(tmp_path / "image")}
 
