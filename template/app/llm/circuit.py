@@ -53,6 +53,10 @@ class Circuit:
         self.until = 0.0
         self.told = False
         """The row is known to be there, so that its absence means that it is well again."""
+        self.findings = 0
+        """How often this process has found something out itself."""
+        self.unwritten = 0
+        """How much of that no other process can read yet."""
         self._recent: deque[tuple[float, bool]] = deque(maxlen=REMEMBERED)
 
     @property
@@ -63,7 +67,7 @@ class Circuit:
         self._recent.append((monotonic(), True))
         if self.times:
             self.close()
-            _do(_run(CLOSE, {"id": self.key}))
+            self._found(_run(CLOSE, {"id": self.key}))
 
     def failed(self) -> None:
         self._recent.append((monotonic(), False))
@@ -85,6 +89,7 @@ class Circuit:
         """Whether this call is the one that finds out if the provider is well again."""
         seconds = LLMSettings.load().first_token_seconds
         self.until = monotonic() + seconds  # No other call of this process, at once.
+        self.findings += 1
         try:
             values = {"id": self.key, "seconds": seconds}
             return not self.told or await connections.fetch(PROBE, values) is not None
@@ -96,11 +101,22 @@ class Circuit:
         self.times += 1
         self.until, self.told = monotonic() + seconds, False
         log.warning("llm.left_alone", seconds=seconds, times=self.times)
-        _do(self._tell(seconds))
+        self._found(self._tell(seconds))
 
     async def _tell(self, seconds: float) -> None:
         await _run(OPEN, {"id": self.key, "seconds": seconds, "times": self.times})
         self.told = True
+
+    def _found(self, writing: Coroutine[Any, Any, None]) -> None:
+        self.findings += 1
+        self.unwritten += 1
+        _do(self._written(writing))
+
+    async def _written(self, writing: Coroutine[Any, Any, None]) -> None:
+        try:
+            await writing
+        finally:
+            self.unwritten -= 1
 
 
 def of(provider: Provider) -> Circuit:
@@ -128,13 +144,17 @@ async def settled() -> None:
 
 
 async def _look() -> None:
+    # What this process finds out meanwhile is newer than what it reads.
+    findings = {one: one.findings for one in _circuits.values() if not one.unwritten}
     row = await connections.fetch(LOOK, {})
     ids, left, times = row if row and row[0] else ([], [], [])
-    for key, seconds, count in zip(ids, left, times, strict=True):
-        if key in _circuits:
-            _circuits[key].open(seconds, count)
-    for circuit in _circuits.values():
-        if circuit.told and circuit.key not in ids:
+    read = dict(zip(ids, zip(left, times, strict=True), strict=True))
+    for circuit, known in findings.items():
+        if circuit.findings != known:
+            continue
+        if circuit.key in read:
+            circuit.open(*read[circuit.key])
+        elif circuit.told:
             circuit.close()
 
 

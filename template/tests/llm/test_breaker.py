@@ -78,6 +78,31 @@ async def test_a_try_that_fails_doubles_the_rest_and_one_that_works_ends_it(
     assert found.times == 0
 
 
+async def test_what_was_read_before_it_was_well_again_does_not_close_it_off_again(
+    caller, wire_server, configure, monkeypatch
+):
+    configure(LLM_RETRIES=0, LLM_BREAKER_FAILURES=1)
+    wire_server.behaviour = Behaviour(status=500)
+    await caller.refused(errors.ModelDown)
+    await rested(circuit.of(routing.provider()))
+    fetch, held = circuit.connections.fetch, asyncio.Event()
+
+    async def late(statement, values):
+        row = await fetch(statement, values)
+        if statement == circuit.LOOK:
+            await held.wait()
+        return row
+
+    monkeypatch.setattr(circuit.connections, "fetch", late)
+    monkeypatch.setattr(circuit, "_looked_at", 0.0)
+    wire_server.behaviour = Behaviour()
+    await caller.ask()
+    held.set()
+    await circuit.settled()
+
+    await caller.ask()
+
+
 @pytest.mark.parametrize("status", [401, 400, 429])
 async def test_a_wrong_key_or_a_limit_is_no_illness(caller, wire_server, configure, status):
     configure(LLM_RETRIES=0, LLM_BREAKER_FAILURES=2)
