@@ -14,7 +14,16 @@ from app.core.ids import uuid7
 from app.core.logging import log
 from app.llm.draft import Draft
 from app.llm.errors import AnswerWithheld
-from app.llm.port import Ask, Delta, Done, Finish, Provider, Usage, estimated_input_tokens
+from app.llm.port import (
+    Ask,
+    Delta,
+    Done,
+    Finish,
+    Provider,
+    Usage,
+    beside_tokens,
+    estimated_input_tokens,
+)
 from app.usage.service import Reservation, Used
 
 Events = AsyncGenerator[Delta | Finish, None]
@@ -47,6 +56,8 @@ class Call:
     """Placeholders in the question, with what they stand for."""
     system_prompt: str = ""
     canary: str = ""
+    tainted: bool = True
+    """Until the step `taint` has found nothing that other people may have written."""
     reservation: Reservation | None = None
     sent: bool = False
     """The request is on its way to the provider: from here on it may cost."""
@@ -72,7 +83,8 @@ class Call:
     @property
     def input_tokens(self) -> int:
         """Tokens of the question, by its bytes."""
-        return estimated_input_tokens(self.ask.messages)
+        asked, ask = estimated_input_tokens(self.ask.messages), self.ask
+        return asked + beside_tokens(ask) if ask.tools or ask.shape else asked
 
     def milliseconds(self, until: float | None = None) -> int:
         return round(((until or perf_counter()) - self.started) * 1000)
@@ -120,4 +132,6 @@ class Call:
             price_known=used.price_known,
             sources=self.finish.sources,
             notes=self.notes,
+            calls=self.finish.calls,
+            tainted=self.tainted,
         )

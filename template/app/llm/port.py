@@ -5,16 +5,64 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-Role = Literal["system", "user", "assistant"]
+import orjson
+
+Role = Literal["system", "user", "assistant", "tool"]
 
 BYTES_PER_TOKEN = 3
 TOKENS_AROUND_A_MESSAGE = 4
+TOKENS_AROUND_A_TOOL = 24
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model asks for a tool. Nothing of it has been checked."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+    signature: str = ""
+    """What the provider wants back with it."""
+
+    @property
+    def parsed(self) -> dict[str, Any]:
+        """The arguments for a wire that sends objects; empty when they are none."""
+        try:
+            found = orjson.loads(self.arguments or "{}")
+        except orjson.JSONDecodeError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """What was said. With the role `tool` it is the result of a call."""
+
     role: Role
     content: str
+    calls: tuple[ToolCall, ...] = ()
+    """Of an answer: the tools that it asked for."""
+    result_of: ToolCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A tool that the model may ask for."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    """Of its arguments, as JSON Schema."""
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The JSON that an answer must be."""
+
+    name: str
+    schema: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +91,12 @@ class Ask:
     """Whether what the person's documents say about the question comes along."""
     passages: Sequence["Passage"] = ()
     """What came along; the step `context` puts it there."""
+    tools: Sequence[Offer] = ()
+    may_call: bool = True
+    """False: the tools stay in the request for what was said before, and none may be called."""
+    tainted: bool = False
+    """Words are in it that neither the person nor the app has written."""
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +129,13 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
+class Unshown(Delta):
+    """The model writes something that is not text, so many bytes of it: a tool's arguments."""
+
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The provider's last word on an answer.
 
@@ -87,6 +148,8 @@ class Finish:
     sources: tuple[Source, ...] = ()
     unread: frozenset[str] = frozenset()
     """Names of fields with content that nobody here reads yet."""
+    calls: tuple[ToolCall, ...] = ()
+    """Tools that the model asks for, before it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +168,9 @@ class Done:
     sources: tuple[Source, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What the steps of the call noted, by step: guard verdicts, timings."""
+    calls: tuple[ToolCall, ...] = ()
+    tainted: bool = True
+    """Words were in the context that neither the person nor the app has written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +216,32 @@ def estimated_tokens(text: str) -> int:
 
 
 def estimated_input_tokens(messages: Sequence[Message]) -> int:
-    return sum(estimated_tokens(one.content) + TOKENS_AROUND_A_MESSAGE for one in messages)
+    return sum(
+        estimated_tokens(one.content)
+        + TOKENS_AROUND_A_MESSAGE
+        + (sum(_call_tokens(call) for call in one.calls) if one.calls else 0)
+        for one in messages
+    )
+
+
+def asked_tokens(provider: Provider, ask: Ask) -> int:
+    """What the provider counts for the question: messages, and what stands beside them."""
+    asked = provider.count(ask.messages)
+    return asked + beside_tokens(ask) if ask.tools or ask.shape else asked
+
+
+def beside_tokens(ask: Ask) -> int:
+    """Tokens of the tools and the shape."""
+    shape = _json_tokens(ask.shape.schema) if ask.shape else 0
+    return shape + sum(
+        estimated_tokens(one.description) + _json_tokens(one.schema) + TOKENS_AROUND_A_TOOL
+        for one in ask.tools
+    )
+
+
+def _call_tokens(call: ToolCall) -> int:
+    return estimated_tokens(call.arguments) + TOKENS_AROUND_A_TOOL
+
+
+def _json_tokens(schema: Mapping[str, Any]) -> int:
+    return -(-len(orjson.dumps(schema)) // BYTES_PER_TOKEN)

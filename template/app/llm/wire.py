@@ -7,7 +7,7 @@ CPU of a streamed answer, and seconds of every start.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import aiohttp
@@ -26,6 +26,8 @@ from app.llm.port import (
     Delta,
     Finish,
     Message,
+    ToolCall,
+    Unshown,
     Usage,
     estimated_input_tokens,
 )
@@ -35,6 +37,8 @@ LARGEST_ANSWER = 16_777_216
 LARGEST_ERROR = 65_536
 DRAIN_SECONDS = 0.1
 GATHER_SECONDS = 0.016
+MOST_CALLS = 64
+LARGEST_ARGUMENTS = 131_072
 MOST_TOKENS = 1 << 40
 
 
@@ -65,6 +69,9 @@ class Reader:
         self.unread: set[str] = set()
         self.ended = False
         """Nothing that counts comes after this."""
+        self.unshown = 0
+        """Bytes of tools' arguments that came since the last look."""
+        self._calls: dict[Any, Partial] = {}
 
     def piece(self, event: Any) -> str:
         """The text in an event of a stream."""
@@ -74,13 +81,52 @@ class Reader:
         """The text of an answer that came in one piece."""
         raise NotImplementedError
 
+    def call(
+        self, key: Any, name: object, arguments: object, id_: object = "", signature: object = ""
+    ) -> None:
+        """Take the next piece of a tool's call. `key` tells those that come at once apart."""
+        found = self._calls.get(key)
+        if found is None:
+            if len(self._calls) == MOST_CALLS:
+                raise AnswerMalformed("The model asks for far too many tools at once.")
+            found = self._calls[key] = Partial()
+        # Some servers say the name with every piece.
+        found.name = found.name or a_text(name or "")[:200]
+        found.id = found.id or a_text(id_ or "")[:200]
+        found.signature = found.signature or a_text(signature or "")
+        piece = a_text(arguments or "")
+        found.arguments.append(piece)
+        size = len(piece.encode())
+        found.size += size
+        self.unshown += size
+        if found.size > LARGEST_ARGUMENTS:
+            raise AnswerMalformed("The model's arguments for a tool are far too long.")
+
     def finish(self) -> Finish:
+        reason = self.reason or "stop"
+        # What was cut before its end is no call, even where it reads like one.
+        whole = reason not in {"length", "content_filter"}
         return Finish(
-            reason=self.reason or "stop",
+            reason=reason,
             model=self.model,
             usage=self.usage,
             unread=frozenset(self.unread),
+            calls=tuple(one.whole() for one in self._calls.values()) if whole else (),
         )
+
+
+@dataclass(slots=True)
+class Partial:
+    """A tool's call, as far as it came."""
+
+    id: str = ""
+    name: str = ""
+    signature: str = ""
+    arguments: list[str] = field(default_factory=list)
+    size: int = 0
+
+    def whole(self) -> ToolCall:
+        return ToolCall(self.id, self.name, "".join(self.arguments) or "{}", self.signature)
 
 
 class BrokenOff(Exception):
@@ -170,6 +216,9 @@ class Wire:
                     if said:
                         next_at, started = clock() + GATHER_SECONDS, True
                         yield Delta(said)
+                    if answer.unshown:
+                        size, answer.unshown, started = answer.unshown, 0, True
+                        yield Unshown("", size)
                     if not chunk:
                         break
                     # Words that come faster than a screen draws are read together: a piece costs
@@ -240,20 +289,6 @@ class Wire:
                 f"{self._prefix}BASE_URL answers, but not with {kind}. Does the address end where"
                 " the provider's documentation says, often in /v1?"
             )
-
-
-def turns(ask: Ask) -> tuple[str, list[tuple[str, str]]]:
-    """The system prompt by itself, and the rest with neighbours of one role put together."""
-    system: list[str] = []
-    rest: list[tuple[str, str]] = []
-    for message in ask.messages:
-        if message.role == "system":
-            system.append(message.content)
-        elif rest and rest[-1][0] == message.role:
-            rest[-1] = (message.role, f"{rest[-1][1]}\n\n{message.content}")
-        else:
-            rest.append((message.role, message.content))
-    return "\n\n".join(system), rest
 
 
 def loads(data: bytes) -> dict[str, Any]:

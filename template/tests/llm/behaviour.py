@@ -37,6 +37,9 @@ class Behaviour:
     """Send so many bytes at a time; 0 sends each event whole."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further fields of each piece of the answer."""
+    calls: tuple[tuple[str, str], ...] = ()
+    """Tools that it asks for after its words: their names, and the arguments as it writes them."""
+    cut_in_arguments: bool = False
     silent: bool = False
     """Take the request and never answer."""
 

@@ -6,8 +6,11 @@ from fastapi import FastAPI
 from app.llm import http
 from tests.factories import make_user
 from tests.llm.caller import KEY, Caller
+from tests.llm.sides import side
 from tests.llm.wire_server import WireServer, running
 from tests.usage.conftest import person_of
+
+__all__ = ["caller", "side", "wire_server"]
 
 
 @pytest.fixture

@@ -4,83 +4,22 @@ Each is set up by its settings and speaks to a server of its wire on a real sock
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
 
 import pytest
 
-from app.core.errors import Problem
-from app.llm import errors, http
-from app.llm.port import BYTES_PER_TOKEN, Ask, Delta, Finish, Message, Provider, Usage
-from app.llm.steps import metering, routing
+from app.llm import errors
+from app.llm.port import BYTES_PER_TOKEN, Usage
+from app.llm.steps import metering
 from tests.factories import make_user
-from tests.llm import dialects
 from tests.llm.behaviour import WORDS, Behaviour
 from tests.llm.caller import Caller
 from tests.llm.dialects import openai
-from tests.llm.wire_server import WireServer, running
+from tests.llm.sides import ASK, BOTH, FOUND
 from tests.usage.conftest import person_of
 
-FOUND = dialects.found()
-MESSAGES = [
-    Message("system", "Be kind."),
-    Message("user", "Who are you?"),
-    Message("assistant", "A model."),
-    Message("user", "Whose?"),
-]
-ASK = Ask(MESSAGES, feature="test", max_output_tokens=2048)
 # The client reads ahead until twice its buffer is full; the last of it may be a whole socket's.
 ONE_READ = 2 * 2**16 + 2**18
-BOTH = pytest.mark.parametrize("streamed", [True, False], ids=["stream", "whole"])
-
-
-@dataclass
-class Side:
-    """One provider, and the server that plays it."""
-
-    name: str
-    server: WireServer
-    refusals: dict
-
-    @property
-    def provider(self) -> Provider:
-        return routing.provider()
-
-    async def answer(self, *, streamed: bool = True, ask: Ask = ASK) -> tuple[str, Finish]:
-        if not streamed:
-            completion = await self.provider.complete(ask)
-            return completion.text, completion.finish
-        said, finish = "", None
-        async with aclosing(self.provider.stream(ask)) as events:
-            async for event in events:
-                assert finish is None, "nothing follows the finish"
-                if isinstance(event, Delta):
-                    said += event.text
-                else:
-                    finish = event
-        assert finish
-        return said, finish
-
-    async def refused(self, kind: type[Problem], *, streamed: bool = True, **behaviour) -> Problem:
-        self.server.behaviour = Behaviour(**behaviour)
-        with pytest.raises(Problem) as caught:
-            await self.answer(streamed=streamed)
-        assert type(caught.value) is kind
-        assert "secret" not in caught.value.detail
-        return caught.value
-
-
-@pytest.fixture(params=sorted(FOUND))
-async def side(request, configure, tmp_path) -> AsyncIterator[Side]:
-    name, wire = request.param, FOUND[request.param]
-    async with running(wire.Dialect()) as server:
-        root = server.url.removesuffix("/v1")
-        given = {f"LLM_{key}": v.format(url=root) for key, v in wire.PROVIDERS[name].items()}
-        made = wire.account(tmp_path, root) if name == "vertex" else {}
-        configure(LLM_PROVIDER=name, **given, **getattr(wire, "ACCESS", {}), **made)
-        yield Side(name, server, wire.REFUSALS)
-        await http.close()
 
 
 @BOTH

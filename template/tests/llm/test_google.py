@@ -45,7 +45,8 @@ async def test_thoughts_are_not_shown_and_paid(server):
     events = [event async for event in wire(server).stream(ASK)]
 
     assert events[0] == Delta("word0 ") or events[0].text.startswith("word0 ")
-    assert events[-1].unread == {"thought", "functionCall"}
+    assert events[-1].unread == {"thought"}
+    assert [one.name for one in events[-1].calls] == ["look"]
     assert events[-1].usage == Usage(20, 17, 4)
 
 

@@ -168,12 +168,12 @@ async def test_usage_is_believed_only_when_it_is_numbers(wire_server, usage, exp
 
 async def test_fields_that_nobody_reads_are_told(wire_server):
     wire_server.behaviour = Behaviour(
-        extra={"tool_calls": [{"id": "1"}], "reasoning_content": "hm", "audio": None},
+        extra={"reasoning_content": "hm", "audio": None},
         finish="tool_calls",
     )
     _, finish = await read(wire(wire_server))
 
-    assert finish.unread == {"tool_calls", "reasoning_content"}
+    assert finish.unread == {"reasoning_content"}
     assert finish.reason == "tool_calls"
 
 

@@ -118,6 +118,13 @@ class WireServer:
             if wanted.comments:
                 await self._send(wanted, writer, b": keep-alive\nevent: message\nid: 7\n")
             await self._send(wanted, writer, self.wire.word(wanted, request, number, word))
+        called = self.wire.calls(wanted, request) if wanted.calls else []
+        for number, event in enumerate(called):
+            if wanted.cut_in_arguments and number == len(called) // 2:
+                await asyncio.sleep(0.02)  # What was sent arrives first.
+                writer.transport.abort()
+                raise _Cut
+            await self._send(wanted, writer, event)
         await asyncio.sleep(wanted.end_after)
         for event in self.wire.ending(wanted, request):
             await self._send(wanted, writer, event)

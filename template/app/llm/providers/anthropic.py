@@ -1,5 +1,6 @@
 """Anthropic's own API, the Messages protocol."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -8,8 +9,9 @@ from yarl import URL
 from app.llm import refusals
 from app.llm.access import Access
 from app.llm.errors import AnswerMalformed
-from app.llm.port import Ask, Provider
-from app.llm.wire import BrokenOff, Reader, Request, Wire, a_text, loads, turns, usage
+from app.llm.port import Ask, Message, Provider
+from app.llm.turns import turns
+from app.llm.wire import BrokenOff, Reader, Request, Wire, a_text, loads, usage
 
 NEEDS = ("api_key",)
 ADDRESS = "https://api.anthropic.com/v1"
@@ -76,8 +78,18 @@ class Messages(Wire):
         body: dict[str, Any] = {
             "model": self.model,
             "max_tokens": ask.max_output_tokens or MOST_OUTPUT_TOKENS,
-            "messages": [{"role": role, "content": text} for role, text in messages],
+            "messages": [{"role": role, "content": _content(said)} for role, said in messages],
         }
+        if ask.tools:
+            body["tools"] = [
+                {"name": one.name, "description": one.description, "input_schema": one.schema}
+                for one in ask.tools
+            ]
+            if not ask.may_call:
+                body["tool_choice"] = {"type": "none"}
+        if ask.shape:
+            shape = {"type": "json_schema", "schema": ask.shape.schema}
+            body["output_config"] = {"format": shape}
         if system:
             body["system"] = system
         if self._geography:
@@ -91,6 +103,22 @@ class Messages(Wire):
 
     def reader(self) -> Reader:
         return _Reader(self.model)
+
+
+def _content(said: Sequence[Message]) -> str | list[dict[str, Any]]:
+    if len(said) == 1 and not said[0].calls and said[0].result_of is None:
+        return said[0].content
+    return [block for one in said for block in _blocks(one)]
+
+
+def _blocks(one: Message) -> Iterator[dict[str, Any]]:
+    if one.result_of is not None:
+        id_ = one.result_of.id
+        yield {"type": "tool_result", "tool_use_id": id_, "content": one.content}
+    elif one.content.strip():
+        yield {"type": "text", "text": one.content}
+    for call in one.calls:
+        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": call.parsed}
 
 
 class _Reader(Reader):
@@ -107,8 +135,10 @@ class _Reader(Reader):
                     delta = chunk["delta"]
                     if delta["type"] == "text_delta":
                         return a_text(delta["text"])
+                    if delta["type"] == "input_json_delta":
+                        self.call(chunk["index"], "", delta["partial_json"])
                 case "content_block_start":
-                    return self._block(chunk["content_block"])
+                    return self._block(chunk["content_block"], chunk.get("index"))
                 case "message_start":
                     message = chunk["message"]
                     self.model = str(message.get("model") or self.model)[:200]
@@ -131,13 +161,18 @@ class _Reader(Reader):
             self.model = str(answer.get("model") or self.model)[:200]
             self._stopped(answer.get("stop_reason"))
             self._count(answer.get("usage"))
-            return "".join(self._block(one) for one in answer["content"])
+            return "".join(self._block(one, at) for at, one in enumerate(answer["content"]))
         except (AttributeError, TypeError, KeyError) as error:
             raise AnswerMalformed("The model's answer could not be read.") from error
 
-    def _block(self, block: dict[str, Any]) -> str:
+    def _block(self, block: dict[str, Any], at: object) -> str:
         if block["type"] == "text":
             return a_text(block.get("text") or "")
+        if block["type"] == "tool_use":
+            # Empty when the arguments follow in pieces.
+            given = orjson.dumps(block["input"]).decode() if block.get("input") else ""
+            self.call(at, block["name"], given, block["id"])
+            return ""
         self.unread.add(str(block["type"])[:40])
         return ""
 

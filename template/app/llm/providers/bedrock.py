@@ -16,9 +16,10 @@ from yarl import URL
 
 from app.llm.access import Access
 from app.llm.errors import AnswerMalformed, ModelMisconfigured
-from app.llm.port import Ask, Provider
+from app.llm.port import Ask, Message, Offer, Provider
 from app.llm.refusals import Refusal
-from app.llm.wire import BrokenOff, Reader, Request, Wire, a_text, loads, turns, usage
+from app.llm.turns import turns
+from app.llm.wire import BrokenOff, Reader, Request, Wire, a_text, loads, usage
 
 NEEDS = ("location",)
 MODELS = {
@@ -102,8 +103,18 @@ class Converse(Wire):
     async def request(self, ask: Ask, *, streams: bool) -> Request:
         system, messages = turns(ask)
         body: dict[str, Any] = {
-            "messages": [{"role": role, "content": [{"text": text}]} for role, text in messages]
+            "messages": [
+                {"role": role, "content": [block for one in said for block in _blocks(one)]}
+                for role, said in messages
+            ]
         }
+        if ask.tools:
+            # This protocol cannot forbid the calls; whoever asks does not run them then.
+            body["toolConfig"] = {"tools": [_tool(one) for one in ask.tools]}
+        if ask.shape:
+            schema = orjson.dumps(ask.shape.schema).decode()
+            shape = {"jsonSchema": {"name": ask.shape.name, "schema": schema}}
+            body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": shape}}
         if system:
             body["system"] = [{"text": system}]
         limits = {"maxTokens": ask.max_output_tokens, "temperature": ask.temperature}
@@ -187,6 +198,26 @@ def _event(message: Any) -> tuple[str, bytes]:
     return str(kind), message.payload
 
 
+def _tool(one: Offer) -> dict[str, Any]:
+    return {
+        "toolSpec": {
+            "name": one.name,
+            "description": one.description,
+            "inputSchema": {"json": one.schema},
+        }
+    }
+
+
+def _blocks(one: Message) -> Iterator[dict[str, Any]]:
+    if one.result_of is not None:
+        result = {"toolUseId": one.result_of.id, "content": [{"text": one.content or "-"}]}
+        yield {"toolResult": result}
+    elif one.content.strip() or not one.calls:
+        yield {"text": one.content}
+    for call in one.calls:
+        yield {"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.parsed}}
+
+
 class _Reader(Reader):
     def piece(self, event: tuple[str, bytes]) -> str:
         kind, payload = event
@@ -194,9 +225,16 @@ class _Reader(Reader):
         try:
             match kind:
                 case "contentBlockDelta":
-                    return self._text(said["delta"])
+                    delta = said["delta"]
+                    if "toolUse" in delta:
+                        self.call(said.get("contentBlockIndex"), "", delta["toolUse"]["input"])
+                        return ""
+                    return self._text(delta)
                 case "contentBlockStart":
-                    self.unread |= {str(name)[:40] for name in said.get("start") or ()}
+                    start = said.get("start") or {}
+                    if use := start.get("toolUse"):
+                        self.call(said.get("contentBlockIndex"), use["name"], "", use["toolUseId"])
+                    self.unread |= {str(name)[:40] for name in start if name != "toolUse"}
                 case "messageStop":
                     self._stopped(said["stopReason"])
                 case "metadata":
@@ -211,9 +249,17 @@ class _Reader(Reader):
         try:
             self._stopped(answer.get("stopReason"))
             self._count(answer.get("usage"))
-            return "".join(self._text(one) for one in answer["output"]["message"]["content"])
+            content = answer["output"]["message"]["content"]
+            return "".join(self._block(one, at) for at, one in enumerate(content))
         except (AttributeError, TypeError, KeyError) as error:
             raise AnswerMalformed("The model's answer could not be read.") from error
+
+    def _block(self, block: dict[str, Any], at: int) -> str:
+        if use := block.get("toolUse"):
+            given = orjson.dumps(use["input"]).decode()
+            self.call(at, use["name"], given, use["toolUseId"])
+            return ""
+        return self._text(block)
 
     def _text(self, block: dict[str, Any]) -> str:
         self.unread |= {str(name)[:40] for name in block if name != "text"}

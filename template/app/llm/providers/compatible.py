@@ -18,6 +18,7 @@ def create(access: Access) -> Provider:
         base_url=address(access),
         model=access.model,
         key=access.key,
+        has_shapes=False,
         connect_seconds=access.seconds_to_connect,
         settings_prefix=access.prefix,
     )

@@ -1,6 +1,6 @@
 """Google's wire for Gemini, the same at its API for developers and at Vertex AI."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -8,13 +8,14 @@ from yarl import URL
 
 from app.llm import refusals
 from app.llm.errors import AnswerMalformed, ContentRefused
-from app.llm.port import Ask
-from app.llm.wire import BrokenOff, Reader, Request, Wire, a_text, loads, turns, usage
+from app.llm.port import Ask, Message, Offer
+from app.llm.turns import turns
+from app.llm.wire import BrokenOff, Reader, Request, Wire, a_text, loads, usage
 
 FILTERED = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"}
 REASONS = {"STOP": "stop", "MAX_TOKENS": "length", **dict.fromkeys(FILTERED, "content_filter")}
 # What stands in a part besides its text and is no content of its own.
-MARKS = {"text", "thought", "thoughtSignature", "partMetadata"}
+MARKS = {"text", "thought", "thoughtSignature", "partMetadata", "functionCall"}
 
 
 class GeminiWire(Wire):
@@ -37,14 +38,25 @@ class GeminiWire(Wire):
         system, messages = turns(ask)
         body: dict[str, Any] = {
             "contents": [
-                {"role": "model" if role == "assistant" else role, "parts": [{"text": text}]}
-                for role, text in messages
+                {
+                    "role": "model" if role == "assistant" else role,
+                    "parts": [part for one in said for part in _parts(one)],
+                }
+                for role, said in messages
             ]
         }
+        if ask.tools:
+            body["tools"] = [{"functionDeclarations": [_declared(one) for one in ask.tools]}]
+            if not ask.may_call:
+                body["toolConfig"] = {"functionCallingConfig": {"mode": "NONE"}}
         if system:
             body["systemInstruction"] = {"parts": [{"text": system}]}
         limits = {"maxOutputTokens": ask.max_output_tokens, "temperature": ask.temperature}
-        if given := {name: value for name, value in limits.items() if value is not None}:
+        given: dict[str, Any] = {name: one for name, one in limits.items() if one is not None}
+        if ask.shape:
+            given |= {"responseMimeType": "application/json"}
+            given["responseJsonSchema"] = ask.shape.schema
+        if given:
             body["generationConfig"] = given
         body |= ask.options
         url = self._streamed if streams else self._whole
@@ -52,6 +64,27 @@ class GeminiWire(Wire):
 
     def reader(self) -> Reader:
         return _Reader(self.model)
+
+
+def _declared(one: Offer) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "description": one.description,
+        "parametersJsonSchema": one.schema,
+    }
+
+
+def _parts(one: Message) -> Iterator[dict[str, Any]]:
+    if one.result_of is not None:
+        response = {"result": one.content}
+        yield {"functionResponse": {"name": one.result_of.name, "response": response}}
+    elif one.content or not one.calls:
+        yield {"text": one.content}
+    for call in one.calls:
+        part: dict[str, Any] = {"functionCall": {"name": call.name, "args": call.parsed}}
+        if call.signature:
+            part["thoughtSignature"] = call.signature
+        yield part
 
 
 class _Reader(Reader):
@@ -80,6 +113,8 @@ class _Reader(Reader):
                 return ""
             first = candidates[0]
             if reason := first.get("finishReason"):
+                if reason == "MALFORMED_FUNCTION_CALL":
+                    raise AnswerMalformed("The model's call of a tool could not be read.")
                 self.reason = REASONS.get(reason, str(reason).lower()[:40])
             parts = (first.get("content") or {}).get("parts") or ()
             return "".join(self._text(part) for part in parts)
@@ -89,6 +124,12 @@ class _Reader(Reader):
     def _text(self, part: dict[str, Any]) -> str:
         if not (part.keys() <= MARKS):
             self.unread |= {name for name, value in part.items() if value} - MARKS
+        if called := part.get("functionCall"):
+            given = orjson.dumps(called.get("args") or {}).decode()
+            signature = part.get("thoughtSignature")
+            # Each call comes whole.
+            self.call(len(self._calls), called["name"], given, called.get("id"), signature)
+            return ""
         if part.get("thought"):
             self.unread.add("thought")
             return ""

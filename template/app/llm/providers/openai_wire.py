@@ -8,11 +8,12 @@ from yarl import URL
 
 from app.llm import refusals
 from app.llm.errors import AnswerMalformed
-from app.llm.port import Ask
+from app.llm.port import Ask, Message
+from app.llm.turns import shape_in_words
 from app.llm.wire import BrokenOff, Reader, Request, Wire, a_text, loads, usage
 
 # What a message may hold and the text does not need; anything else with content is told.
-READ = frozenset({"role", "content", "refusal"})
+READ = frozenset({"role", "content", "refusal", "tool_calls"})
 
 
 class OpenAIWire(Wire):
@@ -24,10 +25,15 @@ class OpenAIWire(Wire):
         key: str = "",
         key_header: str = "Authorization",
         limit_field: str = "max_tokens",
+        has_shapes: bool = True,
         **values: Any,
     ) -> None:
-        """`limit_field` is what this provider calls the limit of the answer's tokens."""
+        """`limit_field` is what this provider calls the limit of the answer's tokens.
+
+        Without `has_shapes` the schema of an answer is told in words.
+        """
         super().__init__(**values)
+        self._has_shapes = has_shapes
         self._url = URL(f"{self._base}/chat/completions")
         self._embeddings_url = URL(f"{self._base}/embeddings")
         self._limit_field = limit_field
@@ -36,10 +42,29 @@ class OpenAIWire(Wire):
             self._headers[key_header] = f"Bearer {key}" if bearer else key
 
     async def request(self, ask: Ask, *, streams: bool) -> Request:
+        if ask.shape and not self._has_shapes:
+            ask = shape_in_words(ask)
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": one.role, "content": one.content} for one in ask.messages],
+            "messages": [_message(one) for one in ask.messages],
         }
+        if ask.tools:
+            body["tools"] = [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": one.name,
+                        "description": one.description,
+                        "parameters": one.schema,
+                    },
+                }
+                for one in ask.tools
+            ]
+            if not ask.may_call:
+                body["tool_choice"] = "none"
+        if ask.shape:
+            shape = {"name": ask.shape.name, "schema": ask.shape.schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": shape}
         if ask.max_output_tokens is not None:
             body[self._limit_field] = ask.max_output_tokens
         if ask.temperature is not None:
@@ -67,6 +92,10 @@ class OpenAIWire(Wire):
 
 
 class _Reader(Reader):
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
+        self._keys: dict[Any, Any] = {}
+
     def piece(self, event: bytes) -> str:
         if event == b"[DONE]":
             self.ended = True
@@ -94,9 +123,38 @@ class _Reader(Reader):
             said = choice.get(part) or {}
             if not (said.keys() <= READ):
                 self.unread |= {name for name, value in said.items() if value} - READ
+            if calls := said.get("tool_calls"):
+                self._take(calls)
             return a_text(said.get("content") or said.get("refusal") or "")
         except (AttributeError, TypeError, KeyError, IndexError) as error:
             raise AnswerMalformed("The model's answer could not be read.") from error
+
+    def _take(self, calls: Sequence[dict[str, Any]]) -> None:
+        for place, one in enumerate(calls):
+            function = one.get("function") or {}
+            index, id_ = one.get("index"), one.get("id")
+            if id_ and index is not None and index in self._calls:
+                # Some servers give all calls the same number; a new id is a new call.
+                self._keys[index] = index if self._calls[index].id in {"", id_} else id_
+            key = self._keys.get(index, index) if index is not None else id_ or place
+            self.call(key, function.get("name"), function.get("arguments"), id_)
+
+
+def _message(one: Message) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": one.role, "content": one.content}
+    if one.calls:
+        message["content"] = one.content or None
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": orjson.dumps(call.parsed).decode()},
+            }
+            for call in one.calls
+        ]
+    if one.result_of is not None:
+        message["tool_call_id"] = one.result_of.id
+    return message
 
 
 def _vectors(answer: dict[str, Any], count: int) -> list[list[float]]:

@@ -7,7 +7,7 @@ from app.core.errors import Problem
 from app.core.logging import log
 from app.llm.call import Call
 from app.llm.errors import billed
-from app.llm.port import BYTES_PER_TOKEN, Usage
+from app.llm.port import BYTES_PER_TOKEN, Usage, asked_tokens
 from app.llm.settings import LLMSettings
 from app.usage import service
 from app.usage.prices import price_of
@@ -55,12 +55,12 @@ def _most(call: Call) -> tuple[int, int, bool]:
     A provider that fails may bill the question, and then the second one answers it.
     """
     first, second, most = call.routed, call.second, call.ask.max_output_tokens or 0
-    asked = first.count(call.ask.messages)
+    asked = asked_tokens(first, call.ask)
     price = price_of(first.price_list, first.model)
     tokens, microdollars = asked + most, price.cost(asked, most)
     if second is None:
         return tokens, microdollars, price.known
-    again = second.count(call.ask.messages)
+    again = asked_tokens(second, call.ask)
     other = price_of(second.price_list, second.model)
     then = price.cost(asked, 0) + other.cost(again, most)
     return asked + again + most, max(microdollars, then), price.known and other.known
@@ -69,7 +69,7 @@ def _most(call: Call) -> tuple[int, int, bool]:
 def _with_lost(call: Call, used: Used) -> Used:
     """With the questions that were taken and not answered."""
     for provider in call.lost:
-        asked = provider.count(call.ask.messages)
+        asked = asked_tokens(provider, call.ask)
         price = price_of(provider.price_list, provider.model)
         used = replace(
             used,
@@ -105,7 +105,7 @@ def _billed(call: Call) -> bool:
 
 def _believed(call: Call, told: Usage | None) -> Usage:
     """What the provider told as far as it can be, or our own count."""
-    asked = call.routed.count(call.ask.messages)
+    asked = asked_tokens(call.routed, call.ask)
     counted = Usage(asked, -(-call.received_bytes // BYTES_PER_TOKEN), estimated=True)
     if told is None:
         return counted

@@ -1,9 +1,10 @@
 """Counts what the provider sends, and ends an answer that does not end by itself."""
 
+from dataclasses import replace
 from time import perf_counter
 
 from app.llm.call import Call, Events, Proceed
-from app.llm.port import Delta, Finish
+from app.llm.port import Delta, Finish, Unshown
 
 # Far above what the tokens of any language take, so that only broken providers get here.
 MOST_BYTES_PER_TOKEN = 32
@@ -18,7 +19,12 @@ async def around(call: Call, proceed: Proceed) -> Events:
                 call.first_text_at = perf_counter()
             text = event.text
             call.received_bytes += len(text) if text.isascii() else len(text.encode())
+            if not text and isinstance(event, Unshown):
+                call.received_bytes += event.size
             if call.received_bytes > most:
                 yield Finish("length", call.routed.model)
                 return
+        elif event.calls and not call.ask.tools:
+            # Nobody has offered any.
+            event = replace(event, calls=(), unread=event.unread | {"tool_calls"})
         yield event

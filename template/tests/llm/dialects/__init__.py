@@ -19,10 +19,16 @@ class Wire(Protocol):
     stream_type: str
     garbage: bytes
     """Belongs into no stream."""
+    writes_arguments: bool
+    """A stream holds arguments as the model wrote them, right or wrong."""
 
     def streams(self, request: Received) -> bool: ...
     def opening(self, wanted: Behaviour, request: Received) -> list[bytes]: ...
     def word(self, wanted: Behaviour, request: Received, number: int, word: str) -> bytes: ...
+    def calls(self, wanted: Behaviour, request: Received) -> list[bytes]:
+        """The tools that it asks for, each in several pieces where the wire has such."""
+        ...
+
     def ending(self, wanted: Behaviour, request: Received) -> list[bytes]: ...
     def broken(self, wanted: Behaviour) -> bytes:
         """The provider gives up in the middle of its stream."""
@@ -40,6 +46,10 @@ def found() -> dict[str, ModuleType]:
         for provider in wire.PROVIDERS
         if find_spec(f"app.llm.providers.{provider}")
     }
+
+
+def pieces(text: str, size: int = 5) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 def sse(data: Any, event: str = "") -> bytes:

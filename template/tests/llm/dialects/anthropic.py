@@ -2,12 +2,19 @@
 
 from typing import Any
 
+import orjson
+
 from tests.llm.behaviour import Behaviour, Received
-from tests.llm.dialects import sse
+from tests.llm.dialects import pieces, sse
 
 KEY = "sk-ant-" + "api03-T4xkQ29fLmZ7vWc8RbN3yHs6Jd1G"
 PROVIDERS = {"anthropic": {"API_KEY": KEY, "MODEL": "m", "BASE_URL": "{url}/v1"}}
-REASONS = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
+REASONS = {
+    "stop": "end_turn",
+    "tool_calls": "tool_use",
+    "length": "max_tokens",
+    "content_filter": "refusal",
+}
 
 
 def error(kind: str, message: str = "secret details") -> dict[str, Any]:
@@ -39,6 +46,8 @@ class Dialect:
     stream_type = "text/event-stream"
     garbage = b'event: content_block_delta\ndata: {"type": "content_bl\n\n'
 
+    writes_arguments = True
+
     def streams(self, request: Received) -> bool:
         return bool(request.body.get("stream"))
 
@@ -58,6 +67,17 @@ class Dialect:
         delta = {"type": "text_delta", "text": word}
         return self._event({"type": "content_block_delta", "index": 0, "delta": delta})
 
+    def calls(self, wanted: Behaviour, request: Received) -> list[bytes]:
+        found: list[dict[str, Any]] = []
+        for at, (name, arguments) in enumerate(wanted.calls, 1):
+            block = {"type": "tool_use", "id": f"toolu_{at}", "name": name, "input": {}}
+            found.append({"type": "content_block_start", "index": at, "content_block": block})
+            for piece in ["", *pieces(arguments)]:
+                delta = {"type": "input_json_delta", "partial_json": piece}
+                found.append({"type": "content_block_delta", "index": at, "delta": delta})
+            found.append({"type": "content_block_stop", "index": at})
+        return [self._event(one) for one in found]
+
     def ending(self, wanted: Behaviour, request: Received) -> list[bytes]:
         found = [self._event({"type": "content_block_stop", "index": 0})]
         if wanted.finish:
@@ -72,12 +92,16 @@ class Dialect:
         return self._event(error(wanted.error_kind or "overloaded_error"))
 
     def whole(self, wanted: Behaviour, request: Received) -> Any:
-        answer = {
+        answer: dict[str, Any] = {
             "type": "message",
             "model": request.body["model"],
             "content": [{"type": "text", "text": "".join(wanted.words)}],
             "stop_reason": REASONS.get(wanted.finish or "", wanted.finish),
         }
+        answer["content"] += [
+            {"type": "tool_use", "id": f"toolu_{at}", "name": name, "input": orjson.loads(given)}
+            for at, (name, given) in enumerate(wanted.calls)
+        ]
         if wanted.counts:
             answer["usage"] = dict(
                 zip(("input_tokens", "output_tokens"), wanted.counts, strict=True)

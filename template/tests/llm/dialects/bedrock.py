@@ -11,12 +11,18 @@ from zlib import crc32
 import orjson
 
 from tests.llm.behaviour import Behaviour, Received
+from tests.llm.dialects import pieces
 
 PROVIDERS = {
     "bedrock": {"LOCATION": "eu-central-1", "MODEL": "eu.maker.m-v1:0", "BASE_URL": "{url}"}
 }
 ACCESS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI-K7MDENG"}
-REASONS = {"stop": "end_turn", "length": "max_tokens", "content_filter": "guardrail_intervened"}
+REASONS = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "content_filter": "guardrail_intervened",
+    "tool_calls": "tool_use",
+}
 
 
 def named(error: str) -> dict[str, str]:
@@ -100,6 +106,8 @@ class Dialect:
     # A frame whose second checksum is wrong.
     garbage = frame({"delta": {"text": "wrong"}}, "contentBlockDelta")[:-1] + b"\x00"
 
+    writes_arguments = True
+
     def streams(self, request: Received) -> bool:
         return request.path.endswith("/converse-stream")
 
@@ -108,6 +116,19 @@ class Dialect:
 
     def word(self, wanted: Behaviour, request: Received, number: int, word: str) -> bytes:
         return frame({"contentBlockIndex": 0, "delta": {"text": word}}, "contentBlockDelta")
+
+    def calls(self, wanted: Behaviour, request: Received) -> list[bytes]:
+        found = []
+        for at, (name, arguments) in enumerate(wanted.calls, 1):
+            place = {"contentBlockIndex": at}
+            start = {"toolUse": {"toolUseId": f"tooluse_{at}", "name": name}}
+            found.append(frame(place | {"start": start}, "contentBlockStart"))
+            found += [
+                frame(place | {"delta": {"toolUse": {"input": piece}}}, "contentBlockDelta")
+                for piece in pieces(arguments)
+            ]
+            found.append(frame(place, "contentBlockStop"))
+        return found
 
     def ending(self, wanted: Behaviour, request: Received) -> list[bytes]:
         found = [frame({"contentBlockIndex": 0}, "contentBlockStop")]
@@ -126,7 +147,11 @@ class Dialect:
         return frame({"message": "secret details"}, kind, "exception")
 
     def whole(self, wanted: Behaviour, request: Received) -> Any:
-        message = {"role": "assistant", "content": [{"text": "".join(wanted.words)}]}
+        content: list[dict[str, Any]] = [{"text": "".join(wanted.words)}]
+        for at, (name, given) in enumerate(wanted.calls):
+            use = {"toolUseId": f"tooluse_{at}", "name": name, "input": orjson.loads(given)}
+            content.append({"toolUse": use})
+        message = {"role": "assistant", "content": content}
         answer = {
             "output": {"message": message},
             "stopReason": REASONS.get(wanted.finish or "", wanted.finish),

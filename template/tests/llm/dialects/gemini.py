@@ -15,7 +15,7 @@ PROVIDERS = {
     "google": {"API_KEY": KEY, "MODEL": "m", "BASE_URL": "{url}/v1beta"},
     "vertex": {"PROJECT": "shop", "LOCATION": "eu", "MODEL": "m", "BASE_URL": "{url}/v1"},
 }
-REASONS = {"stop": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}
+REASONS = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}
 INFO = "type.googleapis.com/google.rpc."
 
 
@@ -86,6 +86,8 @@ class Dialect:
     stream_type = "text/event-stream"
     garbage = b'data: {"candidates": [{"cont\n\n'
 
+    writes_arguments = False
+
     def streams(self, request: Received) -> bool:
         return ":streamGenerateContent?alt=sse" in request.path
 
@@ -94,6 +96,21 @@ class Dialect:
 
     def word(self, wanted: Behaviour, request: Received, number: int, word: str) -> bytes:
         return sse(self._chunk(request, word))
+
+    def calls(self, wanted: Behaviour, request: Received) -> list[bytes]:
+        return [
+            sse({"candidates": [{"content": {"role": "model", "parts": [part]}}]})
+            for part in self._called(wanted)
+        ]
+
+    def _called(self, wanted: Behaviour) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = [
+            {"functionCall": {"name": name, "args": orjson.loads(given)}}
+            for name, given in wanted.calls
+        ]
+        if parts:  # Only the first of those at once has one.
+            parts[0]["thoughtSignature"] = "c2lnbmVk"
+        return parts
 
     def ending(self, wanted: Behaviour, request: Received) -> list[bytes]:
         # No mark at the end: who gives no reason has been cut.
@@ -107,6 +124,7 @@ class Dialect:
 
     def whole(self, wanted: Behaviour, request: Received) -> Any:
         answer = self._chunk(request, "".join(wanted.words), wanted.finish)
+        answer["candidates"][0]["content"]["parts"] += self._called(wanted)
         if wanted.counts:
             answer["usageMetadata"] = self._usage(wanted.counts)
         return answer

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.llm.behaviour import Behaviour, Received
-from tests.llm.dialects import sse
+from tests.llm.dialects import pieces, sse
 
 KEY = "sk-live-" + "T4xkQ29fLmZ7vWc8RbN3yHs6Jd1G"
 COMMON = {"API_KEY": KEY, "MODEL": "m", "BASE_URL": "{url}/v1"}
@@ -26,6 +26,8 @@ class Dialect:
     stream_type = "text/event-stream"
     garbage = b'data: {"choices": [{"del\n\n'
 
+    writes_arguments = True
+
     def streams(self, request: Received) -> bool:
         return bool(request.body.get("stream"))
 
@@ -37,6 +39,17 @@ class Dialect:
         if number == 0:
             delta["role"] = "assistant"
         return sse(self._chunk(request, delta))
+
+    def calls(self, wanted: Behaviour, request: Received) -> list[bytes]:
+        found = []
+        for at, (name, arguments) in enumerate(wanted.calls):
+            first = {"id": f"call_{at}", "type": "function"}
+            first["function"] = {"name": name, "arguments": ""}
+            found.append([{"index": at} | first])
+            found += [
+                [{"index": at, "function": {"arguments": piece}}] for piece in pieces(arguments)
+            ]
+        return [sse(self._chunk(request, {"tool_calls": one})) for one in found]
 
     def ending(self, wanted: Behaviour, request: Received) -> list[bytes]:
         found = [sse(self._chunk(request, {}, wanted.finish))] if wanted.finish else []
@@ -51,6 +64,11 @@ class Dialect:
 
     def whole(self, wanted: Behaviour, request: Received) -> Any:
         message = {"role": "assistant", "content": "".join(wanted.words), **wanted.extra}
+        if wanted.calls:
+            message["tool_calls"] = [
+                {"id": f"call_{at}", "function": {"name": name, "arguments": arguments}}
+                for at, (name, arguments) in enumerate(wanted.calls)
+            ]
         return {
             "model": request.body["model"],
             "choices": [{"index": 0, "message": message, "finish_reason": wanted.finish}],
