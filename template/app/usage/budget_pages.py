@@ -39,6 +39,8 @@ class Budgets(BaseModel):
     """Fields left empty stand for what the settings say."""
 
     user_id: UUID | None = None
+    calls_per_hour: int | None = Field(None, ge=0, le=LARGEST)
+    calls_per_day: int | None = Field(None, ge=0, le=LARGEST)
     tokens_per_hour: int | None = Field(None, ge=0, le=LARGEST)
     tokens_per_day: int | None = Field(None, ge=0, le=LARGEST)
     dollars_per_month: Decimal | None = Field(None, ge=0, le=LARGEST // MILLION, decimal_places=6)
@@ -61,6 +63,8 @@ async def set_budgets(request: Request, db: Database, person: ProvenLimiter) -> 
         db,
         person,
         user_id=wanted.user_id,
+        calls_per_hour=wanted.calls_per_hour,
+        calls_per_day=wanted.calls_per_day,
         tokens_per_hour=wanted.tokens_per_hour,
         tokens_per_day=wanted.tokens_per_day,
         microdollars_per_month=microdollars(wanted.dollars_per_month),
@@ -107,6 +111,8 @@ def _defaults(holder: str) -> dict[str, str]:
         if (most := found[f"{holder}_{period}"]) is not None
         else "Empty: no limit."
         for period, unit, scale in (
+            ("calls_hour", "calls", 1),
+            ("calls_day", "calls", 1),
             ("hour", "tokens", 1),
             ("day", "tokens", 1),
             ("month", "dollars", MILLION),

@@ -18,7 +18,9 @@ class UsageRecord(Base):
     """One model call: what was reserved for it and what it used."""
 
     __tablename__ = "usage_records"
-    __data__ = holds(plain="feature provider model state outcome", kept=ORGANIZATION)
+    __data__ = holds(
+        plain="feature provider model state outcome prompt prompt_version", kept=ORGANIZATION
+    )
     __table_args__ = (
         CheckConstraint("state IN ('reserved', 'settled', 'released')", name="state"),
         Index("ix_usage_records_time", "organization_id", "created_at"),
@@ -50,6 +52,11 @@ class UsageRecord(Base):
     """The provider did not tell the tokens, or told what cannot be; we counted bytes."""
     price_known: Mapped[bool]
     """When not, the dearest price was taken."""
+    prompt: Mapped[str] = mapped_column(String(100))
+    """The prompt of the registry that was asked with; empty: another one."""
+    prompt_version: Mapped[str] = mapped_column(String(40))
+    first_text_ms: Mapped[int | None]
+    """Milliseconds until the provider's first word; empty: none came."""
     expires_at: Mapped[datetime]
     """After this moment nobody is working on the call any more."""
     finished_at: Mapped[datetime | None]
@@ -82,8 +89,11 @@ class UsageCounter(Base):
     calls: Mapped[int] = mapped_column(BigInteger)
     tokens: Mapped[int] = mapped_column(BigInteger)
     microdollars: Mapped[int] = mapped_column(BigInteger)
+    reserved_calls: Mapped[int] = mapped_column(BigInteger)
     reserved_tokens: Mapped[int] = mapped_column(BigInteger)
     reserved_microdollars: Mapped[int] = mapped_column(BigInteger)
+    refused: Mapped[int] = mapped_column(BigInteger)
+    """Calls for which this window had nothing left."""
 
 
 class UsageLimit(Base):
@@ -104,6 +114,8 @@ class UsageLimit(Base):
         ForeignKey("organizations.id", ondelete="CASCADE")
     )
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    calls_per_hour: Mapped[int | None] = mapped_column(BigInteger)
+    calls_per_day: Mapped[int | None] = mapped_column(BigInteger)
     tokens_per_hour: Mapped[int | None] = mapped_column(BigInteger)
     tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
     microdollars_per_month: Mapped[int | None] = mapped_column(BigInteger)

@@ -16,6 +16,7 @@ from app.usage.service import PEOPLE, limits
 
 WINDOWS = text("""
     SELECT w.user_id, w.period, w.ends_at,
+           coalesce(c.calls + c.reserved_calls, 0) AS calls,
            coalesce(c.tokens + c.reserved_tokens, 0) AS tokens,
            coalesce(c.microdollars + c.reserved_microdollars, 0) AS microdollars
     FROM usage_windows(:user_id, now()) w
@@ -47,7 +48,9 @@ class Allowance:
     holder: str
     """person or organization"""
     period: str
-    """hour, day or month; a month's numbers are millionths of a US dollar, the others tokens"""
+    """hour, day or month"""
+    unit: str
+    """calls or tokens; a month's are microdollars, millionths of a US dollar"""
     used: int
     limit: int | None
     ends_at: datetime
@@ -121,7 +124,12 @@ async def allowances(db: AsyncSession, person: Person) -> list[Allowance]:
     found = []
     for row in rows:
         holder = "person" if row.user_id else "organization"
-        used = row.microdollars if row.period == "month" else row.tokens
-        limit = bounds[f"{holder}_{row.period}"]
-        found.append(Allowance(holder, row.period, used, limit, row.ends_at))
+        numbers = (
+            {"": ("microdollars", row.microdollars)}
+            if row.period == "month"
+            else {"calls_": ("calls", row.calls), "": ("tokens", row.tokens)}
+        )
+        for prefix, (unit, used) in numbers.items():
+            limit = bounds[f"{holder}_{prefix}{row.period}"]
+            found.append(Allowance(holder, row.period, unit, used, limit, row.ends_at))
     return found

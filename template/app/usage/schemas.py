@@ -34,6 +34,7 @@ class AllowanceOut(BaseModel):
 
     holder: str
     period: str
+    unit: str
     used: int
     limit: int | None
     ends_at: datetime
@@ -60,6 +61,8 @@ class Limits(BaseModel):
 
     user_id: UUID | None = None
     """Whose budgets; None for the whole organisation's."""
+    calls_per_hour: int | None = Field(None, ge=0, le=LARGEST)
+    calls_per_day: int | None = Field(None, ge=0, le=LARGEST)
     tokens_per_hour: int | None = Field(None, ge=0, le=LARGEST)
     tokens_per_day: int | None = Field(None, ge=0, le=LARGEST)
     microdollars_per_month: int | None = Field(None, ge=0, le=LARGEST)

@@ -25,18 +25,32 @@ PEOPLE = table("users", column("id"), column("display_name"))
 RESERVE: LiteralString = (
     "SELECT * FROM usage_reserve(%(call_id)s, %(organization_id)s, %(user_id)s, %(feature)s,"
     " %(provider)s, %(model)s, %(tokens)s, %(microdollars)s, %(price_known)s, %(seconds)s,"
-    " %(person_hour)s, %(person_day)s, %(person_month)s, %(organization_hour)s,"
-    " %(organization_day)s, %(organization_month)s)"
+    " %(person_hour)s, %(person_day)s, %(person_month)s, %(person_calls_hour)s,"
+    " %(person_calls_day)s, %(organization_hour)s, %(organization_day)s, %(organization_month)s,"
+    " %(organization_calls_hour)s, %(organization_calls_day)s)"
 )
 SETTLE: LiteralString = (
     "SELECT usage_settle(%(call_id)s, %(organization_id)s, %(user_id)s, %(feature)s, %(provider)s,"
     " %(state)s, %(outcome)s, %(model)s, %(input_tokens)s, %(cached_input_tokens)s,"
-    " %(output_tokens)s, %(microdollars)s, %(estimated)s, %(price_known)s)"
+    " %(output_tokens)s, %(microdollars)s, %(estimated)s, %(price_known)s, %(prompt)s,"
+    " %(prompt_version)s, %(first_text_ms)s)"
+)
+
+LIMITS = (
+    "calls_per_hour",
+    "calls_per_day",
+    "tokens_per_hour",
+    "tokens_per_day",
+    "microdollars_per_month",
 )
 
 
 class TokensSpent(TooMany):
     """No tokens are left in this hour or day."""
+
+
+class CallsSpent(TooMany):
+    """No calls are left in this hour or day."""
 
 
 class BudgetSpent(TooMany):
@@ -71,6 +85,9 @@ class Used:
     microdollars: int = 0
     estimated: bool = False
     price_known: bool = True
+    prompt: str = ""
+    prompt_version: str = ""
+    first_text_ms: int | None = None
 
 
 async def reserve(
@@ -80,12 +97,12 @@ async def reserve(
     price_known: bool,
     seconds: float,
 ) -> None:
-    """Set tokens and money aside, or raise `TokensSpent` or `BudgetSpent` and set nothing aside.
+    """Set a call aside with its tokens and money, or raise one of the three problems above.
 
-    A statement that commits by itself, so that it holds for everyone at once and takes a single
-    round trip. It does not wait for the disk: a call whose reservation is lost with the database's
-    power is booked in full when it is settled. What is not settled within `seconds` was left behind
-    by a process that died.
+    Who is refused sets nothing aside. The statement commits by itself, so that it holds for
+    everyone at once, and takes a single round trip. It does not wait for the disk: a call whose
+    reservation is lost with the database's power is booked in full when it is settled. What is not
+    settled within `seconds` was left behind by a process that died.
     """
     values = {
         "call_id": wanted.call_id,
@@ -132,6 +149,9 @@ def _settling(of: Reservation, state: str, used: Used, outcome: str) -> dict[str
         "microdollars": used.microdollars,
         "estimated": used.estimated,
         "price_known": used.price_known,
+        "prompt": used.prompt[:100],
+        "prompt_version": used.prompt_version[:40],
+        "first_text_ms": used.first_text_ms,
     }
 
 
@@ -142,6 +162,10 @@ def settings_limits() -> dict[str, int | None]:
         "person_hour": settings.person_tokens_per_hour,
         "person_day": settings.person_tokens_per_day,
         "person_month": microdollars(settings.person_dollars_per_month),
+        "person_calls_hour": settings.person_calls_per_hour,
+        "person_calls_day": settings.person_calls_per_day,
+        "organization_calls_hour": settings.organization_calls_per_hour,
+        "organization_calls_day": settings.organization_calls_per_day,
         "organization_hour": settings.organization_tokens_per_hour,
         "organization_day": settings.organization_tokens_per_day,
         "organization_month": microdollars(settings.organization_dollars_per_month),
@@ -158,8 +182,9 @@ def _refusal(by: str, again_at: datetime) -> TooMany:
             f" It starts anew on {again_at.day} {again_at:%B}.",
             retry_after=seconds,
         )
-    return TokensSpent(
-        f"{whose} tokens for this {period} are used up. There are new ones from"
+    unit, _, length = period.rpartition("_")
+    return (CallsSpent if unit else TokensSpent)(
+        f"{whose} {unit or 'tokens'} for this {length} are used up. There are new ones from"
         f" {again_at:%H:%M} UTC.",
         retry_after=seconds,
     )
@@ -178,6 +203,8 @@ async def limits(
     for row in rows:
         holder = "person" if row.user_id else "organization"
         given = {
+            "calls_hour": row.calls_per_hour,
+            "calls_day": row.calls_per_day,
             "hour": row.tokens_per_hour,
             "day": row.tokens_per_day,
             "month": row.microdollars_per_month,
@@ -195,8 +222,7 @@ async def own_limits(
         .where(UsageLimit.organization_id == organization_id)
         .where(UsageLimit.user_id.is_not_distinct_from(user_id))
     )
-    names = ("tokens_per_hour", "tokens_per_day", "microdollars_per_month")
-    return {name: getattr(row, name) if row else None for name in names}
+    return {name: getattr(row, name) if row else None for name in LIMITS}
 
 
 async def people(db: AsyncSession, *, most: int) -> list[tuple[UUID, str]]:
@@ -206,25 +232,17 @@ async def people(db: AsyncSession, *, most: int) -> list[tuple[UUID, str]]:
 
 
 async def set_limit(
-    db: AsyncSession,
-    person: Person,
-    *,
-    user_id: UUID | None,
-    tokens_per_hour: int | None,
-    tokens_per_day: int | None,
-    microdollars_per_month: int | None,
+    db: AsyncSession, person: Person, *, user_id: UUID | None, **given: int | None
 ) -> None:
-    """Set the budgets of a person, or with no `user_id` of the organisation.
+    """Set the budgets of a person, or with no `user_id` of the organisation: any of `LIMITS`.
 
     None stands for what the settings say. Raises `NotFound` for people of other organisations.
     """
     if user_id and not await db.scalar(select(PEOPLE.c.id).where(PEOPLE.c.id == user_id)):
         raise NotFound("No such person.")
-    values = {
-        "tokens_per_hour": tokens_per_hour,
-        "tokens_per_day": tokens_per_day,
-        "microdollars_per_month": microdollars_per_month,
-    }
+    if unknown := given.keys() - set(LIMITS):
+        raise TypeError(f"There is no budget called {', '.join(sorted(unknown))}.")
+    values = {name: given.get(name) for name in LIMITS}
     await db.execute(
         insert(UsageLimit)
         .values(organization_id=person.organization_id, user_id=user_id, **values)

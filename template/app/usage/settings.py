@@ -19,12 +19,20 @@ class UsageSettings(ModuleSettings):
 
     model_config = SettingsConfigDict(env_prefix="USAGE_", env_parse_none_str="")
 
+    person_calls_per_hour: int | None = Field(None, ge=0)
+    """Calls of one person in one hour of the clock, UTC."""
+    person_calls_per_day: int | None = Field(None, ge=0)
+    """Calls of one person in one day."""
     person_tokens_per_hour: int | None = Field(PERSON_PER_HOUR, ge=0)
     """One person, one hour of the clock, UTC."""
     person_tokens_per_day: int | None = Field(PERSON_PER_HOUR * BUSY_HOURS, ge=0)
     """One person, one day."""
     person_dollars_per_month: Decimal | None = Field(None, ge=0)
     """One person, one calendar month."""
+    organization_calls_per_hour: int | None = Field(None, ge=0)
+    """Calls of all of an organisation together, one hour."""
+    organization_calls_per_day: int | None = Field(None, ge=0)
+    """Calls of all of an organisation, one day."""
     organization_tokens_per_hour: int | None = Field(None, ge=0)
     """All of an organisation together."""
     organization_tokens_per_day: int | None = Field(None, ge=0)

@@ -12,7 +12,7 @@ from app.guardrails.output import canary
 from app.guardrails.verdicts import Question, Verdict
 from app.llm import errors, gateway
 from app.llm.port import Ask, Message
-from app.usage.service import BudgetSpent, TokensSpent
+from app.usage.service import BudgetSpent, CallsSpent, TokensSpent
 from tests.factories import make_user
 from tests.llm.caller import KEY, SYSTEM, Caller
 from tests.llm.wire_server import WORDS, Behaviour
@@ -150,6 +150,7 @@ async def test_a_guard_that_fails_lets_nothing_through(caller, wire_server, monk
     [
         ({"tokens_per_hour": 0}, TokensSpent),
         ({"tokens_per_day": 0}, TokensSpent),
+        ({"calls_per_day": 0}, CallsSpent),
         ({"microdollars_per_month": 0}, BudgetSpent),
     ],
 )

@@ -93,9 +93,7 @@ async def till(app: FastAPI) -> Till:
 
 async def limit(person: Person, user_id: UUID | None = None, **values: int) -> None:
     """Set budgets; those not named stay with the settings."""
-    names = ("tokens_per_hour", "tokens_per_day", "microdollars_per_month")
-    wanted = {name: values.get(name) for name in names}
     async with db.transaction(
         organization_id=person.organization_id, user_id=person.user_id
     ) as session:
-        await service.set_limit(session, person, user_id=user_id, **wanted)
+        await service.set_limit(session, person, user_id=user_id, **values)

@@ -8,7 +8,7 @@ from app.core import db
 from app.core.direct import direct
 from app.usage import service
 from app.usage.jobs import sweep
-from app.usage.service import BudgetSpent, TokensSpent, Used
+from app.usage.service import BudgetSpent, CallsSpent, TokensSpent, Used
 from tests.factories import make_user
 from tests.usage.conftest import Till, limit, person_of
 
@@ -96,29 +96,36 @@ async def test_more_than_was_reserved_is_booked_in_full(till):
         ("tokens_per_hour", 250, TokensSpent, 3600),
         ("tokens_per_day", 250, TokensSpent, 86_400),
         ("microdollars_per_month", 2500, BudgetSpent, 31 * 86_400),
+        ("calls_per_hour", 3, CallsSpent, 3600),
+        ("calls_per_day", 3, CallsSpent, 86_400),
     ],
 )
 async def test_a_budget_refuses_before_the_call(till, whose, name, tokens, problem, longest_wait):
     user_id = till.person.user_id if whose == "person" else None
     await limit(till.person, user_id, **{name: tokens})
-    for _ in range(2):
-        await till.reserve(100, 1000)
+    await till.settle(await till.reserve(100, 1000), 100, 1000)
+    await till.reserve(100, 1000)
+    if problem is CallsSpent:
+        # What was never sent is no call.
+        await till.settle(await till.reserve(1, 1), 0, 0)
+        await till.reserve(1, 1)
 
     with pytest.raises(problem) as refusal:
         await till.reserve(100, 1000)
 
     assert 1 <= refusal.value.retry_after <= longest_wait + 1
     assert refusal.value.status == 429
-    # The refused call holds nothing back from those that still fit.
-    await till.reserve(50, 500)
-    assert (await till.sums())[3:] == (250, 2500)
+    if problem is not CallsSpent:
+        # The refused call holds nothing back from those that still fit.
+        await till.reserve(50, 500)
+        assert (await till.sums())[3:] == (150, 1500)
 
 
-@pytest.mark.parametrize("name", ["tokens_per_hour", "tokens_per_day", "microdollars_per_month"])
+@pytest.mark.parametrize("name", service.LIMITS)
 async def test_nothing_allowed_stops_even_what_is_free(till, name):
     await limit(till.person, **{name: 0})
 
-    with pytest.raises((TokensSpent, BudgetSpent)):
+    with pytest.raises((TokensSpent, CallsSpent, BudgetSpent)):
         await till.reserve(0, 0)
 
 

@@ -37,11 +37,13 @@ async def test_one_sees_what_one_used_and_what_is_left(client):
             "microdollars": 500,
         }
     ]
-    left = {(one["holder"], one["period"]): one for one in answer["allowances"]}
-    assert left["person", "hour"]["used"] == 50
-    assert left["organization", "hour"]["used"] == 100
-    assert left["organization", "month"]["used"] == 1000
-    assert left["organization", "month"]["limit"] > 0
+    left = {(one["holder"], one["period"], one["unit"]): one for one in answer["allowances"]}
+    assert left["person", "hour", "calls"]["used"] == 1
+    assert left["person", "hour", "tokens"]["used"] == 50
+    assert left["organization", "hour", "calls"]["used"] == 2
+    assert left["organization", "hour", "tokens"]["used"] == 100
+    assert left["organization", "month", "microdollars"]["used"] == 1000
+    assert left["organization", "month", "microdollars"]["limit"] > 0
 
 
 async def test_an_administrator_sees_who_used_what_for_what(client, admin):

@@ -35,7 +35,9 @@ CREATE FUNCTION usage_reserve(
     call_id uuid, organization uuid, person uuid, purpose text, at_provider text, of_model text,
     more_tokens bigint, more_microdollars bigint, known boolean, seconds float8,
     person_hour bigint, person_day bigint, person_month bigint,
+    person_calls_hour bigint, person_calls_day bigint,
     organization_hour bigint, organization_day bigint, organization_month bigint,
+    organization_calls_hour bigint, organization_calls_day bigint,
     OUT refused_by text, OUT again_at timestamptz
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -45,6 +47,9 @@ DECLARE
     sums record;
     wanted bigint;
     most bigint;
+    most_calls bigint;
+    refusal text;
+    refusals text[] := '{}';
 BEGIN
     PERFORM set_config('app.organization_id', organization::text, true),
             set_config('app.user_id', coalesce(person::text, ''), true),
@@ -57,15 +62,17 @@ BEGIN
     FOR sums IN
         INSERT INTO usage_counters AS c (
             id, organization_id, user_id, period, starts_at, calls, tokens, microdollars,
-            reserved_tokens, reserved_microdollars
+            reserved_calls, reserved_tokens, reserved_microdollars, refused
         )
         SELECT gen_random_uuid(), organization, w.user_id, w.period, w.starts_at, 0, 0, 0,
-               more_tokens, more_microdollars
+               1, more_tokens, more_microdollars, 0
         FROM usage_windows(person, moment) w
         ON CONFLICT ON CONSTRAINT uq_usage_counters_window DO UPDATE
-        SET reserved_tokens = c.reserved_tokens + excluded.reserved_tokens,
+        SET reserved_calls = c.reserved_calls + 1,
+            reserved_tokens = c.reserved_tokens + excluded.reserved_tokens,
             reserved_microdollars = c.reserved_microdollars + excluded.reserved_microdollars
-        RETURNING c.user_id, c.period, c.starts_at, c.tokens + c.reserved_tokens AS tokens,
+        RETURNING c.user_id, c.period, c.starts_at, c.calls + c.reserved_calls AS calls,
+                  c.tokens + c.reserved_tokens AS tokens,
                   c.microdollars + c.reserved_microdollars AS microdollars
     LOOP
         most := CASE
@@ -78,14 +85,28 @@ BEGIN
                 WHEN 'day' THEN coalesce(own.tokens_per_day, person_day)
                 ELSE coalesce(own.microdollars_per_month, person_month) END
         END;
-        -- Nothing left refuses also what costs nothing.
+        most_calls := CASE
+            WHEN sums.user_id IS NULL THEN CASE sums.period
+                WHEN 'hour' THEN coalesce(everyone.calls_per_hour, organization_calls_hour)
+                WHEN 'day' THEN coalesce(everyone.calls_per_day, organization_calls_day) END
+            ELSE CASE sums.period
+                WHEN 'hour' THEN coalesce(own.calls_per_hour, person_calls_hour)
+                WHEN 'day' THEN coalesce(own.calls_per_day, person_calls_day) END
+        END;
         wanted := CASE sums.period WHEN 'month' THEN sums.microdollars ELSE sums.tokens END;
-        IF wanted > most OR most <= 0 THEN
+        refusal := CASE
+            -- Nothing left refuses also what costs nothing.
+            WHEN wanted > most OR most <= 0 THEN '_'
+            WHEN sums.calls > most_calls THEN '_calls_'
+        END;
+        IF refusal IS NOT NULL THEN
+            refusal := CASE WHEN sums.user_id IS NULL THEN 'organization'
+                ELSE 'person' END || refusal || sums.period;
+            refusals := refusals || refusal;
             -- Of several, the one that takes longest to pass: the others would send people in vain.
             IF refused_by IS NULL OR sums.period = 'month'
                OR (sums.period = 'day' AND refused_by LIKE '%_hour') THEN
-                refused_by := CASE WHEN sums.user_id IS NULL THEN 'organization_'
-                    ELSE 'person_' END || sums.period;
+                refused_by := refusal;
                 SELECT w.ends_at INTO again_at FROM usage_windows(person, moment) w
                 WHERE w.period = sums.period LIMIT 1;
             END IF;
@@ -93,8 +114,11 @@ BEGIN
     END LOOP;
     IF refused_by IS NOT NULL THEN
         UPDATE usage_counters c
-        SET reserved_tokens = c.reserved_tokens - more_tokens,
-            reserved_microdollars = c.reserved_microdollars - more_microdollars
+        SET reserved_calls = c.reserved_calls - 1,
+            reserved_tokens = c.reserved_tokens - more_tokens,
+            reserved_microdollars = c.reserved_microdollars - more_microdollars,
+            refused = c.refused + CASE WHEN CASE WHEN c.user_id IS NULL THEN 'organization_'
+                ELSE 'person_' END || c.period = ANY (refusals) THEN 1 ELSE 0 END
         FROM usage_windows(person, moment) w
         WHERE c.organization_id = organization AND c.user_id IS NOT DISTINCT FROM w.user_id
           AND c.period = w.period AND c.starts_at = w.starts_at;
@@ -103,10 +127,10 @@ BEGIN
     INSERT INTO usage_records (
         id, created_at, organization_id, user_id, feature, provider, model, state, outcome,
         reserved_tokens, reserved_microdollars, input_tokens, cached_input_tokens, output_tokens,
-        microdollars, estimated, price_known, expires_at
+        microdollars, estimated, price_known, prompt, prompt_version, expires_at
     ) VALUES (
         call_id, moment, organization, person, purpose, at_provider, of_model, 'reserved', '',
-        more_tokens, more_microdollars, 0, 0, 0, 0, false, known,
+        more_tokens, more_microdollars, 0, 0, 0, 0, false, known, '', '',
         moment + make_interval(secs => seconds)
     );
 END
@@ -119,34 +143,37 @@ SETTLE = """
 CREATE FUNCTION usage_settle(
     call_id uuid, organization uuid, person uuid, purpose text, at_provider text,
     new_state text, how text, new_model text, given bigint, cached bigint, made bigint,
-    cost bigint, counted boolean, known boolean
+    cost bigint, counted boolean, known boolean, of_prompt text, of_version text, first_ms integer
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     entry record;
+    held boolean;  -- the sums still hold what was reserved
 BEGIN
     PERFORM set_config('app.organization_id', organization::text, true);
     SELECT * INTO entry FROM usage_records r WHERE r.id = call_id
        AND (r.state = 'reserved' OR r.outcome = 'orphaned' AND how <> 'orphaned') FOR UPDATE;
-    IF NOT FOUND THEN
+    held := FOUND AND entry.state = 'reserved';
+    IF entry.id IS NULL THEN
         IF new_state <> 'settled' THEN
             RETURN false;
         END IF;
         INSERT INTO usage_records (
             id, created_at, organization_id, user_id, feature, provider, model, state, outcome,
             reserved_tokens, reserved_microdollars, input_tokens, cached_input_tokens,
-            output_tokens, microdollars, estimated, price_known, expires_at
+            output_tokens, microdollars, estimated, price_known, prompt, prompt_version, expires_at
         ) VALUES (
             call_id, clock_timestamp(), organization, person, purpose, at_provider, new_model,
-            'reserved', '', 0, 0, 0, 0, 0, 0, false, known, clock_timestamp()
+            'reserved', '', 0, 0, 0, 0, 0, 0, false, known, '', '', clock_timestamp()
         ) ON CONFLICT DO NOTHING RETURNING * INTO entry;
         IF NOT FOUND THEN
             RETURN false;
         END IF;
         INSERT INTO usage_counters (
             id, organization_id, user_id, period, starts_at, calls, tokens, microdollars,
-            reserved_tokens, reserved_microdollars
+            reserved_calls, reserved_tokens, reserved_microdollars, refused
         )
-        SELECT gen_random_uuid(), organization, w.user_id, w.period, w.starts_at, 0, 0, 0, 0, 0
+        SELECT gen_random_uuid(), organization, w.user_id, w.period, w.starts_at,
+               0, 0, 0, 0, 0, 0, 0
         FROM usage_windows(person, entry.created_at) w
         ON CONFLICT ON CONSTRAINT uq_usage_counters_window DO NOTHING;
     END IF;
@@ -154,7 +181,8 @@ BEGIN
     SET state = new_state, outcome = how, provider = at_provider, model = new_model,
         input_tokens = given,
         cached_input_tokens = cached, output_tokens = made, microdollars = cost,
-        estimated = counted, price_known = known, finished_at = clock_timestamp()
+        estimated = counted, price_known = known, prompt = of_prompt, prompt_version = of_version,
+        first_text_ms = first_ms, finished_at = clock_timestamp()
     WHERE r.id = call_id;
     PERFORM FROM usage_counters c, usage_windows(entry.user_id, entry.created_at) w
     WHERE c.organization_id = organization AND c.user_id IS NOT DISTINCT FROM w.user_id
@@ -164,10 +192,10 @@ BEGIN
     SET calls = c.calls + CASE new_state WHEN 'settled' THEN 1 ELSE 0 END,
         tokens = c.tokens + given + made,
         microdollars = c.microdollars + cost,
-        reserved_tokens = c.reserved_tokens
-            - CASE entry.state WHEN 'reserved' THEN entry.reserved_tokens ELSE 0 END,
+        reserved_calls = c.reserved_calls - CASE WHEN held THEN 1 ELSE 0 END,
+        reserved_tokens = c.reserved_tokens - CASE WHEN held THEN entry.reserved_tokens ELSE 0 END,
         reserved_microdollars = c.reserved_microdollars
-            - CASE entry.state WHEN 'reserved' THEN entry.reserved_microdollars ELSE 0 END
+            - CASE WHEN held THEN entry.reserved_microdollars ELSE 0 END
     FROM usage_windows(entry.user_id, entry.created_at) w
     WHERE c.organization_id = organization AND c.user_id IS NOT DISTINCT FROM w.user_id
       AND c.period = w.period AND c.starts_at = w.starts_at;
@@ -187,6 +215,8 @@ def upgrade() -> None:
     # The sweep looks for what killed processes left behind, in every organisation.
     open_to_auth("usage_records", "SELECT")
     open_to_auth("usage_counters", "SELECT, DELETE")
+    # Warnings compare sums with budgets in every organisation.
+    open_to_auth("usage_limits", "SELECT")
     for function in (WINDOWS, RESERVE, SETTLE):
         op.execute(function)
     for name in ("usage_windows", "usage_reserve", "usage_settle"):
@@ -235,6 +265,9 @@ def _create_records() -> None:
         *_numbers("cached_input_tokens", "output_tokens", "microdollars"),
         sa.Column("estimated", sa.Boolean(), nullable=False),
         sa.Column("price_known", sa.Boolean(), nullable=False),
+        sa.Column("prompt", sa.String(100), nullable=False),
+        sa.Column("prompt_version", sa.String(40), nullable=False),
+        sa.Column("first_text_ms", sa.Integer()),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("finished_at", MOMENT),
         *_holder("usage_records", person_gone="SET NULL"),
@@ -260,7 +293,8 @@ def _create_counters() -> None:
         *_start(),
         sa.Column("period", sa.String(5), nullable=False),
         sa.Column("starts_at", MOMENT, nullable=False),
-        *_numbers("calls", "tokens", "microdollars", "reserved_tokens", "reserved_microdollars"),
+        *_numbers("calls", "tokens", "microdollars"),
+        *_numbers("reserved_calls", "reserved_tokens", "reserved_microdollars", "refused"),
         *_holder("usage_counters", person_gone="CASCADE"),
         sa.UniqueConstraint(
             "organization_id",
@@ -280,6 +314,8 @@ def _create_limits() -> None:
     op.create_table(
         "usage_limits",
         *_start(),
+        sa.Column("calls_per_hour", sa.BigInteger()),
+        sa.Column("calls_per_day", sa.BigInteger()),
         sa.Column("tokens_per_hour", sa.BigInteger()),
         sa.Column("tokens_per_day", sa.BigInteger()),
         sa.Column("microdollars_per_month", sa.BigInteger()),
