@@ -7,6 +7,7 @@ put together by reciprocal rank fusion: who is high in both comes first, whateve
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import LiteralString
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, select
@@ -18,10 +19,12 @@ from app.core.errors import Problem
 from app.core.logging import log
 from app.core.vectors import nearest
 from app.documents.indexing import FEATURE, model_of
-from app.documents.models import Document, DocumentIndex, Passage
+from app.documents.models import Document, Passage
+from app.limits.connections import fetch
 from app.llm import embeddings
 from app.llm.extractive.words import terms
 
+LIVE: LiteralString = "SELECT * FROM live_document_index(%(organization_id)s)"
 CANDIDATES = 40
 # The usual constant: it keeps the first place of one list from outweighing both.
 RANK_CONSTANT = 60
@@ -45,15 +48,21 @@ class Hit:
 
 async def search(person: Person, question: str, *, limit: int) -> list[Hit]:
     """The best passages first. No transaction is open while the question gets its vector."""
-    async with transaction(organization_id=person.organization_id, user_id=person.user_id) as db:
-        index = await db.scalar(select(DocumentIndex))
+    index = await _live_index(person)
     if index is None:
         return []
-    vector = await _vector(person, question, model_of(index.live_kind))
+    live, made_by = index
+    vector = await _vector(person, question, model_of(made_by))
     async with transaction(organization_id=person.organization_id, user_id=person.user_id) as db:
-        by_words = await _by_words(db, question, index.live)
-        by_vector = await _by_vector(db, vector, index.live) if vector else []
+        by_words = await _by_words(db, question, live)
+        by_vector = await _by_vector(db, vector, live) if vector else []
         return await _hits(db, fused(by_words, by_vector)[:limit])
+
+
+async def _live_index(person: Person) -> tuple[int, str] | None:
+    """Its number and kind; None where no document was ever uploaded."""
+    row = await fetch(LIVE, {"organization_id": person.organization_id})
+    return (row[0], row[1]) if row and row[0] is not None else None
 
 
 def fused(*lists: Sequence[UUID]) -> list[tuple[UUID, float]]:
