@@ -18,9 +18,7 @@ class UsageRecord(Base):
     """One model call: what was reserved for it and what it used."""
 
     __tablename__ = "usage_records"
-    __data__ = holds(
-        plain="feature provider model state outcome prompt prompt_version", kept=ORGANIZATION
-    )
+    __data__ = holds(plain="feature provider model prompt state outcome", kept=ORGANIZATION)
     __table_args__ = (
         CheckConstraint("state IN ('reserved', 'settled', 'released')", name="state"),
         Index("ix_usage_records_time", "organization_id", "created_at"),
@@ -39,6 +37,9 @@ class UsageRecord(Base):
     feature: Mapped[str] = mapped_column(String(60))
     provider: Mapped[str] = mapped_column(String(40))
     model: Mapped[str] = mapped_column(String(200))
+    prompt: Mapped[str] = mapped_column(String(80))
+    """The registered prompt that the call was made with, with its version; empty for none."""
+    prompt_version: Mapped[int | None]
     state: Mapped[str] = mapped_column(String(10))
     outcome: Mapped[str] = mapped_column(String(20))
     """How the call ended, in the gateway's words; empty while it runs."""
@@ -52,9 +53,6 @@ class UsageRecord(Base):
     """The provider did not tell the tokens, or told what cannot be; we counted bytes."""
     price_known: Mapped[bool]
     """When not, the dearest price was taken."""
-    prompt: Mapped[str] = mapped_column(String(100))
-    """The prompt of the registry that was asked with; empty: another one."""
-    prompt_version: Mapped[str] = mapped_column(String(40))
     first_text_ms: Mapped[int | None]
     """Milliseconds until the provider's first word; empty: none came."""
     expires_at: Mapped[datetime]

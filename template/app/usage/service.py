@@ -24,16 +24,17 @@ PEOPLE = table("users", column("id"), column("display_name"))
 
 RESERVE: LiteralString = (
     "SELECT * FROM usage_reserve(%(call_id)s, %(organization_id)s, %(user_id)s, %(feature)s,"
-    " %(provider)s, %(model)s, %(tokens)s, %(microdollars)s, %(price_known)s, %(seconds)s,"
+    " %(provider)s, %(model)s, %(prompt)s, %(prompt_version)s, %(tokens)s,"
+    " %(microdollars)s, %(price_known)s, %(seconds)s,"
     " %(person_hour)s, %(person_day)s, %(person_month)s, %(person_calls_hour)s,"
     " %(person_calls_day)s, %(organization_hour)s, %(organization_day)s, %(organization_month)s,"
     " %(organization_calls_hour)s, %(organization_calls_day)s)"
 )
 SETTLE: LiteralString = (
     "SELECT usage_settle(%(call_id)s, %(organization_id)s, %(user_id)s, %(feature)s, %(provider)s,"
-    " %(state)s, %(outcome)s, %(model)s, %(input_tokens)s, %(cached_input_tokens)s,"
-    " %(output_tokens)s, %(microdollars)s, %(estimated)s, %(price_known)s, %(prompt)s,"
-    " %(prompt_version)s, %(first_text_ms)s)"
+    " %(prompt)s, %(prompt_version)s, %(state)s, %(outcome)s, %(model)s, %(input_tokens)s,"
+    " %(cached_input_tokens)s, %(output_tokens)s, %(microdollars)s, %(estimated)s, %(price_known)s,"
+    " %(first_text_ms)s)"
 )
 
 LIMITS = (
@@ -72,6 +73,9 @@ class Reservation:
     provider: str
     tokens: int
     microdollars: int
+    prompt: str = ""
+    """The registered prompt, with its version."""
+    prompt_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,6 @@ class Used:
     microdollars: int = 0
     estimated: bool = False
     price_known: bool = True
-    prompt: str = ""
-    prompt_version: str = ""
     first_text_ms: int | None = None
 
 
@@ -111,6 +113,8 @@ async def reserve(
         "feature": wanted.feature,
         "provider": wanted.provider,
         "model": model[:200],
+        "prompt": wanted.prompt,
+        "prompt_version": wanted.prompt_version,
         "tokens": wanted.tokens,
         "microdollars": wanted.microdollars,
         "price_known": price_known,
@@ -140,6 +144,8 @@ def _settling(of: Reservation, state: str, used: Used, outcome: str) -> dict[str
         "user_id": of.user_id,
         "feature": of.feature,
         "provider": of.provider,
+        "prompt": of.prompt,
+        "prompt_version": of.prompt_version,
         "state": state,
         "outcome": outcome,
         "model": used.model[:200],
@@ -149,8 +155,6 @@ def _settling(of: Reservation, state: str, used: Used, outcome: str) -> dict[str
         "microdollars": used.microdollars,
         "estimated": used.estimated,
         "price_known": used.price_known,
-        "prompt": used.prompt[:100],
-        "prompt_version": used.prompt_version[:40],
         "first_text_ms": used.first_text_ms,
     }
 

@@ -1,13 +1,16 @@
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.core import db
 from app.core.direct import direct
+from app.core.ids import uuid7
 from app.usage import service
 from app.usage.jobs import sweep
+from app.usage.models import UsageRecord
 from app.usage.service import BudgetSpent, CallsSpent, TokensSpent, Used
 from tests.factories import make_user
 from tests.usage.conftest import Till, limit, person_of
@@ -245,3 +248,16 @@ async def test_ledger_and_sums_agree_after_any_order_of_events(till):
     for period in PERIODS:
         assert await till.sums(period) == (calls, tokens, money, 0, 0)
         assert await till.sums(period, everyone=True) == (calls, tokens, money, 0, 0)
+
+
+async def test_the_ledger_keeps_the_prompt_and_how_long_the_first_word_took(till):
+    reservation = replace(till.reservation(100, 1000), prompt="assistant", prompt_version=3)
+    await service.reserve(reservation, model="m", price_known=True, seconds=60)
+    assert await till.settle(reservation, first_text_ms=321)
+    # Also when the reservation was lost with the database's power.
+    assert await till.settle(replace(reservation, call_id=uuid7()), first_text_ms=123)
+
+    async with db.transaction(organization_id=till.person.organization_id) as session:
+        kept = (await session.scalars(select(UsageRecord).order_by(UsageRecord.created_at))).all()
+    assert [(one.prompt, one.prompt_version) for one in kept] == [("assistant", 3)] * 2
+    assert [one.first_text_ms for one in kept] == [321, 123]

@@ -1,7 +1,6 @@
 """Tokens and money are set aside before the call; after it, what was used is booked."""
 
 from dataclasses import replace
-from typing import Any
 
 from app.core.direct import Direct
 from app.core.errors import Problem
@@ -44,20 +43,12 @@ async def before(call: Call) -> None:
 
 
 async def after(call: Call, db: Direct) -> None:
-    call.used = replace(_with_lost(call, _used(call)), **_told(call))
+    first = call.first_text_at
+    waited = None if first is None else call.milliseconds(first)
+    call.used = replace(_with_lost(call, _used(call)), first_text_ms=waited)
     if call.reservation is not None:
         booked = replace(call.reservation, provider=call.routed.name)
         await service.settle(db, booked, call.used, call.outcome)
-
-
-def _told(call: Call) -> dict[str, Any]:
-    """What the ledger keeps beside the tokens."""
-    first = call.first_text_at
-    return {
-        "prompt": str(getattr(call, "prompt", "") or ""),
-        "prompt_version": str(getattr(call, "prompt_version", "") or ""),
-        "first_text_ms": None if first is None else call.milliseconds(first),
-    }
 
 
 def _most(call: Call) -> tuple[int, int, bool]:

@@ -33,6 +33,7 @@ $$
 RESERVE = """
 CREATE FUNCTION usage_reserve(
     call_id uuid, organization uuid, person uuid, purpose text, at_provider text, of_model text,
+    of_prompt text, of_version int,
     more_tokens bigint, more_microdollars bigint, known boolean, seconds float8,
     person_hour bigint, person_day bigint, person_month bigint,
     person_calls_hour bigint, person_calls_day bigint,
@@ -130,7 +131,7 @@ BEGIN
         microdollars, estimated, price_known, prompt, prompt_version, expires_at
     ) VALUES (
         call_id, moment, organization, person, purpose, at_provider, of_model, 'reserved', '',
-        more_tokens, more_microdollars, 0, 0, 0, 0, false, known, '', '',
+        more_tokens, more_microdollars, 0, 0, 0, 0, false, known, of_prompt, of_version,
         moment + make_interval(secs => seconds)
     );
 END
@@ -142,8 +143,9 @@ $$
 SETTLE = """
 CREATE FUNCTION usage_settle(
     call_id uuid, organization uuid, person uuid, purpose text, at_provider text,
-    new_state text, how text, new_model text, given bigint, cached bigint, made bigint,
-    cost bigint, counted boolean, known boolean, of_prompt text, of_version text, first_ms integer
+    of_prompt text, of_version int, new_state text, how text, new_model text,
+    given bigint, cached bigint, made bigint, cost bigint, counted boolean, known boolean,
+    first_ms int
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     entry record;
@@ -163,7 +165,7 @@ BEGIN
             output_tokens, microdollars, estimated, price_known, prompt, prompt_version, expires_at
         ) VALUES (
             call_id, clock_timestamp(), organization, person, purpose, at_provider, new_model,
-            'reserved', '', 0, 0, 0, 0, 0, 0, false, known, '', '', clock_timestamp()
+            'reserved', '', 0, 0, 0, 0, 0, 0, false, known, of_prompt, of_version, clock_timestamp()
         ) ON CONFLICT DO NOTHING RETURNING * INTO entry;
         IF NOT FOUND THEN
             RETURN false;
@@ -181,8 +183,8 @@ BEGIN
     SET state = new_state, outcome = how, provider = at_provider, model = new_model,
         input_tokens = given,
         cached_input_tokens = cached, output_tokens = made, microdollars = cost,
-        estimated = counted, price_known = known, prompt = of_prompt, prompt_version = of_version,
-        first_text_ms = first_ms, finished_at = clock_timestamp()
+        estimated = counted, price_known = known, first_text_ms = first_ms,
+        finished_at = clock_timestamp()
     WHERE r.id = call_id;
     PERFORM FROM usage_counters c, usage_windows(entry.user_id, entry.created_at) w
     WHERE c.organization_id = organization AND c.user_id IS NOT DISTINCT FROM w.user_id
@@ -259,14 +261,14 @@ def _create_records() -> None:
         sa.Column("feature", sa.String(60), nullable=False),
         sa.Column("provider", sa.String(40), nullable=False),
         sa.Column("model", sa.String(200), nullable=False),
+        sa.Column("prompt", sa.String(80), nullable=False),
+        sa.Column("prompt_version", sa.Integer()),
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("outcome", sa.String(20), nullable=False),
         *_numbers("reserved_tokens", "reserved_microdollars", "input_tokens"),
         *_numbers("cached_input_tokens", "output_tokens", "microdollars"),
         sa.Column("estimated", sa.Boolean(), nullable=False),
         sa.Column("price_known", sa.Boolean(), nullable=False),
-        sa.Column("prompt", sa.String(100), nullable=False),
-        sa.Column("prompt_version", sa.String(40), nullable=False),
         sa.Column("first_text_ms", sa.Integer()),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("finished_at", MOMENT),
