@@ -175,7 +175,11 @@ def data_page() -> str:
             ", ".join(one.name for one in table.columns if declared.levels.get(one.name) == level)
             for level in Level
         ]
-        kept = {"account": "with the account", "organization": "with the organisation"}
+        kept = {
+            data.ACCOUNT: "with the account",
+            data.ORGANIZATION: "with the organisation",
+            data.INSTALLATION: "with the installation",
+        }
         end = kept.get(declared.kept, f"until `{declared.kept}`")
         end = "for ever" if declared.kept == data.FOREVER else end
         lines.append(f"| `{table.name}` | {' | '.join(named)} | {end} |")

@@ -20,6 +20,8 @@ from app.limits.connections import fetch
 OPEN = text("SELECT * FROM open_session(:token)")
 OPEN_ALONE: LiteralString = "SELECT * FROM open_session(%(token)s)"
 ROLE, KNOWN = 5, 12
+# Stands where a person would, when the app itself works for an organisation.
+NOBODY = UUID(int=0)
 IMPERSONATE = "people.impersonate"
 
 
@@ -57,6 +59,11 @@ class Person:
     """A program asks with an access token of its session, which no cookie opens."""
     impersonation: Impersonation | None = None
     """Set while it is not they themselves who ask, but an administrator as them."""
+
+    @property
+    def account(self) -> UUID | None:
+        """None while the app itself works for the organisation, with nobody signed in."""
+        return None if self.user_id == NOBODY else self.user_id
 
     @property
     def lacks_second_factor(self) -> bool:

@@ -102,7 +102,7 @@ def event(
         raise ValueError(f"A detail has at most {DETAIL_BYTES} bytes.")
     if person:
         organization_id = organization_id or person.organization_id
-        user_id = user_id or person.user_id
+        user_id = user_id or person.account
         if behind := person.impersonation:
             user_id, on_behalf_of = behind.user_id, person.user_id
     return {

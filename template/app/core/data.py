@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Float, Integ
 ACCOUNT = "account"
 ORGANIZATION = "organization"
 FOREVER = "forever"
+INSTALLATION = "installation"
 PLAIN_TYPES = (BigInteger, Boolean, Date, DateTime, Float, Integer, Uuid)
 
 
@@ -46,7 +47,7 @@ def holds(
     """The columns of each level, with spaces between, and how long a row is kept.
 
     `kept`: ACCOUNT or ORGANIZATION, with which a row goes, the name of the scheduled job that
-    deletes it, or FOREVER.
+    deletes it, FOREVER, or INSTALLATION: how the app is set up, in which nothing is but plain.
     """
     named = {
         Level.PLAIN: plain,

@@ -40,6 +40,7 @@ class Outcome:
             "finish_reason": self.done.finish_reason,
             "provider": self.done.provider,
             "fallback": "fallback" in self.done.notes,
+            "prompt": self.done.notes.get("prompt"),
             "sources": [
                 {"title": one.title, "path": one.path, "quote": one.quote}
                 | ({"url": one.url} if one.url else {})

@@ -77,6 +77,14 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptUsed:
+    """The version of a registered prompt that a call is made with."""
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """What a caller wants from a model. `feature` is what its tokens are booked on."""
 
@@ -90,13 +98,15 @@ class Ask:
     with_context: bool = False
     """Whether what the person's documents say about the question comes along."""
     passages: Sequence["Passage"] = ()
-    """What came along; the step `context` puts it there."""
+    """What came along; the step `context` puts it there, or the caller who has it already."""
     tools: Sequence[Offer] = ()
     may_call: bool = True
     """False: the tools stay in the request for what was said before, and none may be called."""
     tainted: bool = False
     """Words are in it that neither the person nor the app has written."""
     shape: Shape | None = None
+    prompt: PromptUsed | None = None
+    """Written down with the call."""
 
 
 @dataclass(frozen=True, slots=True)

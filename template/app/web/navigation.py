@@ -3,7 +3,7 @@
 NAVIGATION = [Link("Audit log", "/admin/audit", "audit.read", "Administration", "list")]
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -42,6 +42,8 @@ class Link:
     icon: str = "chevron-right"
     order: int = 100
     """Lower comes first; a section stands where its first link does."""
+    shown: Callable[[Viewer], bool] | None = None
+    """Says for whom besides: what concerns the whole installation is no customer's link."""
 
 
 @cache
@@ -57,6 +59,7 @@ def around(path: str, person: Viewer, links: Iterable[Link] | None = None) -> di
         link
         for link in (declared() if links is None else links)
         if not link.permission or link.permission in person.permissions
+        if link.shown is None or link.shown(person)
     ]
     sections: dict[str, list[Link]] = {}
     for link in found:

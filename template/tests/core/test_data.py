@@ -13,7 +13,7 @@ from sqlalchemy import Column, LargeBinary, Text, text
 import app as package
 from app.core import data, db
 from app.core import logging as ours
-from app.core.data import ACCOUNT, FOREVER, ORGANIZATION, Level
+from app.core.data import ACCOUNT, FOREVER, INSTALLATION, ORGANIZATION, Level
 from app.jobs.queue import SCHEDULES
 from app.modules import parts
 from tests.factories import make_organization, make_user, sign_in
@@ -90,6 +90,8 @@ def test_every_row_has_an_end(table):
     parts("jobs")
     if declared.kept == FOREVER:
         assert table.name.startswith("audit_")
+    elif declared.kept == INSTALLATION:
+        assert {data.level(one, declared) for one in table.columns} == {Level.PLAIN}
     elif owner := OWNERS.get(declared.kept):
         assert table.name == owner or owner in _goes_with(table)
     else:

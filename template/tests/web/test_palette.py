@@ -88,9 +88,8 @@ def test_components_take_their_colours_from_tokens() -> None:
 
 
 def test_no_class_is_used_that_the_style_sheets_do_not_know() -> None:
-    known = set(
-        re.findall(r"\.([a-z][\w-]*)", "".join(p.read_text() for p in STATIC.glob("*.css")))
-    )
+    sheets = Path(app.__file__).parent.glob("*/static/*.css")
+    known = set(re.findall(r"\.([a-z][\w-]*)", "".join(p.read_text("utf-8") for p in sheets)))
     used = {
         word
         for path in Path(app.__file__).parent.glob("*/templates/**/*.html")

@@ -28,11 +28,13 @@ async def before(call: Call) -> None:
     call.reservation = Reservation(
         call.id,
         call.person.organization_id,
-        call.person.user_id,
+        call.person.account,
         call.ask.feature,
         provider.name,
         tokens=tokens,
         microdollars=microdollars,
+        prompt=used.name if (used := call.ask.prompt) else "",
+        prompt_version=used.version if used else None,
     )
     await service.reserve(
         call.reservation,

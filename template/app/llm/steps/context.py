@@ -27,12 +27,12 @@ BEFORE = (
 
 
 async def before(call: Call) -> None:
-    if not call.ask.with_context or not (sources := parts("context_source")):
+    if not call.ask.with_context:
         return
     messages = list(call.ask.messages)
     place = max(at for at, one in enumerate(messages) if one.role == "user")
-    found: list[Passage] = []
-    for source in sources:
+    found = list(call.ask.passages)
+    for source in () if found else parts("context_source"):
         found += await source.passages(call.person, messages[place].content)
     texts = await _texts(call, found)
     kept = _fitting(call, [one for one in found if one in texts], texts)

@@ -1,0 +1,114 @@
+"""Prompts, their versions, labels and moves. Only app_auth writes; nothing changes a version."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "prompts_0001"
+down_revision = None
+
+MOMENT = sa.DateTime(timezone=True)
+LABEL = "label IN ('draft', 'candidate', 'live')"
+NAMES = postgresql.ARRAY(sa.String(40))
+
+# Whoever moves a label tells all processes, in the same transaction.
+TICK = """
+CREATE FUNCTION prompts_tick() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE prompt_clock SET ticks = ticks + 1;
+    RETURN NULL;
+END
+$$
+"""
+
+
+def upgrade() -> None:
+    _create(
+        "prompts",
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("purpose", sa.String(500), nullable=False),
+        sa.Column("variables", NAMES, nullable=False),
+        sa.UniqueConstraint("name", name="uq_prompts_name"),
+    )
+    _create(
+        "prompt_versions",
+        _reference("prompt_id", "prompt_versions", "prompts"),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("variables", NAMES, nullable=False),
+        sa.Column("rationale", sa.String(2000), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        _reference("author_id", "prompt_versions", "users"),
+        sa.Column("from_file", sa.Boolean(), nullable=False),
+        sa.UniqueConstraint("prompt_id", "number", name="uq_prompt_versions_prompt_id_number"),
+    )
+    _create(
+        "prompt_labels",
+        _reference("prompt_id", "prompt_labels", "prompts"),
+        sa.Column("label", sa.String(10), nullable=False),
+        _reference("version_id", "prompt_labels", "prompt_versions"),
+        sa.Column("by_file", sa.Boolean(), nullable=False),
+        sa.UniqueConstraint("prompt_id", "label", name="uq_prompt_labels_prompt_id_label"),
+        sa.CheckConstraint(LABEL, name="ck_prompt_labels_label"),
+    )
+    _create(
+        "prompt_moves",
+        _reference("prompt_id", "prompt_moves", "prompts"),
+        sa.Column("label", sa.String(10), nullable=False),
+        _reference("version_id", "prompt_moves", "prompt_versions"),
+        _reference("moved_by", "prompt_moves", "users"),
+        sa.Column("reason", sa.String(2000), nullable=False),
+        sa.Column("gate", sa.String(10), nullable=False),
+        sa.CheckConstraint(LABEL, name="ck_prompt_moves_label"),
+        sa.CheckConstraint(
+            "gate IN ('', 'passed', 'overridden', 'returned', 'file')", name="ck_prompt_moves_gate"
+        ),
+    )
+    op.create_index(
+        "ix_prompt_moves_prompt_id", "prompt_moves", ["prompt_id", sa.text("created_at DESC")]
+    )
+    _create("prompt_clock", sa.Column("ticks", sa.BigInteger(), nullable=False))
+    op.execute("INSERT INTO prompt_clock (id, ticks) VALUES (gen_random_uuid(), 0)")
+    op.execute(TICK)
+    _rights()
+
+
+def _rights() -> None:
+    for table, rights in {
+        "prompts": "SELECT, INSERT, UPDATE",
+        "prompt_versions": "SELECT, INSERT",
+        "prompt_labels": "SELECT, INSERT, UPDATE",
+        "prompt_moves": "SELECT, INSERT",
+        "prompt_clock": "SELECT, UPDATE",
+    }.items():
+        op.execute(f"GRANT SELECT ON {table} TO app")
+        op.execute(f"GRANT {rights} ON {table} TO app_auth")
+    for table in ("prompts", "prompt_labels"):
+        op.execute(
+            f"CREATE TRIGGER tick AFTER INSERT OR UPDATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION prompts_tick()"
+        )
+
+
+def _create(table: str, *columns: sa.schema.SchemaItem) -> None:
+    op.create_table(
+        table,
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", MOMENT, server_default=sa.func.now(), nullable=False),
+        *columns,
+        sa.PrimaryKeyConstraint("id", name=f"pk_{table}"),
+    )
+
+
+def _reference(name: str, table: str, to: str) -> sa.Column[object]:
+    to_person = to == "users"
+    key = sa.ForeignKey(
+        f"{to}.id", name=f"fk_{table}_{name}", ondelete="SET NULL" if to_person else None
+    )
+    return sa.Column(name, sa.Uuid(), key, nullable=to_person)
+
+
+def downgrade() -> None:
+    for table in ("prompt_clock", "prompt_moves", "prompt_labels", "prompt_versions", "prompts"):
+        op.drop_table(table)
+    op.execute("DROP FUNCTION prompts_tick()")

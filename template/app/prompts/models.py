@@ -1,0 +1,102 @@
+"""Prompts belong to the installation: no table here has an organisation. The app's role may only
+read them; changes are made as app_auth, after the code has seen that an operator asks. Texts and
+reasons are how the app is set up, and say nothing about anybody.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.data import INSTALLATION, holds
+from app.core.db import Base
+
+LABELS = ("draft", "candidate", "live")
+_label = "label IN ('draft', 'candidate', 'live')"
+
+
+class Prompt(Base):
+    """A text that the code asks for by its name."""
+
+    __tablename__ = "prompts"
+    __data__ = holds(plain="name purpose variables", kept=INSTALLATION)
+
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    purpose: Mapped[str] = mapped_column(String(500), default="")
+    variables: Mapped[list[str]] = mapped_column(ARRAY(String(40)), default=list)
+    """What the code offers to put in, as the newest file says."""
+
+
+class PromptVersion(Base):
+    """Never changed and never deleted: the database grants neither."""
+
+    __tablename__ = "prompt_versions"
+    __data__ = holds(plain="text rationale variables digest", kept=INSTALLATION)
+    __table_args__ = (UniqueConstraint("prompt_id", "number"),)
+
+    prompt_id: Mapped[UUID] = mapped_column(ForeignKey("prompts.id"))
+    number: Mapped[int] = mapped_column(Integer)
+    text: Mapped[str]
+    variables: Mapped[list[str]] = mapped_column(ARRAY(String(40)))
+    """Those of the prompt's that this text uses."""
+    rationale: Mapped[str] = mapped_column(String(2000))
+    digest: Mapped[str] = mapped_column(String(64))
+    author_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    """Empty when it comes from a file of the project, or its author's account is gone."""
+    from_file: Mapped[bool]
+
+
+class PromptLabel(Base):
+    """Which version a label points to. One row for each label, so only one version is live."""
+
+    __tablename__ = "prompt_labels"
+    __data__ = holds(plain="label", kept=INSTALLATION)
+    __table_args__ = (
+        UniqueConstraint("prompt_id", "label"),
+        CheckConstraint(_label, name="label"),
+    )
+
+    prompt_id: Mapped[UUID] = mapped_column(ForeignKey("prompts.id"))
+    label: Mapped[str] = mapped_column(String(10))
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("prompt_versions.id"))
+    by_file: Mapped[bool]
+    """The project's files put it there, no person did."""
+
+
+class PromptMove(Base):
+    """A label that was moved, why, and what its gate said. Only ever added to."""
+
+    __tablename__ = "prompt_moves"
+    __data__ = holds(plain="reason label gate", kept=INSTALLATION)
+    __table_args__ = (
+        CheckConstraint(_label, name="label"),
+        CheckConstraint("gate IN ('', 'passed', 'overridden', 'returned', 'file')", name="gate"),
+        Index("ix_prompt_moves_prompt_id", "prompt_id", text("created_at DESC")),
+    )
+
+    prompt_id: Mapped[UUID] = mapped_column(ForeignKey("prompts.id"))
+    label: Mapped[str] = mapped_column(String(10))
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("prompt_versions.id"))
+    moved_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    reason: Mapped[str] = mapped_column(String(2000))
+    gate: Mapped[str] = mapped_column(String(10))
+    """`returned`: it was live before. Empty for labels that need no gate."""
+
+
+class PromptClock(Base):
+    """Goes up with every change that processes must notice; one row."""
+
+    __tablename__ = "prompt_clock"
+    __data__ = holds(kept=INSTALLATION)
+
+    ticks: Mapped[int] = mapped_column(BigInteger)

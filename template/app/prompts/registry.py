@@ -1,0 +1,117 @@
+"""What each call is made with: kept in the process, so that a call asks the database nothing.
+
+A beat asks twice a second whether anything has changed. While the database is away, what was known
+last holds.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import Error as PsycopgError
+
+from app.access.person import Person
+from app.core.errors import Unavailable
+from app.core.logging import log
+from app.limits.connections import fetch, fetch_all
+from app.llm.port import PromptUsed
+from app.prompts.text import rendered
+
+# With what an answer of the database takes, everyone has noticed within a second.
+BEAT_SECONDS = 0.5
+
+TICKS: LiteralString = "SELECT ticks FROM prompt_clock"
+LABELLED: LiteralString = """
+    SELECT p.name, l.label, v.id, v.number, v.text, v.variables
+    FROM prompts p JOIN prompt_labels l ON l.prompt_id = p.id
+    JOIN prompt_versions v ON v.id = l.version_id
+"""
+
+
+class PromptsNotLoaded(Unavailable):
+    """The registry could not be read yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version as calls need it."""
+
+    id: UUID
+    number: int
+    text: str
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read last."""
+
+    ticks: int
+    labels: Mapping[tuple[str, str], Version] = field(default_factory=dict)
+    """By name and label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A prompt to send, and what to write down with the call."""
+
+    text: str
+    used: PromptUsed
+
+
+_known: Known | None = None
+
+
+def use(name: str, person: Person, **values: str) -> Ready:
+    """The prompt `name` for this person, with these values in its places."""
+    version = _chosen(name, person)
+    return Ready(
+        rendered(version.text, version.variables, values), PromptUsed(name, version.number)
+    )
+
+
+def live(name: str) -> Version:
+    """Raises `PromptsNotLoaded`."""
+    found = _known.labels.get((name, "live")) if _known else None
+    if found is None:
+        raise PromptsNotLoaded("The prompts cannot be read yet; please try again.")
+    return found
+
+
+def _chosen(name: str, person: Person) -> Version:
+    return live(name)
+
+
+async def refresh() -> None:
+    """Read what changed since the last time; one statement when nothing has."""
+    global _known
+    row = await fetch(TICKS, {})
+    ticks = int(row[0]) if row else 0
+    if _known is not None and _known.ticks == ticks:
+        return
+    # Read after its number: at worst it is newer than that says, and is read once more.
+    _known = Known(ticks, await _labels())
+
+
+async def _labels() -> Mapping[tuple[str, str], Version]:
+    rows: list[Any] = await fetch_all(LABELLED, {})
+    return {
+        (name, label): Version(id, number, text, tuple(variables))
+        for name, label, id, number, text, variables in rows  # noqa: A001
+    }
+
+
+async def beat() -> None:
+    """Refresh for ever."""
+    lost = False
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        try:
+            await refresh()
+            lost = False
+        except (PsycopgError, OSError, TimeoutError) as error:
+            if not lost:
+                log.error("prompts.not_refreshed", error=type(error).__name__)
+            lost = True

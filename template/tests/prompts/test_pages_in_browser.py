@@ -1,0 +1,50 @@
+"""The pages in a real browser, to look at: PROMPT_SHOTS names a folder."""
+
+import os
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.async_api import Browser
+
+from app.access.forgery import SESSION_COOKIE
+from tests.factories import make_user, sign_in
+from tests.prompts.test_registry import write
+from tests.web.conftest import chromium  # noqa: F401 a fixture
+
+pytestmark = pytest.mark.browser
+BEGINNING = "You are kind and helpful.\n\nAnswer in the language of the question.\n\n{{today}}"
+
+
+async def test_no_page_complains_or_is_wider_than_a_phone(
+    chromium: Browser,  # noqa: F811
+    live_server,
+    client,
+    operators,
+    operator,
+    seeded,
+):
+    name = await seeded(BEGINNING)
+    await write(client, name, BEGINNING.replace("kind and helpful", "brief and helpful"))
+    async with httpx2.AsyncClient(verify=False) as other:
+        await sign_in(other, await make_user(operators, role="admin", password=False))
+        token = other.cookies[SESSION_COOKIE]
+    context = await chromium.new_context(base_url=live_server.replace("127.0.0.1", "localhost"))
+    cookie = {"name": SESSION_COOKIE, "value": token, "domain": "localhost", "path": "/"}
+    await context.add_cookies([cookie | {"secure": True}])
+    page, complaints = await context.new_page(), []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    paths = ["", f"/{name}", f"/{name}/versions/2", f"/{name}/new"]
+    for number, path in enumerate(paths):
+        await page.goto(f"/admin/prompts{path}")
+        for width in (1280, 390):
+            await page.set_viewport_size({"width": width, "height": 900})
+            wide = await page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, (path, width)
+            if folder := os.environ.get("PROMPT_SHOTS"):
+                await page.wait_for_timeout(400)
+                shot = Path(folder) / f"{number}-{width}.png"
+                await page.screenshot(path=shot, full_page=True)
+    await context.close()
+    assert complaints == []
