@@ -13,6 +13,7 @@ from app.access.access import public, refuse_unguarded
 from app.access.description import describe
 from app.core import db, health, logging, problems, sse
 from app.core.middleware import BodyLimit, PlainCookies, RequestContext, SecurityHeaders
+from app.core.routing import Directory, include
 from app.core.settings import answers, get_settings, refuse_unsafe
 from app.limits.middleware import AddressLimit
 from app.modules import parts
@@ -34,9 +35,10 @@ def create_app() -> FastAPI:
     # Pages of yours that stay behind when the web UI is switched off have nothing to render with.
     pages = parts("pages") if find_spec("app.web") else ()
     for part in (*parts("endpoints"), *pages):
-        app.include_router(part.router)
+        include(app, part.router)
     refuse_unguarded(app)
     problems.install(app, _pages(app))
+    app.router.routes.insert(0, Directory(app))
     # The last one added is the outermost.
     app.add_middleware(AddressLimit)
     if settings.app_env == "development":

@@ -18,6 +18,7 @@ from app.access.person import Person, identify, identify_alone
 from app.access.roles import closed_to_keys
 from app.core.db import Database, set_context
 from app.core.errors import Forbidden, Unauthorized
+from app.core.routing import Directory
 from app.modules import parts
 
 
@@ -198,7 +199,9 @@ def guards(dependant: Dependant) -> Iterator[Access | Public]:
 def routes(app: FastAPI) -> Iterator[RouteContext]:
     """Every route of the app, those of included routers too, without mounted static files."""
     for route in iter_route_contexts(app.routes):
-        if not (isinstance(route.original_route, Mount) and route.path == "/static"):
+        one = route.original_route
+        is_files = isinstance(one, Mount) and one.path == "/static"
+        if not is_files and not isinstance(one, Directory):
             yield route
 
 

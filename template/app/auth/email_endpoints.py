@@ -8,7 +8,7 @@ from app.auth.schemas import EmailOut, LinkToken, NewEmail, SessionState, Told
 from app.core.errors import NotFound
 from app.core.problems import may
 
-router = APIRouter(prefix="/email")
+router = APIRouter(prefix="/api/auth/email", tags=["auth"])
 
 
 @router.get("")

@@ -16,7 +16,7 @@ from app.web import flash, render
 from app.web.form_pages import render_form
 from app.web.forms import Form, blank, read
 
-router = APIRouter(prefix="/account/email")
+router = APIRouter(prefix="/account/email", include_in_schema=False)
 
 
 @router.get("")

@@ -33,7 +33,7 @@ REMEDIES = {
 
 router = APIRouter(include_in_schema=False)
 for part in (sign_up_pages, sign_in_pages, security_pages, email_pages, people_pages):
-    router.include_router(part.router)
+    router.routes.extend(part.router.routes)
 
 
 @router.get("/", dependencies=[public()])

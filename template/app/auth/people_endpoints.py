@@ -18,7 +18,7 @@ from app.users.roles import BeyondYourOwn
 Manager = Annotated[Person, allow("users.manage", recent=True)]
 Reader = Annotated[Person, allow("users.read")]
 
-router = APIRouter(prefix="/users")
+router = APIRouter(prefix="/api/auth/users", tags=["auth"])
 
 
 @router.get("/{user_id}/sign-ins", responses=may(NotFound))

@@ -17,7 +17,7 @@ from app.web import flash
 PEOPLE = "/admin/users"
 Manager = Annotated[Person, allow("users.manage", recent=True)]
 
-router = APIRouter(prefix=PEOPLE)
+router = APIRouter(prefix=PEOPLE, include_in_schema=False)
 
 
 @router.post("/sign-everyone-out")

@@ -24,7 +24,7 @@ from app.web.cards import cards
 from app.web.form_pages import render_form
 from app.web.forms import Form, blank, read
 
-router = APIRouter(prefix=PAGE)
+router = APIRouter(prefix=PAGE, include_in_schema=False)
 
 
 @router.get("")

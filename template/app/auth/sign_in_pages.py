@@ -31,7 +31,7 @@ from app.web.cards import cards
 from app.web.form_pages import render_form
 from app.web.forms import Form, blank, read
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 
 @router.get("/sign-in", dependencies=[public()])

@@ -22,7 +22,7 @@ from app.web import flash, render
 from app.web.form_pages import render_form
 from app.web.forms import Form, blank, read
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 
 def without_referrer(response: Response) -> Response:

@@ -22,7 +22,7 @@ from app.web.forms import Form, blank, read
 
 PAGE = "/organizations/current/ownership"
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 
 class Heir(BaseModel):

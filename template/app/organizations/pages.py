@@ -29,7 +29,7 @@ NAVIGATION = [Link("Switch organisation", PAGE, "account.manage", SWITCHER, "che
 ROLES = {"admin": "administrator"}
 
 router = APIRouter(include_in_schema=False)
-router.include_router(owner_pages.router)
+router.routes.extend(owner_pages.router.routes)
 
 
 @router.get(PAGE)

@@ -23,7 +23,7 @@ from app.web.forms import Form, blank, read
 PAGE = "/account/security/phone"
 CODE = f"{PAGE}/code"
 
-router = APIRouter(prefix=PAGE)
+router = APIRouter(prefix=PAGE, include_in_schema=False)
 
 
 @router.get("")

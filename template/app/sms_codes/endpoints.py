@@ -136,4 +136,4 @@ def _remember(response: Response, token: str | None) -> str | None:
 
 
 for part in (account, signing_in, proving, dev):
-    router.include_router(part)
+    router.routes.extend(part.routes)

@@ -23,7 +23,7 @@ SIGN_IN = "/sign-in/text-message"
 CONFIRM = "/confirm/text-message"
 SENT = "A code is on its way."
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 
 @router.get(SIGN_IN)

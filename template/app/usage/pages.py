@@ -19,7 +19,7 @@ from app.web import render
 from app.web.navigation import ACCOUNT, Link
 
 router = APIRouter(include_in_schema=False)
-router.include_router(budget_pages.router)
+router.routes.extend(budget_pages.router.routes)
 
 NAVIGATION = [
     Link("Usage", "/usage", "usage.read_own", ACCOUNT, "chart", 30),

@@ -27,7 +27,7 @@ WHO = [
     ("everyone", "Everyone", "Who has none sets one up before anything else opens."),
 ]
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 
 class PolicyForm(BaseModel):

@@ -37,9 +37,9 @@ NAVIGATION = [
 ]
 
 router = APIRouter(include_in_schema=False)
-router.include_router(organization_pages.router)
+router.routes.extend(organization_pages.router.routes)
 # Before the page of a person, whose id would match as well.
-router.include_router(role_pages.router)
+router.routes.extend(role_pages.router.routes)
 
 
 @router.get("/account")

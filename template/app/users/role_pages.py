@@ -20,7 +20,7 @@ from app.web.forms import Form, blank, read
 
 PAGE = "/admin/users/roles"
 
-router = APIRouter(prefix=PAGE)
+router = APIRouter(prefix=PAGE, include_in_schema=False)
 
 
 @router.get("")
