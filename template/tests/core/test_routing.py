@@ -40,14 +40,15 @@ def two_routers() -> tuple[APIRouter, APIRouter]:
     return routers
 
 
-async def answers(app: FastAPI, root: str) -> list[tuple[int, str, str | None]]:
+async def answers(app: FastAPI, root: str) -> list[tuple[int, str, list[str]]]:
     found = []
     transport = httpx2.ASGITransport(app=app, root_path=root)
     async with httpx2.AsyncClient(transport=transport, base_url="https://testserver") as browser:
         for path in ASKED:
             for method in ("GET", "POST", "DELETE"):
                 one = await browser.request(method, root + path)
-                found.append((one.status_code, one.text, one.headers.get("allow")))
+                allowed = sorted(one.headers.get("allow", "").split(", "))
+                found.append((one.status_code, one.text, allowed))
     return found
 
 
