@@ -10,6 +10,7 @@ admission.py  looks at whom a route lets in
 factor.py     a second factor      *_card.py       what it puts on pages of auth
 call_step.py  a step of model calls  context_source.py  what documents say
 body_limit.py paths with larger bodies
+tools.py      what a model may do in someone's name
 way_in.py     whether someone can sign in by what it keeps
 """
 

@@ -98,8 +98,9 @@ async def ask(
 ) -> EventStream:
     """Ask, and read the answer as server-sent events.
 
-    `delta` adds text, `replace` takes the place of all text before, `sources` tells where it
-    stands, `done` or `error` comes last. To retry, send the same text and `Idempotency-Key` again.
+    `delta` adds text, `replace` takes the place of all text before, `tool` tells of one that the
+    model uses, `sources` where the answer stands, `done` or `error` comes last. To retry, send the
+    same text and `Idempotency-Key` again.
     """
     return EventStream(_turn(person, conversation_id, question.text, key))
 
@@ -112,13 +113,21 @@ async def _turn(
     async with direct(**own) as db:
         turn = await turns.begin(db, person, conversation_id, text, key)
     if turn.answer is not None and turn.is_answered:
+        for use in turn.answer.details.get("tools", []):
+            yield "tool", use
         yield "delta", {"text": turn.answer.text}
         for event in ending(turn.answer.details, turn.answer.call_id):
             yield event
         return
     draft = Draft(person, partial(turns.keep, person, turn))
-    async with aclosing(
-        streamed(answer(person, turn.history, turn.question, draft), draft)
-    ) as events:
+    written = answer(
+        person,
+        turn.history,
+        turn.question,
+        draft,
+        conversation_id=conversation_id,
+        tainted=turn.tainted,
+    )
+    async with aclosing(streamed(written, draft)) as events:
         async for event in events:
             yield event

@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,6 +25,8 @@ class Conversation(Base):
     """Empty until the first question gives it one."""
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     """When something was last said."""
+    tainted: Mapped[bool] = mapped_column(server_default=false())
+    """It holds words of documents or tools: from then on, tools only read here."""
     answering_until: Mapped[datetime | None]
     """One answer is written at a time. A server that dies while it writes blocks until then."""
 

@@ -7,7 +7,7 @@ TAKE: LiteralString = """
     UPDATE conversations SET answering_until = %(until)s
     WHERE id = %(conversation_id)s
       AND (answering_until IS NULL OR answering_until <= %(moment)s)
-    RETURNING id
+    RETURNING tainted
 """
 IS_THERE: LiteralString = "SELECT FROM conversations WHERE id = %(conversation_id)s"
 # The question with this key, and its answer, as far as they are there.
@@ -51,7 +51,7 @@ RELEASE: LiteralString = (
 SAID: LiteralString = """
     UPDATE conversations
     SET answering_until = NULL, updated_at = %(moment)s,
-        title = coalesce(nullif(title, ''), %(title)s)
+        title = coalesce(nullif(title, ''), %(title)s), tainted = tainted OR %(tainted)s
     WHERE id = %(conversation_id)s
 """
 FORGET: LiteralString = "DELETE FROM messages WHERE turn_id = %(turn_id)s"

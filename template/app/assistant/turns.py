@@ -60,6 +60,8 @@ class Turn:
     question: str
     history: Sequence[Message]
     answer: Earlier | None
+    tainted: bool = True
+    """Something in the conversation was neither written by the person nor by the app."""
 
     @property
     def is_answered(self) -> bool:
@@ -88,7 +90,8 @@ async def begin(
     if question not in {None, text}:
         raise KeyUsedBefore("This Idempotency-Key was used for another question.")
     answer = Earlier(*before["assistant"][1:]) if "assistant" in before else None
-    turn = Turn(turn_id, conversation_id, text, _history(said, turn_id), answer)
+    [[tainted]] = taken
+    turn = Turn(turn_id, conversation_id, text, _history(said, turn_id), answer, tainted)
     if question is None:
         db.write(QUESTION, _place(person, turn) | {"id": turn_id, "text": text, "key": key})
     if turn.is_answered:
@@ -104,8 +107,10 @@ async def keep(person: Person, turn: Turn, db: Direct, outcome: Outcome) -> None
         if turn.answer is None:  # What may not be asked is not kept either.
             db.write(FORGET, place)
         return
-    db.write(SAID, place | {"moment": now(), "title": title_of(turn.question)})
-    if outcome.text:  # No word is no answer: the question stays open for a retry.
+    title = title_of(turn.question)
+    db.write(SAID, place | {"moment": now(), "title": title, "tainted": outcome.tainted})
+    # No word and no tool is no answer: the question stays open for a retry.
+    if outcome.text or outcome.uses:
         kept = {
             "id": uuid7(),
             "text": outcome.text,

@@ -86,6 +86,11 @@ class Call:
         asked, ask = estimated_input_tokens(self.ask.messages), self.ask
         return asked + beside_tokens(ask) if ask.tools or ask.shape else asked
 
+    @property
+    def goes_on(self) -> bool:
+        """It asks for tools, and another call will answer."""
+        return self.outcome == "answered" and bool(self.finish and self.finish.calls)
+
     def milliseconds(self, until: float | None = None) -> int:
         return round(((until or perf_counter()) - self.started) * 1000)
 

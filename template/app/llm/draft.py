@@ -1,7 +1,7 @@
 """An answer while it is shown, and how it is kept when it has ended."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -28,13 +28,18 @@ class Outcome:
     call_id: UUID | None = None
     """The model call, also of an answer that broke off; None when no model was asked."""
     done: Done | None = None
+    uses: tuple[dict[str, Any], ...] = ()
+    """Tools that the model asked for, as `streaming` tells them."""
+    tainted: bool = False
+    """It was made with words that neither the person nor the app has written."""
 
     @property
     def details(self) -> dict[str, Any]:
-        """What to store beside the text: the model, whether it was the stand-in, the sources."""
+        """What to store beside the text: the model, whether it was the stand-in, sources, tools."""
+        tools = {"tools": list(self.uses)} if self.uses else {}
         if self.done is None:
-            return {}
-        return {
+            return tools
+        return tools | {
             "model": self.done.model,
             "stand_in": self.done.stand_in,
             "finish_reason": self.done.finish_reason,
@@ -64,16 +69,23 @@ class Draft:
     keep: Keep
     texts: list[str] = field(default_factory=list)
     call_id: UUID | None = None
+    uses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By the id of the call: a tool that was used is told, also when the answer broke off."""
+    tainted: bool = False
     is_taken: bool = False
     """The gateway keeps it, or has."""
 
     def outcome(self, problem: BaseException | None, done: Done | None) -> Outcome:
-        text = "".join(self.texts)
+        outcome = self._became("".join(self.texts), problem, done)
+        return replace(outcome, uses=tuple(self.uses.values()), tainted=self.tainted)
+
+    def _became(self, text: str, problem: BaseException | None, done: Done | None) -> Outcome:
         if isinstance(problem, AnswerWithheld):
             return Outcome("withheld", problem.detail, self.call_id)
         if problem is None and done is not None:
             return Outcome("complete", text, done.call_id, done)
-        if isinstance(problem, Problem) and not text and problem.status in ABOUT_THE_QUESTION:
+        is_refused = isinstance(problem, Problem) and problem.status in ABOUT_THE_QUESTION
+        if is_refused and not text and not self.uses:
             return Outcome("refused", "", self.call_id)
         return Outcome("interrupted", text, self.call_id)
 

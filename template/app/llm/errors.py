@@ -51,6 +51,10 @@ class AnswerCut(ModelUnavailable):
     """The stream ended before the answer did."""
 
 
+class ToolsWithoutEnd(ModelUnavailable):
+    """The model asks for tools again and again and never answers."""
+
+
 class AnswerMalformed(ModelUnavailable):
     """What came is not what the wire format says."""
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import cache
+from math import inf
 
 from app.access.person import Person
 from app.llm.call import Call
@@ -18,6 +19,7 @@ LIFE = (
     "validation",  # Clean, neither empty nor too long, fits the model's window.
     "input_guards",
     "context",  # What documents say about it, when the caller wants that.
+    "taint",  # Whether others have written some of it: then only tools that read are left.
     "prompt",  # Its version and label.
     "canary",  # Marks the system prompt, so that a leak can be told.
     "routing",  # The model that answers.
@@ -47,6 +49,7 @@ REQUIRED = frozenset(
         "permission",
         "validation",
         "input_guards",
+        "taint",
         "routing",
         "budget",
         "metering",
@@ -58,14 +61,16 @@ REQUIRED = frozenset(
 
 
 async def answer(
-    person: Person, ask: Ask, draft: Draft | None = None
+    person: Person, ask: Ask, draft: Draft | None = None, *, until: float = inf
 ) -> AsyncGenerator[Delta | Done, None]:
     """The answer as it comes, then one Done. Raises a Problem when there is none, or no more.
 
     No transaction is open while the model works. Whoever stops listening closes the generator.
-    A `draft` to which nothing is added behind this answer is kept in the transaction that settles.
+    A `draft` to which nothing is added behind this answer is kept in the transaction that settles;
+    one that asks for tools is not the last. `until` is a deadline besides the settings', by the
+    loop's clock.
     """
-    call, way = Call(person, ask, draft=draft), life()
+    call, way = Call(person, ask, draft=draft, until=until), life()
     if draft is not None:
         draft.call_id = call.id
     try:

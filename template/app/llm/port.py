@@ -163,6 +163,31 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The model uses a tool; told once when it begins and once with what became of it."""
+
+    id: str
+    name: str
+    title: str
+    state: str
+    """running, done, failed, invalid, refused or waiting."""
+    reason: str = ""
+    approval_id: UUID | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """For the person, and for what is stored: nothing of arguments and results."""
+        approval = {"approval_id": str(self.approval_id)} if self.approval_id else {}
+        return approval | {
+            "id": self.id,
+            "name": self.name,
+            "title": self.title,
+            "state": self.state,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The last event of a call: what it was, used and cost."""
 

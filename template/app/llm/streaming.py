@@ -7,18 +7,19 @@ from typing import Any
 from app.core.sse import Event
 from app.llm.draft import Draft
 from app.llm.errors import AnswerWithheld
-from app.llm.port import Delta, Done
+from app.llm.port import Delta, Done, ToolUse
 
 TOLD = ("model", "provider", "stand_in", "fallback", "finish_reason")
 
 
 async def streamed(
-    answer: AsyncGenerator[Delta | Done, None], draft: Draft
+    answer: AsyncGenerator[Delta | ToolUse | Done, None], draft: Draft
 ) -> AsyncGenerator[Event, None]:
     """The answer's events. The draft is kept once, however the answer ends.
 
-    `delta` adds text, `replace` takes the place of all text before, `sources` and `done` end an
-    answer that was stored. When the reader leaves or the provider fails, what came so far is kept.
+    `delta` adds text, `replace` takes the place of all text before, `tool` tells of one that the
+    model uses and comes again with what became of it, `sources` and `done` end an answer that was
+    stored. When the reader leaves or the provider fails, what came so far is kept.
     """
     done: Done | None = None
     problem: BaseException | None = None
@@ -28,6 +29,8 @@ async def streamed(
                 if isinstance(event, Delta):
                     draft.texts.append(event.text)
                     yield "delta", {"text": event.text}
+                elif isinstance(event, ToolUse):
+                    yield "tool", event.told
                 else:
                     done = event
     except BaseException as error:

@@ -37,6 +37,7 @@ def upgrade() -> None:
         *_owned("conversations"),
         sa.Column("title", sa.String(120), nullable=False),
         sa.Column("updated_at", MOMENT, server_default=sa.func.now(), nullable=False),
+        sa.Column("tainted", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("answering_until", MOMENT),
     )
     op.create_index("ix_conversations_organization_id", "conversations", ["organization_id"])

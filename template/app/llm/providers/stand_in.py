@@ -5,7 +5,9 @@ does not know when none do. Production refuses it.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from app.core.settings import ROOT
@@ -21,6 +23,7 @@ from app.llm.port import (
     Passage,
     Provider,
     Source,
+    ToolCall,
     estimated_input_tokens,
 )
 
@@ -29,6 +32,7 @@ MODEL = "extractive-stand-in"
 # About as fast as people see a model write.
 WORDS_AT_ONCE = 3
 SECONDS_BETWEEN = 0.01
+COMMAND = re.compile(r"/(?P<name>[a-z][a-z0-9_]*)\s*(?P<arguments>\{.*\})?", re.DOTALL)
 UNSAID = "I do not know. Nothing in your documents answers that."
 UNKNOWN = (
     "I do not know. No sentence in this project's documents answers that.\n\n"
@@ -60,10 +64,15 @@ class StandIn:
         return estimated_input_tokens(messages)
 
     async def complete(self, ask: Ask) -> Completion:
+        if calls := _asked_for(ask):
+            return Completion("", Finish("tool_calls", MODEL, calls=calls))
         text, sources = await self._answer(ask)
         return Completion(text, Finish("stop", MODEL, sources=sources))
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Delta | Finish, None]:
+        if calls := _asked_for(ask):
+            yield Finish("tool_calls", MODEL, calls=calls)
+            return
         text, sources = await self._answer(ask)
         words = text.split(" ")
         for start in range(0, len(words), WORDS_AT_ONCE):
@@ -74,6 +83,10 @@ class StandIn:
         yield Finish("stop", MODEL, sources=sources)
 
     async def _answer(self, ask: Ask) -> tuple[str, tuple[Source, ...]]:
+        results = list(takewhile(lambda one: one.role == "tool", reversed(ask.messages)))
+        if results:
+            told = (f"> {line}" for one in reversed(results) for line in one.content.splitlines())
+            return "The tool says:\n\n" + "\n".join(told), ()
         question = next((one.content for one in reversed(ask.messages) if one.role == "user"), "")
         if ask.passages:
             return _from_passages(ask.passages, question)
@@ -92,6 +105,15 @@ class StandIn:
             # In a thread: reading many documents would hold up everyone else.
             self._index, self._read = await asyncio.to_thread(_index, self._root), found
         return self._index
+
+
+def _asked_for(ask: Ask) -> tuple[ToolCall, ...]:
+    """`/name` or `/name {"argument": 1}`: tools can be tried, also those that are not offered."""
+    last = ask.messages[-1] if ask.messages else None
+    if not ask.tools or not ask.may_call or last is None or last.role != "user":
+        return ()
+    found = COMMAND.fullmatch(last.content.strip())
+    return (ToolCall("1", found["name"], found["arguments"] or "{}"),) if found else ()
 
 
 def _index(root: Path) -> Index:

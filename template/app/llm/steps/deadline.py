@@ -9,7 +9,7 @@ from app.llm.settings import LLMSettings
 
 async def around(call: Call, proceed: Proceed) -> Events:
     until = asyncio.get_running_loop().time() + LLMSettings.load().deadline_seconds
-    call.until = until
+    until = call.until = min(until, call.until)
     events = proceed(call)
     while True:
         try:

@@ -7,15 +7,16 @@ from hashlib import blake2b
 
 from app.guardrails import chain
 from app.guardrails.settings import GuardrailsSettings
-from app.guardrails.verdicts import Mask, Question, Refused
+from app.guardrails.verdicts import Mask, Question, Refused, Zone
 from app.llm.call import Call
 from app.llm.errors import QuestionRefused
-from app.llm.port import Message
+from app.llm.port import Message, ToolCall
 
 # Earlier turns come along with each question. What passed once is not read again.
 MOST_REMEMBERED = 4096
 _passed: OrderedDict[bytes, tuple[Mask, ...]] = OrderedDict()
 _settings: GuardrailsSettings | None = None
+WITHHELD = "[This result was withheld: it reads like an attempt to change your instructions.]"
 EXPLAINED = "\n\nTexts like [EMAIL_1] stand for data that you need not know. Keep them as they are."
 
 
@@ -28,6 +29,11 @@ async def before(call: Call) -> None:
             masks = await _masks(call, place, message)
         except Refused as refusal:
             opinion = refusal.opinion
+            if message.role == "tool":
+                # The person cannot put it in other words; the model goes on without it.
+                messages[place] = replace(message, content=WITHHELD)
+                call.notes["tool_guards"] = {"guard": opinion.guard, "version": opinion.version}
+                continue
             call.notes["input_guards"] = {
                 "guard": opinion.guard,
                 "version": opinion.version,
@@ -36,7 +42,11 @@ async def before(call: Call) -> None:
             raise QuestionRefused(_sentence(refusal)) from refusal
         if masks:
             messages[place] = replace(message, content=masked(call, message.content, masks))
+        if message.calls:
+            messages[place] = replace(messages[place], calls=await _calls(call, message.calls))
     if not call.masked:
+        if "tool_guards" in call.notes:
+            call.ask = replace(call.ask, messages=messages)
         return
     call.notes.setdefault("input_guards", {})["masked"] = sorted(
         {name.strip("[]").rpartition("_")[0].lower() for name in call.masked}
@@ -46,14 +56,24 @@ async def before(call: Call) -> None:
     call.ask = replace(call.ask, messages=messages)
 
 
+async def _calls(call: Call, calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
+    """Tools got what the person wrote; the model gets placeholders for it, as before."""
+    found = []
+    for one in calls:
+        masks = await chain.masks(one.arguments)
+        found.append(replace(one, arguments=masked(call, one.arguments, masks)))
+    return tuple(found)
+
+
 async def _masks(call: Call, place: int, message: Message) -> tuple[Mask, ...]:
     _forget_what_other_settings_let_pass()
-    question = Question(message.content, call.hidden.get(place, ""))
+    zone: Zone = "tool" if message.role == "tool" else "person"
+    question = Question(message.content, call.hidden.get(place, ""), zone)
     fingerprint = _fingerprint(message.role, question)
     if fingerprint in _passed:
         _passed.move_to_end(fingerprint)
         return _passed[fingerprint]
-    if message.role == "user":
+    if message.role in {"user", "tool"}:
         opinions = await chain.check(question)
         masks = tuple(mask for one in opinions for mask in one.verdict.masks)
         if score := max((one.verdict.score for one in opinions), default=0.0):

@@ -9,7 +9,8 @@ from app.llm.port import Delta
 
 async def around(call: Call, proceed: Proceed) -> Events:
     try:
-        screens = AnswerScreens(AnswerContext(call.system_prompt, call.canary))
+        context = AnswerContext(call.system_prompt, call.canary)
+        screens = AnswerScreens(context)
         async for event in proceed(call):
             if isinstance(event, Delta):
                 shown = screens.feed(event.text)
@@ -18,6 +19,9 @@ async def around(call: Call, proceed: Proceed) -> Events:
             if shown:
                 yield Delta(shown)
             if not isinstance(event, Delta):
+                for called in event.calls:
+                    # Words on their way into a tool are on their way out as well.
+                    _screen(context, called.arguments)
                 if screens.findings:
                     call.notes["output_guards"] = {
                         "masked": sorted({one.reason for _, one in screens.findings})
@@ -33,3 +37,8 @@ async def around(call: Call, proceed: Proceed) -> Events:
         raise AnswerWithheld(
             "This answer was stopped because it held something that must not be shown."
         ) from refusal
+
+
+def _screen(context: AnswerContext, text: str) -> None:
+    """Raises `Refused` for what may not be shown; what is only masked there, a tool may get."""
+    AnswerScreens(context).feed(text, last=True)

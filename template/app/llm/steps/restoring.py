@@ -1,9 +1,12 @@
 """What was masked in the question comes back in the answer, behind the guards that read it."""
 
 import re
+from dataclasses import replace
+
+import orjson
 
 from app.llm.call import Call, Events, Proceed
-from app.llm.port import Delta
+from app.llm.port import Delta, ToolCall
 
 PLACEHOLDER = re.compile(r"\[[A-Z]+_\d+\]")
 UNFINISHED = re.compile(r"\[(?:[A-Z]{0,12}|[A-Z]{1,12}_\d{0,6})$")
@@ -24,4 +27,14 @@ async def _restored(call: Call, proceed: Proceed) -> Events:
         if text:
             yield Delta(PLACEHOLDER.sub(lambda found: call.masked.get(found[0], found[0]), text))
         if not isinstance(event, Delta):
-            yield event
+            yield replace(event, calls=_calls(call, event.calls)) if event.calls else event
+
+
+def _calls(call: Call, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+    """Tools work with what the person wrote, inside of JSON."""
+    said = {name: orjson.dumps(one).decode()[1:-1] for name, one in call.masked.items()}
+
+    def restored(text: str) -> str:
+        return PLACEHOLDER.sub(lambda found: said.get(found[0], found[0]), text)
+
+    return tuple(replace(one, arguments=restored(one.arguments)) for one in calls)

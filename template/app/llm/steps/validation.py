@@ -15,6 +15,8 @@ async def before(call: Call) -> None:
     for place, message in enumerate(messages):
         if message.role == "user":
             messages[place] = _cleaned(call, place, message, settings.max_input_characters)
+        elif message.role == "tool":  # As long as the tools' own settings let it be.
+            messages[place] = _cleaned(call, place, message, len(message.content))
     if not any(one.role == "user" and one.content.strip() for one in messages):
         raise QuestionEmpty("There is no question.")
     most = call.ask.max_output_tokens or settings.max_output_tokens

@@ -1,0 +1,3 @@
+"""Who may approve what a model wants to do in someone's name, when the tool is theirs as well."""
+
+PERMISSIONS = {"tools.approve": ("reviewer", "admin")}

@@ -1,0 +1,56 @@
+"""What someone may do now, whatever was true when they asked."""
+
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access.person import Person
+from app.access.roles import custom, granted
+from app.users.models import CustomRole, Membership, Organization, User
+
+
+async def held_now(db: AsyncSession, user_id: UUID) -> frozenset[str]:
+    """Nothing for who has left, or is suspended. Row security says of which organisation."""
+    row = (await db.execute(_rights(user_id))).one_or_none()
+    return frozenset() if row is None else _held(row.role, row.permissions)
+
+
+async def person_now(db: AsyncSession, user_id: UUID, session_id: UUID) -> Person | None:
+    """Someone who is not here, with the rights that they have now; None for who has left."""
+    row = (await db.execute(_rights(user_id).add_columns(User, Organization))).one_or_none()
+    if row is None:
+        return None
+    return Person(
+        user_id=user_id,
+        organization_id=row.Organization.id,
+        session_id=session_id,
+        email=row.User.email,
+        display_name=row.User.display_name,
+        role=row.role,
+        level="full",
+        second_factor=False,
+        authenticated_at=row.User.created_at,
+        created_at=row.User.created_at,
+        second_factor_policy=None,
+        organization_name=row.Organization.name,
+        permissions=_held(row.role, row.permissions),
+    )
+
+
+def _rights(user_id: UUID) -> Select[str, list[str]]:
+    return (
+        select(Membership.role, CustomRole.permissions)
+        .join(User, User.id == Membership.user_id)
+        .join(Organization, Organization.id == Membership.organization_id)
+        .outerjoin(CustomRole, CustomRole.id == Membership.role_id)
+        .where(
+            Membership.user_id == user_id,
+            Membership.suspended_at.is_(None),
+            User.activated_at.is_not(None),
+        )
+    )
+
+
+def _held(role: str, permissions: list[str] | None) -> frozenset[str]:
+    return granted(role) if permissions is None else custom(permissions)
