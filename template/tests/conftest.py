@@ -95,11 +95,13 @@ def database() -> Iterator[embedded.Urls]:
             ROOT / ".local" / "test-database", environment="test", durable=False
         )
     _drop_those_of_killed_runs(server.admin)
-    database_roles.create_database(server.admin, name)
+    template = os.environ.get("TEST_DATABASE_TEMPLATE")  # one that is migrated already
+    database_roles.create_database(server.admin, name, template)
     urls = server.of(name)
     os.environ["DATABASE_URL"], os.environ["DATABASE_OWNER_URL"] = urls.app, urls.owner
     forget_settings()
-    migrate.upgrade()
+    if template is None:
+        migrate.upgrade()
     yield urls
     database_roles.drop_database(server.admin, name)
 
