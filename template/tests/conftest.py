@@ -9,8 +9,10 @@ import gc
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ["APP_ENV"] = "test"
 os.environ.setdefault("PUBLIC_URL", "https://testserver")
@@ -206,3 +208,46 @@ async def live_server(app: FastAPI) -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     await running
+
+
+class Sockets(httpx2.AsyncBaseTransport):
+    """Carries what a browser sends to https://testserver: each through a socket of its own, from
+    an address of its own where a machine has many."""
+
+    def __init__(self, server: str) -> None:
+        self.port = int(server.rpartition(":")[2])
+        self.opened: list[httpx2.AsyncHTTPTransport] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.url = request.url.copy_with(scheme="http", host="127.0.0.1", port=self.port)
+        mine = f"127.{secrets.randbelow(254) + 1}.{secrets.randbelow(254) + 1}.1"
+        made = httpx2.AsyncHTTPTransport(
+            verify=False, local_address=mine if sys.platform == "linux" else None
+        )
+        self.opened.append(made)
+        return await made.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for one in self.opened:
+            await one.aclose()
+
+
+@pytest.fixture
+async def race(live_server: str) -> AsyncIterator[Callable[..., Awaitable[list[httpx2.Response]]]]:
+    """Twenty requests at once, each on a connection of its own to a server that listens.
+
+    `send(browser, number)` sends one; the browsers given are used in turn.
+    """
+    sockets: list[Sockets] = []
+
+    async def run(send: Callable[..., Awaitable[Any]], *browsers: httpx2.AsyncClient) -> list[Any]:
+        for browser in browsers:
+            browser._transport = Sockets(live_server)
+            sockets.append(browser._transport)
+        return await asyncio.gather(
+            *(send(browsers[number % len(browsers)], number) for number in range(20))
+        )
+
+    yield run
+    for one in sockets:
+        await one.aclose()

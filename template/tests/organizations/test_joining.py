@@ -73,9 +73,9 @@ async def test_it_is_accepted_while_signed_in_and_brings_the_role_it_offered(cli
 
 
 @pytest.mark.asvs("2.3.4")
-async def test_of_twenty_at_once_one_is_accepted_and_recorded_once(client, ada, boss):
+async def test_of_twenty_at_once_one_is_accepted_and_recorded_once(client, ada, boss, race):
     invitation = await invite(boss, ada.email)
-    answers = await asyncio.gather(*(answer_it(client, invitation) for _ in range(20)))
+    answers = await race(lambda browser, _: answer_it(browser, invitation), client)
     assert sorted(one.status_code for one in answers) == [200, *[410] * 19]
     assert len(await memberships(ada)) == 2
     assert [one for one, _ in await events(boss)].count("invitation.accepted") == 1

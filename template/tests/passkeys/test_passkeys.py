@@ -88,12 +88,12 @@ async def test_what_an_unchecked_owner_or_another_page_made_is_refused(client, w
     assert (await client.get("/api/passkeys")).json() == []
 
 
-async def test_an_answer_adds_one_passkey_however_often_it_is_sent(client):
+async def test_an_answer_adds_one_passkey_however_often_it_is_sent(client, race):
     ada = await make_user()
     owner = Owner(await sign_in(client, ada), ada)
     made = owner.authenticator.create(await owner.options())
     form = {"name": "Laptop", "credential": made}
-    answers = await asyncio.gather(*(client.post("/api/passkeys", json=form) for _ in range(20)))
+    answers = await race(lambda browser, _: browser.post("/api/passkeys", json=form), client)
     statuses = [one.status_code for one in answers]
     assert statuses.count(201) == 1, statuses
     found = await run("SELECT count(*) FROM passkeys WHERE user_id = :u", u=ada.user_id)

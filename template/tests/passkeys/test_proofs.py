@@ -1,6 +1,5 @@
 """What a passkey opens: sign-in without a password, the second step, sensitive actions."""
 
-import asyncio
 import copy
 
 import pytest
@@ -106,14 +105,16 @@ async def test_an_answer_counts_once(owner, purpose):
 
 
 @pytest.mark.asvs("6.5.1")
-async def test_of_twenty_uses_of_an_answer_at_once_one_succeeds(owner):
+async def test_of_twenty_uses_of_an_answer_at_once_one_succeeds(owner, race):
     await owner.leave()
     made = owner.authenticator.get(await owner.options("sign-in"))
     form, before = {"credential": made}, await sessions_of(owner.someone)
     headers = {"Cookie": f"__Host-browser={owner.client.cookies['__Host-browser']}"}
-    answers = await asyncio.gather(
-        *(owner.client.post("/api/passkeys/sign-in", json=form, headers=headers) for _ in range(20))
-    )
+
+    def use(browser, _):
+        return browser.post("/api/passkeys/sign-in", json=form, headers=headers)
+
+    answers = await race(use, owner.client)
     statuses = [one.status_code for one in answers]
     assert statuses.count(200) == 1, statuses
     assert await sessions_of(owner.someone) == before + 1
