@@ -63,8 +63,11 @@ async def verify(
         query = query.where(Event.sequence <= head.sequence)
     walk = _Walk(report, anchors)
     rows = await db.stream(query.order_by(Event.sequence).execution_options(yield_per=500))
-    async for row in rows:
-        walk.step(row)
+    try:
+        async for row in rows:
+            walk.step(row)
+    finally:  # Interrupted, too: the server keeps a cursor open until it is told.
+        await rows.close()
     walk.end(head)
     if head and await db.scalar(_behind_head(organization_id)):
         report.findings.append("The head was set back: there are events behind it.")
