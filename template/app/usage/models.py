@@ -117,3 +117,47 @@ class UsageLimit(Base):
     tokens_per_hour: Mapped[int | None] = mapped_column(BigInteger)
     tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
     microdollars_per_month: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class UsageWarning(Base):
+    """That a month's budget is used to 50, 80 or 100 per cent was told."""
+
+    __tablename__ = "usage_warnings"
+    __data__ = holds(kept="usage.forget")
+    __table_args__ = (
+        UniqueConstraint(
+            "organization_id",
+            "user_id",
+            "starts_at",
+            "share",
+            name="uq_usage_warnings_once",
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    """Empty for the budget of the whole organisation."""
+    starts_at: Mapped[datetime]
+    share: Mapped[int]
+
+
+class UsageAnomaly(Base):
+    """Hours that cost far more than such hours do, one row while it goes on."""
+
+    __tablename__ = "usage_anomalies"
+    __data__ = holds(plain="unit", kept="usage.forget")
+    __table_args__ = (UniqueConstraint("organization_id", "started_at"),)
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    started_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    unit: Mapped[str] = mapped_column(String(12))
+    """microdollars or tokens"""
+    seen: Mapped[int] = mapped_column(BigInteger)
+    """In the dearest of these hours."""
+    usual: Mapped[int] = mapped_column(BigInteger)

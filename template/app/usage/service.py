@@ -6,7 +6,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from psycopg import Error as PsycopgError
-from sqlalchemy import column, delete, func, select, table
+from sqlalchemy import column, delete, func, select, table, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,7 +16,13 @@ from app.core.clock import now
 from app.core.direct import Direct, write
 from app.core.errors import NotFound, TooMany, Unavailable
 from app.limits.connections import fetch
-from app.usage.models import UsageCounter, UsageLimit, UsageRecord
+from app.usage.models import (
+    UsageAnomaly,
+    UsageCounter,
+    UsageLimit,
+    UsageRecord,
+    UsageWarning,
+)
 from app.usage.settings import UsageSettings, microdollars
 
 # The table belongs to users, which stands above; row security shows the colleagues in it.
@@ -286,10 +292,18 @@ async def release(db: Direct, record: UsageRecord) -> bool:
 
 
 async def forget_old_counters(db: AsyncSession) -> None:
-    """Delete the sums of hours and days long past; the ledger still has their calls."""
-    for period, days in (("hour", 7), ("day", 62)):
+    """Delete the sums of hours and days long past; the ledger still has their calls.
+
+    What an organisation's hours come to is compared with for eight weeks.
+    """
+    whole = UsageCounter.user_id.is_(None)
+    for period, days, which in (("hour", 7, ~whole), ("hour", 62, whole), ("day", 62, true())):
         await db.execute(
             delete(UsageCounter)
-            .where(UsageCounter.period == period)
+            .where(UsageCounter.period == period, which)
             .where(UsageCounter.starts_at < now() - timedelta(days=days))
         )
+    await db.execute(
+        delete(UsageWarning).where(UsageWarning.starts_at < now() - timedelta(days=62))
+    )
+    await db.execute(delete(UsageAnomaly).where(UsageAnomaly.last_at < now() - timedelta(days=400)))

@@ -41,6 +41,12 @@ class UsageSettings(ModuleSettings):
         answers().get("llm", {}).get("monthly_budget"), ge=0
     )
     """All of an organisation, one calendar month."""
+    anomaly_factor: float = Field(6, ge=0)
+    """So many usual deviations above the median an hour must cost to be told of. 0: never."""
+    anomaly_dollars: Decimal = Field(Decimal(5), ge=0)
+    """And so many dollars above it at least."""
+    anomaly_tokens: int = Field(1_000_000, ge=0)
+    """The same in tokens, for models that cost nothing."""
     prices_file: Path = ROOT / "prices.toml"
     """Prices of your own, written like app/usage/prices.toml; they win over those."""
 

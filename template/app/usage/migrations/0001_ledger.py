@@ -217,6 +217,7 @@ def upgrade() -> None:
     # The sweep looks for what killed processes left behind, in every organisation.
     open_to_auth("usage_records", "SELECT")
     open_to_auth("usage_counters", "SELECT, DELETE")
+    _create_told()
     # Warnings compare sums with budgets in every organisation.
     open_to_auth("usage_limits", "SELECT")
     for function in (WINDOWS, RESERVE, SETTLE):
@@ -331,9 +332,48 @@ def _create_limits() -> None:
     )
 
 
+def _create_told() -> None:
+    op.create_table(
+        "usage_warnings",
+        *_start(),
+        sa.Column("starts_at", MOMENT, nullable=False),
+        sa.Column("share", sa.Integer(), nullable=False),
+        *_holder("usage_warnings", person_gone="CASCADE"),
+        sa.UniqueConstraint(
+            "organization_id",
+            "user_id",
+            "starts_at",
+            "share",
+            name="uq_usage_warnings_once",
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+    op.create_table(
+        "usage_anomalies",
+        *_start()[:-1],
+        sa.Column("started_at", MOMENT, nullable=False),
+        sa.Column("last_at", MOMENT, nullable=False),
+        sa.Column("unit", sa.String(12), nullable=False),
+        *_numbers("seen", "usual"),
+        *_holder("usage_anomalies", person_gone="CASCADE")[:-1],
+        sa.UniqueConstraint(
+            "organization_id", "started_at", name="uq_usage_anomalies_organization_id_started_at"
+        ),
+    )
+    for table in ("usage_warnings", "usage_anomalies"):
+        protect(table, grant_to_app="SELECT")
+        open_to_auth(table)
+
+
 def downgrade() -> None:
     op.execute("DROP FUNCTION usage_settle")
     op.execute("DROP FUNCTION usage_reserve")
     op.execute("DROP FUNCTION usage_windows")
-    for table in ("usage_limits", "usage_counters", "usage_records"):
+    for table in (
+        "usage_anomalies",
+        "usage_warnings",
+        "usage_limits",
+        "usage_counters",
+        "usage_records",
+    ):
         op.drop_table(table)

@@ -1,0 +1,110 @@
+"""Mails about budgets of the month: at 50, 80 and 100 per cent, each told once."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.settings import get_settings
+from app.mail import service as mail
+from app.usage.models import UsageWarning
+from app.usage.reports import month_start
+from app.usage.service import settings_limits
+from app.users.entitled import entitled, reader
+from app.users.models import Organization
+
+SHARES = (50, 80, 100)
+
+# A refused call shows that the budget is spent: what is left is too little for any.
+DUE = text("""
+    SELECT * FROM (
+        SELECT c.organization_id, c.user_id, c.starts_at, c.microdollars,
+               coalesce(l.microdollars_per_month, CASE WHEN c.user_id IS NULL
+                   THEN CAST(:organization_month AS bigint)
+                   ELSE CAST(:person_month AS bigint) END) AS budget,
+               c.refused, coalesce(max(w.share), 0) AS told
+        FROM usage_counters c
+        LEFT JOIN usage_limits l ON l.organization_id = c.organization_id
+             AND l.user_id IS NOT DISTINCT FROM c.user_id
+        LEFT JOIN usage_warnings w ON w.organization_id = c.organization_id
+             AND w.user_id IS NOT DISTINCT FROM c.user_id AND w.starts_at = c.starts_at
+        WHERE c.period = 'month' AND c.starts_at = CAST(:month AS timestamptz)
+        GROUP BY c.id, l.id
+    ) one
+    WHERE budget > 0 AND told < 100 AND (refused > 0 OR microdollars * 2 >= budget)
+""")
+
+
+async def send_due(db: AsyncSession) -> int:
+    """Tell who may change or spends a budget; as app_auth. Gives how many mails."""
+    found = settings_limits()
+    rows = await db.execute(
+        DUE,
+        {
+            "organization_month": found["organization_month"],
+            "person_month": found["person_month"],
+            "month": month_start(),
+        },
+    )
+    return sum([await _tell(db, row) for row in rows.all()])
+
+
+async def _tell(db: AsyncSession, row: Row[Any]) -> int:
+    share = _reached(row)
+    if share <= row.told or not await _is_first(db, row, share):
+        return 0
+    readers = (
+        await reader(db, row.organization_id, row.user_id)
+        if row.user_id
+        else await entitled(db, row.organization_id, "usage.limit")
+    )
+    organization = await db.get_one(Organization, row.organization_id)
+    for one in readers:
+        await mail.send(
+            db,
+            one.email,
+            "usage/warning",
+            name=one.display_name,
+            whose="your" if row.user_id else f"{organization.name}'s",
+            share=share,
+            spent=share == SHARES[-1],
+            used=dollars(row.microdollars),
+            budget=dollars(row.budget),
+            month=f"{row.starts_at:%B %Y}",
+            again=_next_month(row.starts_at),
+            link=get_settings().public_url + ("/usage" if row.user_id else "/admin/usage"),
+        )
+    return len(readers)
+
+
+def _reached(row: Row[Any]) -> int:
+    if row.refused:
+        return SHARES[-1]
+    return max((one for one in SHARES if row.microdollars * 100 >= one * row.budget), default=0)
+
+
+async def _is_first(db: AsyncSession, row: Row[Any], share: int) -> bool:
+    """Of several that see it at once, the one that tells it."""
+    written = await db.scalar(
+        insert(UsageWarning)
+        .values(
+            organization_id=row.organization_id,
+            user_id=row.user_id,
+            starts_at=row.starts_at,
+            share=share,
+        )
+        .on_conflict_do_nothing(constraint="uq_usage_warnings_once")
+        .returning(UsageWarning.id)
+    )
+    return written is not None
+
+
+def dollars(microdollars: int) -> str:
+    return f"${Decimal(microdollars) / 1_000_000:,.2f}"
+
+
+def _next_month(month: datetime) -> str:
+    return f"1 {month + timedelta(days=31):%B}"
