@@ -15,6 +15,7 @@ from app.assistant.schemas import ConversationChange
 from app.core.clock import now
 from app.core.db import Database
 from app.feedback.service import ratings
+from app.tools import service as approvals
 from app.web import flash, render
 from app.web.forms import blank, read
 from app.web.navigation import Link
@@ -67,6 +68,7 @@ async def _page(
     after: str | None,
 ) -> HTMLResponse:
     conversations, older = await service.conversations(db, after=after, limit=50)
+    now_so = await approvals.states(db, [one for each in said for one in _waiting(each)])
     return render(
         request,
         "assistant/chat.html",
@@ -78,12 +80,25 @@ async def _page(
         older=older and f"?{urlencode({'after': older})}",
         said=said,
         earlier=earlier,
+        tools_of=lambda message: [
+            use | ({"state": now_so[id_]} if (id_ := _approval(use)) in now_so else {})
+            for use in message.details.get("tools", [])
+        ],
         notes={"interrupted": "Interrupted", "withheld": "Withheld"},
         answering=bool(conversation and _is_answering(conversation)),
         retry_key=None if is_past else _unfinished_key(said),
         ratings=await ratings(db, person, [one.call_id for one in said if one.call_id]),
         suggestions=SUGGESTIONS,
     )
+
+
+def _waiting(message: Message) -> list[UUID]:
+    """What of an answer may have been decided since."""
+    return [id_ for use in message.details.get("tools", []) if (id_ := _approval(use))]
+
+
+def _approval(use: dict[str, str]) -> UUID | None:
+    return UUID(use["approval_id"]) if "approval_id" in use else None
 
 
 def _is_answering(conversation: Conversation) -> bool:

@@ -145,6 +145,25 @@
       follow();
     }
 
+    // Told once when it begins and once more with what became of it.
+    tool(use) {
+      const list = find("tools", this.element);
+      let item = list.querySelector(`[data-tool="${CSS.escape(use.id)}"]`);
+      if (!item) {
+        item = copyOf("tool");
+        item.dataset.tool = use.id;
+        list.append(item);
+      }
+      const state = find("tool-state", item);
+      const words = JSON.parse(state.dataset.words);
+      find("tool-title", item).textContent = use.title;
+      item.dataset.state = use.state;
+      state.textContent = words[use.reason] ?? words[use.state] ?? "";
+      list.hidden = false;
+      say(`${use.title}: ${state.textContent}`);
+      follow();
+    }
+
     sources(found) {
       if (!found.length) return;
       const details = copyOf("sources");
@@ -247,6 +266,7 @@
     for await (const { name, data } of events(response)) {
       if (name === "delta") answer.append(data.text);
       if (name === "replace") answer.replace(data.text);
+      if (name === "tool") answer.tool(data);
       if (name === "sources") answer.sources(data.sources);
       if (name === "error") throw new Refused(data);
       if (name === "done") {

@@ -1,0 +1,74 @@
+"""What waits for approval, and what became of it."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from app.core.db import Database
+from app.core.errors import NotFound, Problem
+from app.tools import approving, service
+from app.tools.dependencies import Approver, DecideLimit, ProvenApprover
+from app.tools.schemas import Seen
+from app.tools.settings import ToolsSettings
+from app.web import flash, render
+from app.web.forms import read
+from app.web.navigation import Link
+
+PAGE = "/approvals"
+NAVIGATION = [Link("Approvals", PAGE, "tools.approve", icon="check", order=30)]
+TONES = {"waiting": "warning", "done": "success", "failed": "danger"}
+REASONS = {
+    "interrupted": "The server stopped while it ran. It is not run again.",
+    "not_permitted": "Who asked for it may no longer do it.",
+    "arguments": "The tool has changed since it was asked for.",
+    "too_slow": "It took too long and was stopped.",
+}
+SAID = {"done": "It is done.", "refused": "Not done: who asked for it may no longer do it."}
+
+router = APIRouter(prefix=PAGE, include_in_schema=False)
+
+
+@router.get("")
+async def show_approvals(request: Request, db: Database, person: Approver) -> HTMLResponse:
+    found = await service.listed(db, person)
+    is_waiting = [service.state_of(one.row) == "waiting" for one in found]
+    own_too = not ToolsSettings.load().four_eyes
+    entitled = set(service.entitled(person))
+    return render(
+        request,
+        "tools/approvals.html",
+        person=person,
+        waiting=[one for one, waits in zip(found, is_waiting, strict=True) if waits],
+        decided=[one for one, waits in zip(found, is_waiting, strict=True) if not waits],
+        may_approve=lambda row: row.tool in entitled and (own_too or row.user_id != person.user_id),
+        state=service.state_of,
+        tones=TONES,
+        reasons=REASONS,
+    )
+
+
+@router.post("/{approval_id}/approve")
+async def approve(
+    request: Request, approval_id: UUID, person: ProvenApprover, _: DecideLimit
+) -> Response:
+    form = await read(request, Seen)
+    if form.data is None:
+        return flash.redirect(PAGE, "Please look at it again.", "warning")
+    try:
+        outcome = await approving.approve(person, approval_id, form.data.fingerprint)
+    except NotFound:
+        raise
+    except Problem as problem:
+        return flash.redirect(PAGE, problem.detail, "danger")
+    tone: flash.Tone = "success" if outcome.state == "done" else "danger"
+    return flash.redirect(PAGE, SAID.get(outcome.state, f"It failed. {outcome.text}"), tone)
+
+
+@router.post("/{approval_id}/decline")
+async def decline(approval_id: UUID, db: Database, person: Approver, _: DecideLimit) -> Response:
+    try:
+        await service.decline(db, person, approval_id)
+    except service.NotWaiting as problem:
+        return flash.redirect(PAGE, problem.detail, "danger")
+    return flash.redirect(PAGE, "It is declined.")
