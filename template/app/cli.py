@@ -1,5 +1,6 @@
 """The command line: `app --help`. A module's commands are `app <module> ...`."""
 
+import gc
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -34,10 +35,11 @@ def serve(
     workers: Annotated[int, typer.Option(envvar="WEB_WORKERS")] = 1,
 ) -> None:
     """Run the web server as production does."""
+    gc.disable()  # `app.serving` enables it when all is made
     import uvicorn
 
     uvicorn.run(
-        "app.main:create_app",
+        "app.serving:create_app",
         factory=True,
         host=host,
         port=port,

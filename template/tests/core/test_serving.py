@@ -1,0 +1,35 @@
+"""The garbage collector stands aside for a start, and works again after it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from app.core.settings import ROOT
+
+STARTED = """
+import gc
+from app.serving import create_app
+assert create_app().router.routes
+assert gc.isenabled()
+frozen = gc.get_freeze_count()
+
+class Circle:
+    pass
+
+left = [Circle() for _ in range(3)]
+for one in left:
+    one.itself = one
+del one, left
+assert gc.collect() >= 3
+print(frozen, gc.get_freeze_count())
+"""
+
+
+@pytest.mark.dear
+def test_what_a_start_makes_is_left_alone_and_what_requests_leave_is_collected() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    before, after = map(int, done.stdout.split()[-2:])
+    assert before == after > 100_000
