@@ -137,7 +137,7 @@ class Access:
 
 
 class DetachedAccess(Access):
-    """The same by a statement of its own, for endpoints that stream or call a model."""
+    """The same by a statement of its own, for endpoints that stream or read no more."""
 
     async def __call__(self, request: Request) -> Person:  # type: ignore[override]
         return await self.check(request, identify_alone)
@@ -171,10 +171,15 @@ def allow(
 
 
 def allow_detached(
-    permission: str, *, recent: bool = False, level: str = "full", policy: bool = True
+    permission: str,
+    *,
+    recent: bool = False,
+    level: str = "full",
+    policy: bool = True,
+    impersonated: bool = False,
 ) -> Any:
     """Like `allow`, holding no transaction while the endpoint works."""
-    found = _access(DetachedAccess, permission, recent, level, policy, impersonated=False)
+    found = _access(DetachedAccess, permission, recent, level, policy, impersonated)
     return Depends(found, scope="function")
 
 

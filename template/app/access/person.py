@@ -6,19 +6,18 @@ from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.roles import Role, closed_to_keys, custom, granted, reserved
 from app.access.settings import AccessSettings
 from app.core.clock import now
 from app.core.crypto import digest
+from app.core.direct import fetch_first
 from app.limits.connections import fetch
 
 # The columns come in the order of Person's fields, then what a custom role may do, then who
 # works as this person, if it is not they themselves.
-OPEN = text("SELECT * FROM open_session(:token)")
-OPEN_ALONE: LiteralString = "SELECT * FROM open_session(%(token)s)"
+OPEN: LiteralString = "SELECT * FROM open_session(%(token)s)"
 ROLE, KNOWN = 5, 12
 # Stands where a person would, when the app itself works for an organisation.
 NOBODY = UUID(int=0)
@@ -89,12 +88,12 @@ class Person:
 
 async def identify(db: AsyncSession, token: str) -> Person | None:
     """Find the session, and set person and organisation for the transaction. One round trip."""
-    return person_of((await db.execute(OPEN, {"token": digest(token)})).one_or_none())
+    return person_of(await fetch_first(db, OPEN, {"token": digest(token)}))
 
 
 async def identify_alone(token: str) -> Person | None:
     """The same as a statement of its own: no transaction begins, and nothing is set."""
-    return person_of(await fetch(OPEN_ALONE, {"token": digest(token)}))
+    return person_of(await fetch(OPEN, {"token": digest(token)}))
 
 
 def person_of(row: Sequence[Any] | None) -> Person | None:

@@ -21,6 +21,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection as Pooled
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import engine
@@ -79,13 +80,27 @@ async def direct(
     """Commits at the end, or rolls back. Raises the driver's own errors, `psycopg.Error`."""
     context = {"organization_id": _said(organization_id), "user_id": _said(user_id)}
     async with engine().connect() as pooled:
-        connection = (await pooled.get_raw_connection()).driver_connection
-        if not isinstance(connection, AsyncConnection):
-            raise TypeError("This works on psycopg.")
-        db = Direct(connection, context)
+        db = Direct(await _driver(pooled), context)
         yield db
         await db.commit()
         # Without a commit the pool rolls back when it gets the connection.
+
+
+async def fetch_first(
+    db: AsyncSession, statement: LiteralString, values: Mapping[str, Any]
+) -> TupleRow | None:
+    """Begin the session's transaction with a statement, both in one round trip; its first row."""
+    connection = await _driver(await db.connection())
+    async with connection.pipeline():
+        cursor = await connection.execute(statement, values)
+    return await cursor.fetchone()
+
+
+async def _driver(pooled: Pooled) -> AsyncConnection[TupleRow]:
+    connection = (await pooled.get_raw_connection()).driver_connection
+    if not isinstance(connection, AsyncConnection):
+        raise TypeError("This works on psycopg.")
+    return connection
 
 
 async def write(

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from app.access.access import allow
+from app.access.access import allow, allow_detached
 from app.access.person import Person
 from app.limits.dependencies import limited
 from app.limits.service import Rate
@@ -10,6 +10,9 @@ from app.limits.service import Rate
 Self = Annotated[Person, allow("account.manage", policy=False)]
 # An administrator who works as someone else sees who that is.
 Looker = Annotated[Person, allow("account.manage", policy=False, impersonated=True)]
+LookerDetached = Annotated[
+    Person, allow_detached("account.manage", policy=False, impersonated=True)
+]
 Reader = Annotated[Person, allow("users.read")]
 Manager = Annotated[Person, allow("users.manage", recent=True)]
 Organizer = Annotated[Person, allow("organization.manage")]

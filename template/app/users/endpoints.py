@@ -12,6 +12,7 @@ from app.users import policies, roles, service
 from app.users.dependencies import (
     InviteLimit,
     Looker,
+    LookerDetached,
     Manager,
     Organizer,
     ProvenOrganizer,
@@ -40,7 +41,7 @@ router = APIRouter(prefix="/api", tags=["users"])
 
 
 @router.get("/me")
-async def read_myself(person: Looker) -> Me:
+async def read_myself(person: LookerDetached) -> Me:
     """Who is signed in here."""
     return _me(person)
 
