@@ -31,6 +31,10 @@ def lines():
         ("Authorization: Bearer abcdefghijkl", "abcdefghijkl"),
         ("call +44 20 7946 0018 back", "7946"),
         ("key sk-abcdefghijklmnopqrstuv", "abcdefghijklmnopqrstuv"),
+        ("a key rk-abcdefghijklmnopqrstuv in the middle", "abcdefghijklmnopqrstuv"),
+        ("BEARER abcdefghijkl", "abcdefghijkl"),
+        ("AUTHORIZATION: abcdefghijkl", "abcdefghijkl"),
+        ("authori\u017fation \u0131s n\u00f6t, but bearer abcdefghijkl", "abcdefghijkl"),
     ],
 )
 def test_a_library_with_a_logger_of_its_own_writes_no_personal_data(lines, told, hidden):
