@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, LiteralString
 from uuid import UUID
@@ -119,6 +120,7 @@ def event(
     }
 
 
+@lru_cache(maxsize=1024)
 def network_of(address: str | None) -> str | None:
     """An address without the part that points to one person: /24 of IPv4, /48 of IPv6."""
     try:
