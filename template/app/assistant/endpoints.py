@@ -21,7 +21,6 @@ from app.assistant.schemas import (
     Question,
 )
 from app.core.db import Database
-from app.core.direct import direct
 from app.core.problems import may
 from app.core.sse import Event, EventStream
 from app.limits.dependencies import limited
@@ -109,9 +108,7 @@ async def _turn(
     person: Person, conversation_id: UUID, text: str, key: str | None
 ) -> AsyncGenerator[Event, None]:
     """Store the question, answer it while no transaction is open, store the answer."""
-    own = {"organization_id": person.organization_id, "user_id": person.user_id}
-    async with direct(**own) as db:
-        turn = await turns.begin(db, person, conversation_id, text, key)
+    turn = await turns.begin(person, conversation_id, text, key)
     if turn.answer is not None and turn.is_answered:
         for use in turn.answer.details.get("tools", []):
             yield "tool", use

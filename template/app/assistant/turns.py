@@ -1,4 +1,4 @@
-"""A turn: a question and its answer, each stored in a short transaction beside the model call."""
+"""A turn: a question and its answer, each stored by one statement beside the model call."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,12 @@ from psycopg.types.json import Jsonb
 
 from app.access.person import Person
 from app.assistant.service import NoSuchConversation
-from app.assistant.statements import (
-    ANSWER,
-    ASKED_BEFORE,
-    FORGET,
-    HISTORY,
-    IS_THERE,
-    QUESTION,
-    RELEASE,
-    SAID,
-    TAKE,
-)
+from app.assistant.statements import ANSWER, ASK, FORGET, RELEASE
 from app.core.clock import now
 from app.core.direct import Direct
 from app.core.errors import Conflict, Invalid
 from app.core.ids import uuid7
+from app.limits.connections import fetch_all
 from app.llm.draft import Outcome
 from app.llm.port import Message
 from app.llm.settings import LLMSettings
@@ -58,6 +49,7 @@ class Turn:
     id: UUID
     conversation_id: UUID
     question: str
+    key: str | None
     history: Sequence[Message]
     answer: Earlier | None
     tainted: bool = True
@@ -68,65 +60,65 @@ class Turn:
         return self.answer is not None and self.answer.state != "interrupted"
 
 
-async def begin(
-    db: Direct, person: Person, conversation_id: UUID, text: str, key: str | None = None
-) -> Turn:
-    """Store a question. Sent again with the same `key` it stays one question."""
+async def begin(person: Person, conversation_id: UUID, text: str, key: str | None = None) -> Turn:
+    """Store a question. Sent again with the same `key` it stays one question.
+
+    One statement that commits by itself: no transaction is open while the model is asked.
+    """
     moment = now()
     # Who dies while answering blocks it no longer than a call may last.
     longest = timedelta(seconds=LLMSettings.load().deadline_seconds + 30)
-    place = {"conversation_id": conversation_id}
-    taken, asked, said = await db.fetch_all(
-        (TAKE, place | {"moment": moment, "until": moment + longest}),
-        (ASKED_BEFORE, place | {"key": key}),
-        (HISTORY, place | {"limit": MESSAGES_TO_REMEMBER}),
-    )
-    if not taken:
-        if not await db.fetch(IS_THERE, place):
-            raise NoSuchConversation
+    asked = {
+        "question": text,
+        "key": key,
+        "moment": moment,
+        "until": moment + longest,
+        "most": MESSAGES_TO_REMEMBER,
+    }
+    place = _place(person, conversation_id, uuid7())
+    (what, turn_id, *_, tainted), *rows = await fetch_all(ASK, place | asked)
+    if what == "missing":
+        raise NoSuchConversation
+    if what == "answering":
         raise StillAnswering("An answer is still being written here. Please wait for it.")
-    before = {role: (turn_id, *rest) for role, turn_id, *rest in asked}
-    turn_id, question, *_ = before.get("user", (uuid7(), None))
-    if question not in {None, text}:
+    if what == "other question":
         raise KeyUsedBefore("This Idempotency-Key was used for another question.")
-    answer = Earlier(*before["assistant"][1:]) if "assistant" in before else None
-    [[tainted]] = taken
-    turn = Turn(turn_id, conversation_id, text, _history(said, turn_id), answer, tainted)
-    if question is None:
-        db.write(QUESTION, _place(person, turn) | {"id": turn_id, "text": text, "key": key})
-    if turn.is_answered:
-        db.write(RELEASE, place)
-    return turn
+    answer = None
+    if rows and rows[0][0] == "answer":
+        answer, rows = Earlier(*rows[0][2:6]), rows[1:]
+    return Turn(turn_id, conversation_id, text, key, _history(rows), answer, tainted)
 
 
 async def keep(person: Person, turn: Turn, db: Direct, outcome: Outcome) -> None:
     """Store what became of the answer; a retry takes the place of one that broke off."""
-    place = _place(person, turn)
+    place = _place(person, turn.conversation_id, turn.id)
     if outcome.state == "refused":
         db.write(RELEASE, place)
         if turn.answer is None:  # What may not be asked is not kept either.
             db.write(FORGET, place)
         return
-    title = title_of(turn.question)
-    db.write(SAID, place | {"moment": now(), "title": title, "tainted": outcome.tainted})
-    # No word and no tool is no answer: the question stays open for a retry.
-    if outcome.text or outcome.uses:
-        kept = {
-            "id": uuid7(),
-            "text": outcome.text,
-            "state": outcome.state,
-            "call_id": outcome.call_id,
-            "details": Jsonb(outcome.details),
-        }
-        db.write(ANSWER, place | kept)
+    kept = {
+        "question": turn.question,
+        "key": turn.key,
+        "moment": now(),
+        "title": title_of(turn.question),
+        "tainted": outcome.tainted,
+        # No word and no tool is no answer: the question stays open for a retry.
+        "id": uuid7() if outcome.text or outcome.uses else None,
+        "text": outcome.text,
+        "state": outcome.state,
+        "call_id": outcome.call_id,
+        "details": Jsonb(outcome.details),
+    }
+    db.write(ANSWER, place | kept)
 
 
-def _place(person: Person, turn: Turn) -> dict[str, Any]:
+def _place(person: Person, conversation_id: UUID, turn_id: UUID) -> dict[str, Any]:
     return {
         "organization_id": person.organization_id,
         "user_id": person.user_id,
-        "conversation_id": turn.conversation_id,
-        "turn_id": turn.id,
+        "conversation_id": conversation_id,
+        "turn_id": turn_id,
     }
 
 
@@ -139,13 +131,12 @@ def title_of(question: str) -> str:
     return (cut.rpartition(" ")[0] or cut) + " …"
 
 
-def _history(rows: Sequence[Sequence[Any]], turn_id: UUID) -> Sequence[Message]:
-    """What was said before this turn, oldest first, without what had no answer.
+def _history(rows: Sequence[Sequence[Any]]) -> Sequence[Message]:
+    """What was said before, oldest first, without what had no answer. The rows come newest first.
 
     A question that a guard refused would have every later one refused as well.
     """
     answered = {
-        turn for turn, role, _, state in rows if role == "assistant" and state != "withheld"
+        turn for role, turn, _, state, *_ in rows if role == "assistant" and state != "withheld"
     }
-    earlier = (row for row in reversed(rows) if row[0] in answered and row[0] < turn_id)
-    return [Message(role, text) for _, role, text, _ in earlier]
+    return [Message(role, text) for role, turn, text, *_ in reversed(rows) if turn in answered]

@@ -70,7 +70,8 @@ class Direct:
         async with self._connection.pipeline():
             for one in sent:
                 await self._connection.execute(*one)
-            await self._connection.commit()
+            # The driver's own commit() would wait for it, and then for the end of the pipeline.
+            await self._connection.execute("COMMIT")
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
@@ -32,26 +32,26 @@ def _pool() -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
 
 async def fetch(statement: LiteralString, values: Mapping[str, Any]) -> TupleRow | None:
     """Run one statement and give its first row. Raises `psycopg.Error` or `TimeoutError`."""
+    cursor = await _run(statement, values)
+    return await cursor.fetchone() if cursor.description else None
+
+
+async def fetch_all(statement: LiteralString, values: Mapping[str, Any]) -> list[TupleRow]:
+    """The same for all rows."""
+    return await (await _run(statement, values)).fetchall()
+
+
+async def _run(statement: LiteralString, values: Mapping[str, Any]) -> AsyncCursor[TupleRow]:
     pool = _pool()
     async with asyncio.timeout(LimitsSettings.load().database_seconds):
         if pool.closed:
             await pool.open()
         connection = await pool.getconn()
         try:
-            cursor = await connection.execute(statement, values)
-            return await cursor.fetchone() if cursor.description else None
+            # All rows come with the answer, so the connection is free for others at once.
+            return await connection.execute(statement, values)
         finally:
             await pool.putconn(connection)
-
-
-async def fetch_all(statement: LiteralString, values: Mapping[str, Any]) -> list[TupleRow]:
-    """The same for all rows."""
-    pool = _pool()
-    async with asyncio.timeout(LimitsSettings.load().database_seconds):
-        if pool.closed:
-            await pool.open()
-        async with pool.connection() as connection:
-            return await (await connection.execute(statement, values)).fetchall()
 
 
 async def close() -> None:

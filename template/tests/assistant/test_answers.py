@@ -262,6 +262,30 @@ async def test_no_transaction_is_open_while_the_model_writes(browser, model):
     assert (await asking)[-1][0] == "done"
 
 
+async def test_a_question_that_the_database_lost_meanwhile_is_stored_with_its_answer(
+    browser, model
+):
+    # What is not yet on disk when its power fails; nobody waits for the disk before the model.
+    model.behaviour = Behaviour(gap=0.05)
+    conversation = await browser.new()
+    own = {
+        "organization_id": browser.someone.organization_id,
+        "user_id": browser.someone.user_id,
+    }
+    async with browser.asking(conversation, "What is it?", key="one") as reader:
+        events = aiter(reader)
+        await anext(events)
+        async with db.transaction(**own) as session:
+            assert (await session.execute(text("DELETE FROM messages"))).rowcount == 1
+        assert [name async for name, _ in events][-1] == "done"
+    question, answer = await browser.messages(conversation)
+    assert (question["text"], question["turn_id"]) == ("What is it?", answer["turn_id"])
+    assert answer["text"] == "".join(WORDS)
+    again = await browser.ask(conversation, "What is it?", key="one")
+    assert text_of(again) == "".join(WORDS)
+    assert len(model.requests) == 1
+
+
 async def test_an_answer_to_a_conversation_deleted_meanwhile_leaves_nothing_behind(browser, model):
     model.behaviour = Behaviour(gap=0.05)
     conversation = await browser.new()

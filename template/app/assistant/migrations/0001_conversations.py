@@ -11,6 +11,101 @@ down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
 
+# Reserves a conversation for one answer, stores the question, and tells what was said before.
+# Nobody waits for the disk before the model is asked: who loses the question with the database's
+# power has no answer yet, and conversation_answer stores a question that is not there.
+ASK = """
+CREATE FUNCTION conversation_ask(
+    conversation uuid, organization uuid, person uuid, new_turn uuid, asked text, key text,
+    moment timestamptz, until timestamptz, most int
+) RETURNS TABLE (
+    what text, turn uuid, said text, how text, call uuid, details jsonb, strange boolean
+) LANGUAGE plpgsql AS $$
+DECLARE
+    earlier record;
+BEGIN
+    PERFORM set_config('app.organization_id', organization::text, true),
+            set_config('app.user_id', person::text, true),
+            set_config('synchronous_commit', 'off', true);
+    UPDATE conversations c SET answering_until = until
+    WHERE c.id = conversation AND (c.answering_until IS NULL OR c.answering_until <= moment)
+    RETURNING c.tainted INTO strange;
+    IF NOT FOUND THEN
+        PERFORM FROM conversations c WHERE c.id = conversation;
+        what := CASE WHEN FOUND THEN 'answering' ELSE 'missing' END;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    SELECT m.turn_id, m.text INTO earlier FROM messages m
+    WHERE m.conversation_id = conversation AND m.idempotency_key = key;
+    IF earlier.text <> asked THEN
+        UPDATE conversations c SET answering_until = NULL WHERE c.id = conversation;
+        what := 'other question';
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    what := 'turn';
+    turn := coalesce(earlier.turn_id, new_turn);
+    RETURN NEXT;
+    IF earlier.turn_id IS NULL THEN
+        INSERT INTO messages (
+            id, organization_id, user_id, conversation_id, turn_id, role, text, state,
+            idempotency_key, metadata
+        ) VALUES (
+            turn, organization, person, conversation, turn, 'user', asked, 'complete', key, '{}'
+        );
+    ELSE
+        RETURN QUERY
+        SELECT 'answer', m.turn_id, m.text::text, m.state::text, m.call_id, m.metadata, strange
+        FROM messages m WHERE m.turn_id = turn AND m.role = 'assistant';
+        UPDATE conversations c SET answering_until = NULL WHERE c.id = conversation AND EXISTS (
+            SELECT FROM messages m
+            WHERE m.turn_id = turn AND m.role = 'assistant' AND m.state <> 'interrupted'
+        );
+    END IF;
+    RETURN QUERY
+    SELECT m.role::text, m.turn_id, m.text::text, m.state::text, NULL::uuid, NULL::jsonb, strange
+    FROM messages m WHERE m.conversation_id = conversation AND m.turn_id < turn
+    ORDER BY m.turn_id DESC, m.role LIMIT most;
+END
+$$
+"""
+# Stores what became of the answer; none leaves the question open. A conversation gets its title
+# with its first answer. Nothing happens when it was deleted meanwhile.
+ANSWER = """
+CREATE FUNCTION conversation_answer(
+    conversation uuid, organization uuid, person uuid, turn uuid, asked text, key text,
+    moment timestamptz, first_title text, strange boolean,
+    answer uuid, said text, how text, call uuid, details jsonb
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE conversations c
+    SET answering_until = NULL, updated_at = moment,
+        title = coalesce(nullif(c.title, ''), first_title), tainted = c.tainted OR strange
+    WHERE c.id = conversation;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    INSERT INTO messages (
+        id, organization_id, user_id, conversation_id, turn_id, role, text, state,
+        idempotency_key, metadata
+    ) VALUES (
+        turn, organization, person, conversation, turn, 'user', asked, 'complete', key, '{}'
+    ) ON CONFLICT DO NOTHING;
+    IF answer IS NOT NULL THEN
+        INSERT INTO messages (
+            id, organization_id, user_id, conversation_id, turn_id, role, text, state, call_id,
+            metadata
+        ) VALUES (
+            answer, organization, person, conversation, turn, 'assistant', said, how, call, details
+        ) ON CONFLICT (turn_id, role) DO UPDATE
+        SET text = excluded.text, state = excluded.state, call_id = excluded.call_id,
+            metadata = excluded.metadata, created_at = excluded.created_at;
+    END IF;
+END
+$$
+"""
+
 
 def _owned(table: str) -> list[sa.schema.SchemaItem]:
     return [
@@ -79,10 +174,17 @@ def upgrade() -> None:
     )
     for table in ("conversations", "messages"):
         protect(table, owner_column="user_id")
+    for function in (ASK, ANSWER):
+        op.execute(function)
+    for name in ("conversation_ask", "conversation_answer"):
+        op.execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {name} TO app")
     # The nightly job deletes what is too old and sees nothing of what was said.
     open_to_auth("conversations", "SELECT (id, organization_id, updated_at), DELETE")
 
 
 def downgrade() -> None:
+    for name in ("conversation_ask", "conversation_answer"):
+        op.execute(f"DROP FUNCTION {name}")
     op.drop_table("messages")
     op.drop_table("conversations")
