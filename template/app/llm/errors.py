@@ -55,6 +55,10 @@ class ToolsWithoutEnd(ModelUnavailable):
     """The model asks for tools again and again and never answers."""
 
 
+class AnswerNotAsAsked(ModelUnavailable):
+    """Asked twice, the model did not answer in the form that was asked for."""
+
+
 class AnswerMalformed(ModelUnavailable):
     """What came is not what the wire format says."""
 

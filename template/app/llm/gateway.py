@@ -35,8 +35,8 @@ LIFE = (
     "deadline",
     "citations",
     "output_guards",  # Nothing is shown that they may still stop.
+    "structure",  # They read an answer that is data once more, without its escapes.
     "restoring",  # Puts back what the question held and the model did not get.
-    "structure",
     "confidence",
     "degradation",
     # What is written down when the call has ended.
@@ -55,6 +55,7 @@ REQUIRED = frozenset(
         "metering",
         "deadline",
         "output_guards",
+        "structure",
         "audit",
     }
 )
@@ -94,10 +95,10 @@ async def answer(
     yield call.done()
 
 
-async def complete(person: Person, ask: Ask) -> Answer:
+async def complete(person: Person, ask: Ask, *, until: float = inf) -> Answer:
     """The answer in one piece, for callers that show nothing before it is whole."""
     texts: list[str] = []
-    async with aclosing(answer(person, ask)) as events:
+    async with aclosing(answer(person, ask, until=until)) as events:
         async for event in events:
             if isinstance(event, Done):
                 return Answer("".join(texts), event)

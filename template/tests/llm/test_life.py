@@ -68,7 +68,7 @@ def test_what_protects_people_and_money_is_required():
     around = [one.name for one in gateway.life().steps if one.has("around")]
     assert around[0] == "metering"
     # Outside the guards stands only what puts back the person's own words.
-    assert around[-2:] == ["output_guards", "restoring"]
+    assert around[-3:] == ["output_guards", "structure", "restoring"]
 
 
 class Stub:

@@ -18,23 +18,27 @@ def around(call: Call, proceed: Proceed) -> Events:
 
 
 async def _restored(call: Call, proceed: Proceed) -> Events:
-    waiting = ""
+    waiting, said = "", _in_json(call) if call.ask.shape else call.masked
     async for event in proceed(call):
         text = waiting + event.text if isinstance(event, Delta) else waiting
         waiting = ""
         if isinstance(event, Delta) and (unfinished := UNFINISHED.search(text)):
             text, waiting = text[: unfinished.start()], text[unfinished.start() :]
         if text:
-            yield Delta(PLACEHOLDER.sub(lambda found: call.masked.get(found[0], found[0]), text))
+            yield Delta(PLACEHOLDER.sub(lambda found: said.get(found[0], found[0]), text))
         if not isinstance(event, Delta):
             yield replace(event, calls=_calls(call, event.calls)) if event.calls else event
 
 
 def _calls(call: Call, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
     """Tools work with what the person wrote, inside of JSON."""
-    said = {name: orjson.dumps(one).decode()[1:-1] for name, one in call.masked.items()}
+    said = _in_json(call)
 
     def restored(text: str) -> str:
         return PLACEHOLDER.sub(lambda found: said.get(found[0], found[0]), text)
 
     return tuple(replace(one, arguments=restored(one.arguments)) for one in calls)
+
+
+def _in_json(call: Call) -> dict[str, str]:
+    return {name: orjson.dumps(one).decode()[1:-1] for name, one in call.masked.items()}
