@@ -1,7 +1,7 @@
-from datetime import datetime
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime
 
 from app.access.access import allow
@@ -10,17 +10,24 @@ from app.core.clock import now
 from app.core.db import Database
 from app.core.errors import Invalid, NotFound
 from app.core.problems import may
-from app.usage import reports, service
+from app.usage import chargeback, reports, service
+from app.usage.chargeback import MonthStillOpen
 from app.usage.schemas import (
     AllowanceOut,
     FeatureOut,
+    LatencyOut,
     Limits,
     OrganizationUsage,
     OwnUsage,
     PersonOut,
+    PromptOut,
 )
 
 router = APIRouter(prefix="/api/usage", tags=["usage"])
+
+CSV: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
 
 
 def _span(
@@ -59,6 +66,34 @@ async def organization_usage(db: Database, span: Span) -> OrganizationUsage:
         until=span[1],
         people=[PersonOut.model_validate(one) for one in await reports.by_person(db, *span)],
         features=[FeatureOut.model_validate(one) for one in await reports.by_feature(db, *span)],
+    )
+
+
+@router.get("/latency", dependencies=[allow("usage.read")])
+async def latency(db: Database, span: Span) -> list[LatencyOut]:
+    """Percentiles of how long answers took, by model, the most asked first."""
+    return [LatencyOut.model_validate(one) for one in await reports.latency_by_model(db, *span)]
+
+
+@router.get("/prompts", dependencies=[allow("usage.read")])
+async def prompts_usage(db: Database, span: Span) -> list[PromptOut]:
+    """What each version of a registered prompt used, the dearest first."""
+    return [PromptOut.model_validate(one) for one in await reports.by_prompt(db, *span)]
+
+
+@router.get("/chargeback", response_class=Response, responses=CSV | may(MonthStillOpen))
+async def chargeback_file(
+    db: Database,
+    person: Annotated[Person, allow("usage.read")],
+    month: Annotated[str, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")],
+) -> Response:
+    """A month that is over as CSV: calls by feature, model, person and prompt."""
+    since = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    made = await chargeback.export(db, person, since)
+    return Response(
+        made.text,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="chargeback-{made.month}.csv"'},
     )
 
 

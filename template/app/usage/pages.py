@@ -1,5 +1,6 @@
 """What was used: one's own, and for administrators the organisation's."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,8 @@ from app.access.person import Person
 from app.core.clock import now
 from app.core.db import Database
 from app.usage import budget_pages, reports
-from app.usage.reports import Allowance, Line
+from app.usage.prices import price_of
+from app.usage.reports import Allowance, Latency, Line
 from app.web import render
 from app.web.navigation import ACCOUNT, Link
 
@@ -26,6 +28,7 @@ NAVIGATION = [
     Link("Usage", "/admin/usage", "usage.read", "Administration", "chart", 70),
 ]
 MILLION = 1_000_000
+BARS = 6
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ async def show_organization(
 ) -> HTMLResponse:
     span = (month.since, month.until)
     days = await reports.by_day(db, *span)
+    latency = {one.day: one for one in await reports.latency_by_day(db, *span)}
     people = await reports.by_person(db, *span)
     features = await reports.by_feature(db, *span)
     left = await reports.allowances(db, person) if month.is_this else []
@@ -106,8 +110,36 @@ async def show_organization(
         allowances=[one for one in left if one.holder == "organization" and one.limit is not None],
         people=people,
         features=features,
+        by_feature=_costs(features, "feature"),
+        by_model=_costs(features, "model"),
+        prompts=await reports.by_prompt(db, *span),
+        waits=[
+            ("Half of all", [_seconds(latency, day, "p50") for day in month.days]),
+            ("95 of 100", [_seconds(latency, day, "p95") for day in month.days]),
+        ],
+        latency=await reports.latency_by_model(db, *span),
+        prices=[
+            (provider, model, price_of(provider, model))
+            for provider, model in await reports.models_used(db, *span)
+        ],
+        anomalies=await reports.anomalies(db, *span),
         **_shown(month, days),
     )
+
+
+def _costs(lines: Sequence[Line], key: str) -> list[tuple[str, Decimal]]:
+    """What each of these cost, the dearest first, and the rest in one sum."""
+    sums: Counter[str] = Counter()
+    for line in lines:
+        sums[getattr(line, key)] += line.microdollars
+    found = sums.most_common()
+    rest = sum(cost for _, cost in found[BARS:])
+    shown = found[:BARS] + ([("others", rest)] if rest else [])
+    return [(name, dollars(cost)) for name, cost in shown]
+
+
+def _seconds(found: dict[datetime | None, Latency], day: datetime, name: str) -> float:
+    return float(getattr(found[day], name)) / 1000 if day in found else 0.0
 
 
 def _shown(month: Month, lines: Sequence[Line]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ rather than too late.
 import re
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,9 @@ class Price:
     long_cached_input: int = 0
     long_output: int = 0
     known: bool = True
+    as_of: date | None = None
+    source: str = ""
+    """Where the price was read on that day."""
 
     def cost(self, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0) -> int:
         """Microdollars, rounded up."""
@@ -84,7 +88,9 @@ def _table(own: Path) -> dict[tuple[str, str], Price]:
 def _read(path: Path) -> dict[tuple[str, str], Price]:
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
-        (provider, model): _price(values)
+        (provider, model): _price(
+            {name: models[name] for name in ("as_of", "source") if name in models} | values
+        )
         for provider, models in document.items()
         if isinstance(models, dict)
         for model, values in models.items()
@@ -102,6 +108,8 @@ def _price(values: dict[str, Any]) -> Price:
         _micro(long_input),
         _micro(values.get("long_cached_input", long_input)),
         _micro(values.get("long_output", values["output"])),
+        as_of=values.get("as_of"),
+        source=values.get("source", ""),
     )
 
 

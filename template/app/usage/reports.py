@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.access.person import Person
 from app.core.clock import now
-from app.usage.models import UsageRecord
+from app.usage.models import UsageAnomaly, UsageRecord
 from app.usage.service import PEOPLE, limits
 
 WINDOWS = text("""
@@ -39,6 +39,8 @@ class Line:
     feature: str = ""
     model: str = ""
     day: datetime | None = None
+    prompt: str = ""
+    prompt_version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,89 @@ async def by_day(
     day = func.date_trunc("day", UsageRecord.created_at, "UTC").label("day")
     lines = await _sums(db, since, until, day, user_id=user_id)
     return sorted(lines, key=lambda line: line.day or since)
+
+
+async def by_prompt(db: AsyncSession, since: datetime, until: datetime) -> list[Line]:
+    """Sums for each version of a registered prompt, the dearest first."""
+    keys = (UsageRecord.prompt, UsageRecord.prompt_version)
+    return [line for line in await _sums(db, since, until, *keys) if line.prompt]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds that answers took: half, 95 and 99 of a hundred were there by then."""
+
+    calls: int
+    first_p50: float | None
+    first_p95: float | None
+    p50: float
+    p95: float
+    p99: float
+    provider: str = ""
+    model: str = ""
+    day: datetime | None = None
+
+
+async def latency_by_model(db: AsyncSession, since: datetime, until: datetime) -> list[Latency]:
+    """Of answers that came to their end, the most asked model first."""
+    return await _latency(db, since, until, UsageRecord.provider, UsageRecord.model)
+
+
+async def latency_by_day(db: AsyncSession, since: datetime, until: datetime) -> list[Latency]:
+    day = func.date_trunc("day", UsageRecord.created_at, "UTC").label("day")
+    return await _latency(db, since, until, day)
+
+
+async def _latency(
+    db: AsyncSession,
+    since: datetime,
+    until: datetime,
+    *keys: ColumnElement[Any] | InstrumentedAttribute[Any],
+) -> list[Latency]:
+    took = 1000 * func.extract("epoch", UsageRecord.finished_at - UsageRecord.created_at)
+    rows = await db.execute(
+        select(
+            *keys,
+            func.count().label("calls"),
+            *(
+                func.percentile_cont(share).within_group(of).label(name)
+                for name, share, of in (
+                    ("first_p50", 0.5, UsageRecord.first_text_ms),
+                    ("first_p95", 0.95, UsageRecord.first_text_ms),
+                    ("p50", 0.5, took),
+                    ("p95", 0.95, took),
+                    ("p99", 0.99, took),
+                )
+            ),
+        )
+        .where(UsageRecord.state == "settled", UsageRecord.outcome == "answered")
+        .where(UsageRecord.created_at >= since, UsageRecord.created_at < until)
+        .group_by(*keys)
+        .order_by(func.count().desc())
+    )
+    return [Latency(**row) for row in rows.mappings()]
+
+
+async def models_used(db: AsyncSession, since: datetime, until: datetime) -> list[tuple[str, str]]:
+    """Providers and models, by name."""
+    rows = await db.execute(
+        select(UsageRecord.provider, UsageRecord.model)
+        .where(UsageRecord.state == "settled")
+        .where(UsageRecord.created_at >= since, UsageRecord.created_at < until)
+        .distinct()
+        .order_by(UsageRecord.provider, UsageRecord.model)
+    )
+    return [(row.provider, row.model) for row in rows]
+
+
+async def anomalies(db: AsyncSession, since: datetime, until: datetime) -> list[UsageAnomaly]:
+    """Hours of this time that cost far more than usual, the newest first."""
+    rows = await db.scalars(
+        select(UsageAnomaly)
+        .where(UsageAnomaly.started_at >= since, UsageAnomaly.started_at < until)
+        .order_by(UsageAnomaly.started_at.desc())
+    )
+    return list(rows)
 
 
 async def _sums(

@@ -22,6 +22,26 @@ class FeatureOut(LineOut):
     model: str
 
 
+class PromptOut(LineOut):
+    prompt: str
+    prompt_version: int | None
+
+
+class LatencyOut(BaseModel):
+    """Milliseconds: until the first word, and until the whole answer was there."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    provider: str
+    model: str
+    calls: int
+    first_p50: float | None
+    first_p95: float | None
+    p50: float
+    p95: float
+    p99: float
+
+
 class PersonOut(LineOut):
     user_id: UUID | None
     """None for people who are gone."""

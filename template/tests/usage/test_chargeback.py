@@ -1,0 +1,97 @@
+"""The file that departments are charged by."""
+
+import csv
+from io import StringIO
+
+import pytest
+from sqlalchemy import text
+
+from app.core import db
+from app.core.clock import now
+from app.usage.chargeback import COLUMNS, safe
+from tests.factories import make_organization, make_user, sign_in
+from tests.usage.conftest import Till, person_of
+
+FILE = "/api/usage/chargeback?month=2026-02"
+
+
+@pytest.fixture
+async def spent(app):
+    """An administrator, and a member with a strange name who asked in February."""
+    organization = await make_organization(name="=cmd()")
+    admin = await make_user(organization, role="admin")
+    member = await make_user(organization, display_name="@SUM(1+1)", password=False)
+    for one, provider in ((member, "openai"), (member, "openai"), (admin, "+azure")):
+        till = Till(person_of(one))
+        await till.settle(await till.reserve(provider=provider), 40, 1_234_567, estimated=True)
+    stranger = Till(person_of(await make_user(password=False)))
+    await stranger.settle(await stranger.reserve(), 9, 9)
+    for whose in (organization.id, stranger.person.organization_id):
+        async with db.transaction(organization_id=whose) as session:
+            await session.execute(text("UPDATE usage_records SET created_at = '2026-02-03T12:00Z'"))
+    return admin, member
+
+
+async def test_a_month_that_is_over_is_a_file_that_no_spreadsheet_computes(client, spent):
+    admin, member = spent
+    await sign_in(client, admin)
+    answer = await client.get(FILE)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "chargeback-2026-02.csv" in answer.headers["content-disposition"]
+    header, first, second = csv.reader(StringIO(answer.text))
+    assert tuple(header) == COLUMNS
+    lines = [dict(zip(header, cells, strict=True)) for cells in (first, second)]
+    assert [one["provider"] for one in lines] == ["'+azure", "openai"]
+    dear = lines[1]
+    assert dear["organization"] == "'=cmd()"
+    assert dear["person"] == "'@SUM(1+1)"
+    assert dear["email"] == member.email
+    assert (dear["calls"], dear["input_tokens"], dear["cost_usd"]) == ("2", "80", "2.469134")
+    assert (dear["estimated_calls"], dear["calls_of_unknown_price"]) == ("2", "0")
+    events = (await client.get("/api/audit", params={"action": "usage.exported"})).json()["events"]
+    assert (events[0]["target"], events[0]["detail"]) == ("2026-02", {"lines": 2})
+
+
+async def test_a_month_in_which_calls_may_still_be_booked_is_no_file(client, spent):
+    admin, member = spent
+    await sign_in(client, admin)
+    till = Till(person_of(member))
+    reservation = await till.reserve()
+    month = f"{now():%Y-%m}"
+    answer = await client.get(f"/api/usage/chargeback?month={month}")
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/month-still-open")
+    async with db.transaction(organization_id=admin.organization_id) as session:
+        await session.execute(text("UPDATE usage_records SET created_at = '2026-02-03T12:00Z'"))
+    assert "not settled yet" in (await client.get(FILE)).json()["detail"]
+    await till.settle(reservation)
+    assert (await client.get(FILE)).status_code == 200
+
+
+async def test_only_who_sees_the_organisations_usage_gets_the_file(client, spent):
+    await sign_in(client, await make_user(spent[0].organization_id))
+    assert (await client.get(FILE)).status_code == 403
+    assert (await client.get("/api/usage/latency")).status_code == 403
+    assert (await client.get("/api/usage/prompts")).status_code == 403
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "  =1", "\n=1"])
+def test_what_looks_like_a_formula_is_a_text(text):
+    assert safe(text) == f"'{text}"
+
+
+async def test_the_page_shows_what_cost_and_took_how_much(client, spent):
+    admin, _ = spent
+    till = Till(person_of(admin))
+    for milliseconds in (100, 200, 900):
+        await till.settle(await till.reserve(), 10, 500_000, first_text_ms=milliseconds)
+    await sign_in(client, admin)
+    [found] = (await client.get("/api/usage/latency")).json()
+    assert (found["model"], found["calls"], found["first_p50"]) == ("m", 3, 200)
+    assert 0 < found["p50"] <= found["p95"] <= found["p99"]
+    page = (await client.get("/admin/usage", headers={"Accept": "text/html"})).text
+    assert "<td>$1.50</td>" in page  # Cost by feature, for who does not see the chart.
+    assert ">0.20</td>" in page
+    assert "Unknown, counted as the dearest" in page
+    assert "Chargeback" not in page
+    page = (await client.get("/admin/usage?month=2026-02", headers={"Accept": "text/html"})).text
+    assert "/api/usage/chargeback?month=2026-02" in page
