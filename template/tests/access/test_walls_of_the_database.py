@@ -8,7 +8,8 @@ from app.core import db
 from tests.factories import make_organization, make_user
 
 # They hold nothing of any person or organisation: digests, names of revisions, ids in jobs, which
-# providers are ill, and what belongs to the installation: prompts, which the app may only read.
+# providers are ill, and what belongs to the installation: prompts and their evaluations, which the
+# app may only read.
 WITHOUT_OWNER = (
     "alembic_version_%",
     "procrastinate_%",
@@ -17,6 +18,7 @@ WITHOUT_OWNER = (
     "abuse_counters",
     "llm_rests",
     "prompt%",
+    "eval%",
 )
 
 

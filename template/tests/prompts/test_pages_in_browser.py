@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser
 
 from app.access.forgery import SESSION_COOKIE
+from tests.evals.test_gate import evaluated
 from tests.factories import make_user, sign_in
 from tests.prompts.test_registry import write
 from tests.web.conftest import chromium  # noqa: F401 a fixture
@@ -35,9 +36,23 @@ async def test_no_page_complains_or_is_wider_than_a_phone(
     page, complaints = await context.new_page(), []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    paths = ["", f"/{name}", f"/{name}/versions/2", f"/{name}/new"]
+    prompts, runs = "/admin/prompts", "/admin/evaluations"
+    states = ["passed"] * 24 + ["failed"] * 3
+    suites = {
+        "general": {"title": "Right answers", "floor": 0.9, "passed": 24, "failed": 3}
+        | {"skipped": 2, "error": 0},
+        "injection": {"title": "Follows no order", "floor": 0.95, "passed": 26, "failed": 0}
+        | {"skipped": 4, "error": 0},
+    }
+    cases = [("general", f"case-{n}", "open", state) for n, state in enumerate(states)]
+    first = await evaluated(1, suites=suites, results=cases[::-1])
+    run = await evaluated(
+        1, suites=suites, results=cases, passed=False, verdicts=["Sums: 2 of 9 passed."]
+    )
+    paths = [prompts, f"{prompts}/{name}", f"{prompts}/{name}/versions/2", f"{prompts}/{name}/new"]
+    paths += [runs, f"{runs}/{run.id}?before={first.id}"]
     for number, path in enumerate(paths):
-        await page.goto(f"/admin/prompts{path}")
+        await page.goto(path)
         for width in (1280, 390):
             await page.set_viewport_size({"width": width, "height": 900})
             wide = await page.evaluate("document.documentElement.scrollWidth")

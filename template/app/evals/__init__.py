@@ -1,0 +1,1 @@
+"""Evaluations: what a version of a prompt must answer before it may go live."""

@@ -1,0 +1,28 @@
+from uuid import UUID
+
+from app.core.db import transaction
+from app.core.errors import CannotStart, Problem
+from app.evals import service, work
+from app.jobs.queue import GiveUp, attempt, every, task
+
+
+@task("evals.run", retries=1, timeout=3600)
+async def run(run_id: UUID) -> None:
+    """Evaluate a version that someone asked for."""
+    try:
+        await work.evaluate(run_id)
+    except (CannotStart, Problem) as error:
+        await work.failed(run_id, str(error)[:500])
+        raise GiveUp(str(error)) from error
+    except Exception:
+        if attempt.get().last:
+            await work.failed(run_id, "It broke off; the log of the worker says why.")
+        raise
+
+
+@every("43 3 * * *")
+@task("evals.forget_old", retries=0)
+async def forget_old() -> None:
+    """Delete runs that are older than they are kept."""
+    async with transaction(elevated=True) as db:
+        await service.forget_old(db)

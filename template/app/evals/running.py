@@ -1,0 +1,180 @@
+"""Ask every case through the gateway, as the app itself, and check what comes back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from uuid import UUID
+
+from app.access.person import NOBODY, Person
+from app.core.clock import now
+from app.core.errors import Problem, TooMany, Unavailable
+from app.core.ids import uuid7
+from app.evals.cases import Case, Suite
+from app.evals.judge import Judge
+from app.evals.scorers import Check, checks, verdict
+from app.evals.settings import EvalsSettings
+from app.llm import embeddings, gateway
+from app.llm.errors import AnswerWithheld
+from app.llm.port import Answer, Ask, Message, Passage, PromptUsed
+from app.prompts.text import rendered
+from app.usage.prices import MILLION
+
+FEATURE = "evals"
+ANSWER_CHARACTERS = 4000
+# A prompt's variables while it is evaluated; others get their own name.
+VALUES = {"today": "Wednesday, 05 November 2025"}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The version that is evaluated."""
+
+    prompt: str
+    number: int
+    text: str
+    variables: Sequence[str]
+
+    @property
+    def system(self) -> str:
+        values = {name: VALUES.get(name, name) for name in self.variables}
+        return rendered(self.text, self.variables, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    suite: str
+    case: Case
+    state: str
+    """passed, failed, skipped, error."""
+    outcome: str = ""
+    answer: str = ""
+    checks: Sequence[Check] = ()
+    milliseconds: int = 0
+
+
+@dataclass
+class Purse:
+    """What a run has cost. Once it is empty, nothing more is asked."""
+
+    most: int
+    spent: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return self.spent > self.most
+
+
+@dataclass
+class Report:
+    results: list[Result] = field(default_factory=list)
+    microdollars: int = 0
+    ended_early: str = ""
+
+
+def machine(organization_id: UUID) -> Person:
+    """The app itself, which may call models and nothing else; budgets are the organisation's."""
+    return Person(
+        user_id=NOBODY,
+        organization_id=organization_id,
+        session_id=uuid7(),
+        email="",
+        display_name="Evaluation",
+        role="member",
+        level="full",
+        second_factor=True,
+        authenticated_at=now(),
+        created_at=now(),
+        second_factor_policy=None,
+        organization_name="",
+        permissions=frozenset({"llm.call"}),
+    )
+
+
+async def run(
+    person: Person,
+    subject: Subject,
+    suites: Sequence[Suite],
+    judge: Judge,
+    *,
+    stand_in: bool,
+    told: Callable[[Result], None] = lambda result: None,
+) -> Report:
+    """All cases of these suites. Refusals are outcomes; a provider that fails is an error."""
+    settings = EvalsSettings.load()
+    purse = Purse(round(settings.dollars_per_run * MILLION))
+    report, turn = Report(), asyncio.Semaphore(settings.at_once)
+
+    async def one(suite: Suite, case: Case) -> None:
+        async with turn:
+            if report.ended_early:
+                return
+            if stand_in and case.needs == "model":
+                result = Result(suite.suite, case, "skipped", "needs a model")
+            else:
+                result = await _result(person, subject, suite.suite, case, judge, purse)
+            report.results.append(result)
+            told(result)
+            if purse.is_empty:
+                report.ended_early = "It cost more than a run may (EVALS_DOLLARS_PER_RUN)."
+
+    await asyncio.gather(*(one(suite, case) for suite in suites for case in suite.cases))
+    report.results.sort(key=lambda one: (one.suite, one.case.id))
+    report.microdollars = purse.spent + judge.spent
+    return report
+
+
+async def _result(
+    person: Person, subject: Subject, suite: str, case: Case, judge: Judge, purse: Purse
+) -> Result:
+    began = perf_counter()
+    try:
+        outcome, text = await _answer(person, subject, case, purse)
+        found = await checks(case, outcome, text, _embed(person), judge.holds)
+    except Problem as problem:
+        kind = problem.type.removeprefix("/problems/")
+        return Result(suite, case, "error", kind, milliseconds=_since(began))
+    shown = text[:ANSWER_CHARACTERS]
+    return Result(suite, case, verdict(found), outcome, shown, found, _since(began))
+
+
+async def _answer(person: Person, subject: Subject, case: Case, purse: Purse) -> tuple[str, str]:
+    """Outcome and text. Raises the problems that say nothing about the prompt."""
+    messages = [
+        Message("system", subject.system),
+        *(Message(one.role, one.text) for one in case.history),
+        Message("user", case.input),
+    ]
+    ask = Ask(
+        messages=messages,
+        feature=FEATURE,
+        temperature=None,
+        with_context=bool(case.context),
+        passages=[Passage(one.text, one.title, "") for one in case.context],
+        prompt=PromptUsed(subject.prompt, subject.number),
+    )
+    try:
+        answer: Answer = await gateway.complete(person, ask)
+    except AnswerWithheld:
+        return "withheld", ""
+    except (Unavailable, TooMany):
+        raise
+    except Problem as problem:
+        if problem.status in {403, 413, 422}:
+            return "refused", ""
+        raise
+    purse.spent += answer.done.cost_microdollars
+    return "answered", answer.text
+
+
+def _embed(person: Person) -> Callable[[Sequence[str]], Awaitable[list[list[float]]]]:
+    async def embed(texts: Sequence[str]) -> list[list[float]]:
+        return await embeddings.embed(
+            texts, organization_id=person.organization_id, user_id=None, feature=FEATURE
+        )
+
+    return embed
+
+
+def _since(began: float) -> int:
+    return round((perf_counter() - began) * 1000)

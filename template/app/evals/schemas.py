@@ -1,0 +1,66 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RunIn(BaseModel):
+    prompt: str = Field(max_length=80)
+    version: int = Field(ge=1, le=1_000_000)
+
+
+class RunOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    prompt: str
+    prompt_version: int
+    provider: str
+    model: str
+    stand_in: bool
+    """The stand-in answered: what this says of a model is nothing."""
+    judge: dict[str, Any]
+    guards: dict[str, Any]
+    commit: str
+    suites: dict[str, Any]
+    state: str
+    complete: bool
+    passed: bool
+    verdicts: list[str]
+    microdollars: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class ResultOut(BaseModel):
+    suite: str
+    case_id: str | None
+    split: str
+    state: str
+    outcome: str | None
+    question: str | None
+    """None where it is held out from whoever asks."""
+    answer: str | None
+    checks: list[dict[str, Any]] | None
+    milliseconds: int
+
+
+class RunWithResults(RunOut):
+    results: list[ResultOut]
+
+
+class ShareOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    value: float
+    low: float
+    high: float
+
+
+class ComparedOut(BaseModel):
+    both: int
+    better: list[str]
+    worse: list[str]
+    change: ShareOut | None
+    """Of the share that passed, with its interval of 95 % by paired bootstrap."""

@@ -1,0 +1,101 @@
+"""A real provider on a socket that judges well, badly, or costs too much."""
+
+import pytest
+
+from app.evals import running
+from app.evals.cases import Suite
+from app.evals.judge import Judge, examples
+from app.evals.running import Subject, machine
+from tests.assistant.conftest import model as model
+from tests.llm.wire_server import Behaviour
+
+SUBJECT = Subject("test.subject", 1, "You answer. It is {{today}}.", ["today"])
+
+
+def a_suite(*cases):
+    told = {"suite": "s1", "title": "S", "prompt": "test.subject", "floor": 1}
+    return Suite.model_validate(told | {"cases": list(cases)})
+
+
+def says(text):
+    return Behaviour(words=(text,))
+
+
+@pytest.fixture
+def judged(model):
+    """The provider answers rubrics as `verdict` says, and questions with a number."""
+
+    def set_up(verdict):
+        people = {(one.answer, one.rubric): one.people for one in examples()}
+
+        def choose(request):
+            said = request.body["messages"][-1]["content"]
+            if "<rubric>" not in said:
+                return says("It is 42.")
+            found = next((p for (a, r), p in people.items() if a in said and r in said), "pass")
+            return says(verdict(found))
+
+        model.choose = choose
+
+    return set_up
+
+
+async def run(operators, suite, judge):
+    return await running.run(machine(operators), SUBJECT, [suite], judge, stand_in=False)
+
+
+RUBRIC = {"id": "kind", "input": "Say something.", "expect": {"rubric": "Is kind."}}
+
+
+async def test_a_judge_counts_only_while_it_agrees_with_people(operators, judged):
+    judged(lambda people: people.upper())
+    judge = Judge(machine(operators))
+    await judge.calibrate()
+    assert (judge.kappa, judge.counts, judge.examples) == (1.0, True, len(examples()))
+    assert [one.state for one in (await run(operators, a_suite(RUBRIC), judge)).results] == [
+        "passed"
+    ]
+
+    judged(lambda people: "PASS")  # It likes everything, which says nothing.
+    easy = Judge(machine(operators))
+    await easy.calibrate()
+    assert (easy.kappa, easy.counts) == (0.0, False)
+    report = await run(operators, a_suite(RUBRIC), easy)
+    assert [one.state for one in report.results] == ["skipped"]
+    assert easy.told()["counts"] is False
+
+
+async def test_the_version_under_test_is_what_the_model_gets(operators, model):
+    model.behaviour = says("It is 42.")
+    case = {
+        "id": "sum",
+        "input": "How much?",
+        "history": [{"role": "user", "text": "Hi"}, {"role": "assistant", "text": "Hello"}],
+        "context": ["The sum is 42."],
+        "expect": {"contains": "42"},
+    }
+    report = await run(operators, a_suite(case), Judge(machine(operators)))
+    [one] = report.results
+    assert (one.state, one.answer) == ("passed", "It is 42.")
+    sent = [(m["role"], m["content"]) for m in model.requests[-1].body["messages"]]
+    assert sent[0][1].startswith("You answer. It is Wednesday")
+    assert sent[1:3] == [("user", "Hi"), ("assistant", "Hello")]
+    assert "The sum is 42." in sent[3][1]
+
+
+async def test_a_provider_that_fails_is_an_error_and_no_bad_answer(operators, model, configure):
+    configure(LLM_RETRIES=0)
+    model.behaviour = Behaviour(status=500, error={})
+    case = {"id": "sum", "input": "How much?", "expect": {"contains": "42"}}
+    report = await run(operators, a_suite(case), Judge(machine(operators)))
+    assert [one.state for one in report.results] == ["error"]
+
+
+async def test_a_run_that_costs_too_much_stops(operators, model, configure):
+    configure(EVALS_DOLLARS_PER_RUN=0, EVALS_AT_ONCE=1)
+    model.behaviour = says("It is 42.")
+    cases = [{"id": f"c{n}", "input": "?!", "expect": {"contains": "42"}} for n in range(5)]
+    report = await run(operators, a_suite(*cases), Judge(machine(operators)))
+    assert "EVALS_DOLLARS_PER_RUN" in report.ended_early
+    assert (len(report.results), len(model.requests)) == (1, 1)
+    assert report.microdollars > 0
