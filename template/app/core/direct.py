@@ -12,9 +12,11 @@ travels with the commit.
 The connection is one of the session's pool. Statements are fixed texts with `%(name)s` for values.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
+from itertools import groupby
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -68,7 +70,7 @@ class Direct:
             return  # Nothing but the context: nothing has happened.
         self._waiting, self._last = [], []
         async with self._connection.pipeline():
-            for one in sent:
+            for one in _joined(sent):
                 await self._connection.execute(*one)
             # The driver's own commit() would wait for it, and then for the end of the pipeline.
             await self._connection.execute("COMMIT")
@@ -116,9 +118,35 @@ async def write(
 
 @cache
 def _for_sessions(statement: LiteralString) -> TextClause:
-    import re
-
     return text(re.sub(r"%\((\w+)\)s", r":\1", statement))
+
+
+def _joined(sent: Sequence[Statement]) -> Iterator[Statement]:
+    """Neighbours that only call functions become one statement, whose columns come in order."""
+    for calls, group in groupby(sent, key=lambda one: _only_calls(one[0])):
+        found = list(group)
+        if not calls or len(found) == 1:
+            yield from found
+            continue
+        values = {
+            f"{at}_{name}": value for at, one in enumerate(found) for name, value in one[1].items()
+        }
+        yield _one_of(*(statement for statement, _ in found)), values
+
+
+@cache
+def _only_calls(statement: LiteralString) -> bool:
+    return re.match(r"\s*SELECT \w+\((?!.*\bFROM\b)", statement, re.DOTALL) is not None
+
+
+@cache
+def _one_of(*statements: LiteralString) -> LiteralString:
+    """`SELECT a(%(x)s)` and `SELECT b(%(x)s)` as `SELECT a(%(0_x)s), b(%(1_x)s)`."""
+    columns: list[LiteralString] = [
+        statement.strip().removeprefix("SELECT ").replace("%(", f"%({at}_")
+        for at, statement in enumerate(statements)
+    ]
+    return "SELECT " + ", ".join(columns)
 
 
 def _said(value: UUID | None) -> str:

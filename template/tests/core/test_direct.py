@@ -50,6 +50,25 @@ async def test_statements_that_go_together_keep_their_order(own):
         assert await transaction.fetch(COUNT, {}) == [(1, 1)]
 
 
+async def test_functions_that_are_called_together_run_in_their_order_with_their_own_values(own):
+    before = "coalesce(current_setting('app.test', true), '')"
+    note = f"SELECT set_config('app.test', {before} || %(value)s, true)"
+    add = ADD.replace("%(tokens)s", "current_setting('app.test')::int")
+    async with direct(organization_id=own) as transaction:
+        for digit in "123":
+            transaction.write(note, {"value": digit})
+        transaction.write(add, limit(own))
+        assert await transaction.fetch(COUNT, {}) == [(1, 123)]
+    async with direct(organization_id=own) as transaction:
+        transaction.write("DELETE FROM usage_limits", {})
+        for digit in "45":
+            transaction.write(note, {"value": digit})
+        transaction.write_last(note, {"value": "6"})
+        transaction.write_last(add, limit(own))
+    async with direct(organization_id=own) as transaction:
+        assert await transaction.fetch(COUNT, {}) == [(1, 456)]
+
+
 @pytest.mark.parametrize("reads_first", [True, False])
 async def test_one_statement_that_fails_takes_all_others_with_it(own, reads_first):
     async def twice() -> None:

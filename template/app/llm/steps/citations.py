@@ -11,14 +11,17 @@ CITED = re.compile(r"\[(\d{1,3})\]")
 QUOTE_CHARACTERS = 300
 
 
-async def around(call: Call, proceed: Proceed) -> Events:
+def around(call: Call, proceed: Proceed) -> Events:
+    return _cited_in(call, proceed) if call.ask.passages else proceed(call)
+
+
+async def _cited_in(call: Call, proceed: Proceed) -> Events:
     said: list[str] = []
     async for event in proceed(call):
         if isinstance(event, Delta):
-            if call.ask.passages:
-                said.append(event.text)
+            said.append(event.text)
             yield event
-        elif call.ask.passages and not event.sources:
+        elif not event.sources:
             yield replace(event, sources=_cited("".join(said), call.ask.passages))
         else:
             yield event
