@@ -23,7 +23,8 @@ def look_older(source: Path) -> None:
     template = source / "template"
     (template / "docs" / "updating.md").unlink()
     edit(template / "Makefile", "## Run the tests", "## Test")
-    edit(template / "compose.yml", "interval: 5s", "interval: 9s")
+    for name in ("compose.yml", "compose.yml.jinja"):
+        edit(template / name, "interval: 5s", "interval: 9s")
     edit(template / "Dockerfile", "--retries=3", "--retries=9")
     (template / "app" / "retired.py").write_text('"""Gone in the next release."""\n')
     for name in ("pyproject.toml", "pyproject.toml.jinja"):

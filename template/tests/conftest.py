@@ -31,6 +31,7 @@ os.environ |= {
     "USAGE_ORGANIZATION_DOLLARS_PER_MONTH": "50",
     "ASSISTANT_RETENTION_DAYS": "90",
     "DATABASE_POOL_SIZE": "10",
+    "DOCUMENTS_SCANNER": "none",
     # Of all tests together no person would believe that they are people.
     "ABUSE_FAILURES_USUAL": "1000000",
     "ABUSE_SIGN_UPS_USUAL": "1000000",

@@ -15,6 +15,7 @@ from app.documents.indexing import enqueue_rebuild
 from app.documents.models import Document
 from app.documents.multipart import opened
 from app.documents.reasons import REASONS
+from app.documents.scanner import ScannerUnavailable
 from app.documents.schemas import (
     DocumentChange,
     DocumentOut,
@@ -78,7 +79,8 @@ async def list_documents(
     status_code=201,
     openapi_extra=BODY,
     responses=may(
-        Invalid, FileTooLarge, StorageUnreachable, service.SharingNotPermitted,
+        Invalid, FileTooLarge, StorageUnreachable, ScannerUnavailable,
+        service.SharingNotPermitted,
         service.NoSuchDocument,
     ),
 )  # fmt: skip

@@ -4,7 +4,8 @@ from app.core.errors import Invalid
 from app.documents import quality
 from app.documents.reading import content
 
-REASONS = content.REASONS | quality.REASONS
+VIRUS = {"virus": "The virus scanner found something harmful in the file."}
+REASONS = content.REASONS | quality.REASONS | VIRUS
 
 
 class FileRefused(Invalid):

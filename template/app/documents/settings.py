@@ -1,8 +1,10 @@
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
+from yarl import URL
 
+from app.core.outside import Outside
 from app.core.settings import ModuleSettings, answers
 
 REGULATED = bool(answers().get("compliance", {}).get("regimes"))
@@ -17,6 +19,12 @@ class DocumentsSettings(ModuleSettings):
     """The largest file."""
     bytes_per_organization: int = Field(5 * 1024**3, ge=1024)
     """All files of one organisation together."""
+    scanner: str = ""
+    """Where ClamAV's daemon looks for viruses in uploads: `tcp://clamav:3310` or
+    `unix:///run/clamav/clamd.ctl`. `none` takes files that nobody looked at; empty does so on a
+    laptop, and production does not start."""
+    scanner_seconds: float = Field(60, gt=0)
+    """The longest that the scanner may take for each answer; without one a file is not taken."""
     reading_seconds: int = Field(60, ge=1)
     """The longest that reading one file may take."""
     reading_megabytes: int = Field(768, ge=128)
@@ -33,3 +41,34 @@ class DocumentsSettings(ModuleSettings):
     """How many passages a question brings along at most."""
     stale_days: int = Field(365, ge=1)
     """Older documents are counted as out of date on the page of figures."""
+
+    @field_validator("scanner")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        url = URL(value)
+        good = (url.scheme == "tcp" and url.host and url.port) or (
+            url.scheme == "unix" and not url.host and len(url.path) > 1
+        )
+        if value not in {"", "none"} and not good:
+            raise ValueError("DOCUMENTS_SCANNER: write tcp://host:port, unix:///path or none")
+        return value
+
+    @property
+    def scanner_url(self) -> str:
+        """Empty when files are not scanned."""
+        return "" if self.scanner == "none" else self.scanner
+
+    def production_problems(self) -> list[str]:
+        if self.scanner:
+            return []
+        return ["DOCUMENTS_SCANNER must name ClamAV's daemon; `none` takes files unscanned."]
+
+    def outside(self) -> list[Outside]:
+        return [
+            Outside(
+                name="Virus scanner",
+                gets="looks for viruses: each file that is uploaded",
+                setting="DOCUMENTS_SCANNER",
+                addresses=(self.scanner,) if self.scanner.startswith("tcp:") else (),
+            )
+        ]

@@ -1,7 +1,7 @@
 """From a request's body to a document that waits to be read. No transaction is open meanwhile."""
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,7 +11,7 @@ from app.access.person import Person
 from app.audit import service as audit
 from app.core.db import transaction
 from app.core.errors import Problem
-from app.documents import names, service
+from app.documents import names, scanner, service
 from app.documents.models import Document
 from app.documents.multipart import Upload
 from app.documents.reading.content import Refused
@@ -54,11 +54,10 @@ async def receive(person: Person, upload: Upload, wanted: Wanted) -> Document:
             accepts_changes=wanted.accept_changes,
         )
     try:
-        kept = await storage.keep(
-            document.file_name,
-            _whole(head, upload.chunks),
-            most=DocumentsSettings.load().largest_bytes,
-        )
+        async with aclosing(scanner.scanned(_whole(head, upload.chunks))) as clean:
+            kept = await storage.keep(
+                document.file_name, clean, most=DocumentsSettings.load().largest_bytes
+            )
         async with _own(person) as db:
             return await service.arrived(db, person, document.id, kept)
     except BaseException as error:
@@ -66,7 +65,9 @@ async def receive(person: Person, upload: Upload, wanted: Wanted) -> Document:
         with suppress(Problem):
             async with _own(person) as db:
                 await service.give_up(db, document.id)
-        if isinstance(error, FileRefused):
+        if isinstance(error, scanner.VirusFound):
+            await _record(person, error.reason, found=error.found)
+        elif isinstance(error, FileRefused):
             await _record(person, error.reason)
         raise
 
@@ -90,9 +91,10 @@ def _own(person: Person) -> AbstractAsyncContextManager[AsyncSession]:
     return transaction(organization_id=person.organization_id, user_id=person.user_id)
 
 
-async def _record(person: Person, reason: str) -> None:
+async def _record(person: Person, reason: str, **more: str) -> None:
+    detail = {"reason": reason} | more
     async with _own(person) as db:
-        await audit.record(db, "document.refused", person=person, detail={"reason": reason})
+        await audit.record(db, "document.refused", person=person, detail=detail)
 
 
 def fields_of(upload: Upload) -> dict[str, str | Sequence[str]]:

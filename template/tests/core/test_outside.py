@@ -19,12 +19,14 @@ CLIENTS = {
     "core/health.py": "knocks where the settings say and sends nothing",
     "llm/http.py": "the model provider's connections",
     "storage/s3.py": "the S3 server's",
+    "documents/scanner.py": "the virus scanner's",
     "mail/smtp.py": "the mail server's",
     "dev.py": "looks for a free port on a laptop",
 }
 CLIENT = re.compile(
-    r"\b(ClientSession|open_connection|create_connection|aiosmtplib|smtplib|urlopen|urllib3?\.request"
-    r"|http\.client|httpx2?|import requests|import socket|websockets|paramiko|boto3)\b"
+    r"\b(ClientSession|open_connection|open_unix_connection|create_connection|aiosmtplib|smtplib"
+    r"|urlopen|urllib3?\.request|http\.client|httpx2?|import requests|import socket|websockets"
+    r"|paramiko|boto3)\b"
 )
 
 

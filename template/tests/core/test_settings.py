@@ -21,6 +21,7 @@ def safe_production(configure):
         LLM_FALLBACK_PROVIDER="",
         OPENAI_API_KEY="sk-something",
         STORAGE_FOLDER="/srv/files",
+        DOCUMENTS_SCANNER="unix:///run/clamav/clamd.ctl",
         SMS_SENDER="webhook",
         SMS_WEBHOOK_URL="https://sms.example.com",
         SMS_WEBHOOK_SECRET="w" * 40,
