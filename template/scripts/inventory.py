@@ -4,6 +4,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any
@@ -46,25 +47,31 @@ cyclonedx1.5` writes an SBOM of it with versions.
 
 def logged() -> Iterator[tuple[str, str, str]]:
     """Event, level and file of each line that the app logs. Raises for one without a name."""
-    for path, call in _calls():
-        owner, _, method = ast.unparse(call.func).rpartition(".")
+    for path, name, call in _calls():
+        owner, _, method = name.rpartition(".")
         if owner in LOGGERS and method in LEVELS:
             yield _name(path, call.args[0]), method, path
 
 
 def audited() -> Iterator[tuple[str, str]]:
     """Action and file of each event of the audit log."""
-    for path, call in _calls():
-        if ast.unparse(call.func) in RECORDS and not path.startswith("app/audit/"):
+    for path, name, call in _calls():
+        if name in RECORDS and not path.startswith("app/audit/"):
             for action in _choices(path, call.args[-1]):
                 yield action, path
 
 
-def _calls() -> Iterator[tuple[str, ast.Call]]:
-    for path in sorted((ROOT / "app").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
-                yield path.relative_to(ROOT).as_posix(), node
+@cache
+def _calls() -> list[tuple[str, str, ast.Call]]:
+    """The file, the function's name and the call, of all that is called as `owner.method()`."""
+    return [
+        (path.relative_to(ROOT).as_posix(), f"{node.func.value.id}.{node.func.attr}", node)
+        for path in sorted((ROOT / "app").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+    ]
 
 
 def _choices(path: str, node: ast.expr) -> Iterator[str]:

@@ -11,6 +11,7 @@ import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import even_time
 from app.core import database_roles, db, embedded, migrate
-from app.core.settings import ModuleSettings
+from app.core.settings import LOADED, ModuleSettings
 from tests.described import Described, undescribed
 
 # What is imported stays; looking through it for garbage was a tenth of the time.
@@ -119,11 +120,35 @@ def _drop_those_of_killed_runs(admin_url: str) -> None:
             database_roles.drop_database(admin_url, name)
 
 
+_read: dict[str, str] = {}
+
+
 def forget_settings() -> None:
-    """Read the environment anew."""
-    ModuleSettings.load.__func__.cache_clear()  # type: ignore[attr-defined]
+    """Read the environment anew, as far as it changed: all of it takes as long as a whole test."""
+    now = dict(os.environ)
+    changed = {name for name in now.keys() | _read.keys() if now.get(name) != _read.get(name)}
+    _read.clear()
+    _read.update(now)
+    # Within a module settings may look at each other, and all of them look at those of the core.
+    modules = {_module(kind) for kind in LOADED if _variables(kind) & changed}
+    for kind in list(LOADED):
+        if "core" in modules or _module(kind) in modules:
+            del LOADED[kind]
     db.app_url.cache_clear()
     db.owner_url.cache_clear()
+
+
+@cache
+def _variables(kind: type[ModuleSettings]) -> set[str]:
+    found = {f"{kind.model_config['env_prefix']}{field}" for field in kind.model_fields}
+    for field in kind.model_fields.values():
+        alias = field.validation_alias
+        found |= {str(one) for one in getattr(alias, "choices", [alias])}
+    return {name.upper() for name in found}
+
+
+def _module(kind: type) -> str:
+    return kind.__module__.split(".")[1]
 
 
 @pytest.fixture

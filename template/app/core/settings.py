@@ -33,6 +33,10 @@ def answers() -> dict[str, dict[str, Any]]:
     return tomllib.loads((ROOT / "app" / "answers.toml").read_text(encoding="utf-8"))
 
 
+LOADED: dict[type, Any] = {}
+"""What was read from the environment, by kind."""
+
+
 class ModuleSettings(BaseSettings):
     """One module's settings; give `env_prefix` in `model_config`."""
 
@@ -45,9 +49,11 @@ class ModuleSettings(BaseSettings):
     )
 
     @classmethod
-    @cache
     def load(cls) -> Self:
-        return cls()
+        found: Self | None = LOADED.get(cls)
+        if found is None:
+            found = LOADED[cls] = cls()
+        return found
 
     def production_problems(self) -> list[str]:
         """Sentences that say why production must not start like this."""

@@ -99,6 +99,7 @@ async def test_a_role_opens_what_it_may_and_nothing_else(client, guarded, role):
     assert wrong == []
 
 
+@pytest.mark.dear
 @pytest.mark.asvs("8.2.1")
 async def test_a_custom_role_opens_what_it_names_and_nothing_else(client, guarded):
     """Each route with all that it asks for and nothing more, then with everything but that."""
@@ -121,6 +122,7 @@ async def test_a_custom_role_opens_what_it_names_and_nothing_else(client, guarde
     assert wrong == []
 
 
+@pytest.mark.dear
 @pytest.mark.asvs("2.3.1")
 async def test_half_way_through_sign_in_nothing_opens_but_its_second_step(client, guarded):
     wrong = []
@@ -134,6 +136,7 @@ async def test_half_way_through_sign_in_nothing_opens_but_its_second_step(client
     assert wrong == []
 
 
+@pytest.mark.dear
 @pytest.mark.asvs("7.2.1", "7.3.1", "7.4.1")
 @pytest.mark.parametrize(
     "ended",
@@ -176,6 +179,7 @@ async def test_what_is_sensitive_needs_a_fresh_proof(client, guarded):
         assert answer == (403, "/problems/prove-it-again"), str(call)
 
 
+@pytest.mark.dear
 @pytest.mark.asvs("6.3.3")
 async def test_where_a_second_factor_is_asked_for_only_its_set_up_opens(client, guarded, configure):
     configure(SESSION_SECOND_FACTOR="everyone")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ async def people(browser_of: Callable[[Someone], Any]) -> dict[str, Browser]:
     return found
 
 
+@cache
 def a_pdf(*pages: str) -> bytes:
     made = FPDF()
     made.set_font("helvetica", size=12)
@@ -109,6 +111,7 @@ def a_pdf(*pages: str) -> bytes:
     return bytes(made.output())
 
 
+@cache
 def a_docx(*paragraphs: str, heading: str = "Travel") -> bytes:
     made, out = docx.Document(), BytesIO()
     made.add_heading(heading, 1)

@@ -1,6 +1,7 @@
 """Files that somebody made to do harm, or that something broke."""
 
 import zipfile
+from collections.abc import Callable
 from io import BytesIO
 
 from fpdf import FPDF
@@ -89,8 +90,9 @@ LAUGHS = (
 )
 SCRIPT = "/S /JavaScript /JS (app.alert\\(1\\))"
 FIELD = b"<w:p><w:r><w:instrText>DDE</w:instrText></w:r><w:r><w:instrText>AUTO c:\\x</w:instrText></w:r></w:p></w:body>"  # noqa: E501
-FILES: dict[str, tuple[str, bytes, str]] = {
-    # What is wrong with it: its name, its bytes, and what it is refused for.
+FILES: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
+    # What is wrong with it: its name, its bytes (or what makes them, when that takes a while),
+    # and what it is refused for.
     "nothing": ("a.txt", b"", "empty"),
     "a program": ("a.exe", b"MZ" + bytes(100), "not_accepted"),
     "a program called text": ("a.txt", b"MZ\x90" + b"x" * 100, "another_kind"),
@@ -159,10 +161,14 @@ FILES: dict[str, tuple[str, bytes, str]] = {
         "xml_entities",
     ),
     "Word that unpacks to ninety megabytes": (
-        "a.docx", with_part("word/media/a.xml", b" " * 90_000_000), "unpacks_too_large",
+        "a.docx",
+        lambda: with_part("word/media/a.xml", b" " * 90_000_000),
+        "unpacks_too_large",
     ),
     "Word that unpacks to more than is taken": (
-        "a.docx", with_part("word/media/a.png", b"\0" * 120_000_000), "unpacks_too_large",
+        "a.docx",
+        lambda: with_part("word/media/a.png", b"\0" * 120_000_000),
+        "unpacks_too_large",
     ),
     "Word with a part outside": ("a.docx", with_part("../../evil.xml", b"<a/>"), "damaged"),
     "page with a script": ("a.html", A_PAGE.replace("<p>", "<script>x</script><p>").encode(),

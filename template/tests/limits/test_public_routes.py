@@ -7,6 +7,7 @@ from app.access.access import Public, markers, routes
 MOST = 160  # More than the widest of these limits, with what comes back meanwhile.
 
 
+@pytest.mark.dear
 @pytest.mark.asvs("2.4.1")
 async def test_a_stranger_cannot_go_on_trying_at_any_route(app, new_browser):
     open_routes = [

@@ -1,5 +1,6 @@
 """Google's `generateContent`, at its API for developers and at Vertex AI."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,20 @@ REFUSALS: dict[str, tuple[int, dict[str, str], Any]] = {
 TOKEN = "ya29.c.b0AXv0zTOQ"
 
 
+@cache
+def private_key() -> str:
+    """One for all tests: making it takes longer than most of them."""
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
 def account(folder: Path, url: str) -> dict[str, str]:
     """A service account's file, and the environment that names it."""
-    key = rsa.generate_private_key(65537, 2048)
     file = folder / "account.json"
     told = {
         "type": "service_account",
         "client_email": "app@shop.iam.gserviceaccount.com",
-        "private_key": key.private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        ).decode(),
+        "private_key": private_key(),
         "token_uri": f"{url}/token",
         "project_id": "shop",
     }
