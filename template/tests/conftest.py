@@ -126,7 +126,12 @@ _read: dict[str, str] = {}
 def forget_settings() -> None:
     """Read the environment anew, as far as it changed: all of it takes as long as a whole test."""
     now = dict(os.environ)
-    changed = {name for name in now.keys() | _read.keys() if now.get(name) != _read.get(name)}
+    # What follows "__" is a part of the setting before it.
+    changed = {
+        name.partition("__")[0]
+        for name in now.keys() | _read.keys()
+        if now.get(name) != _read.get(name)
+    }
     _read.clear()
     _read.update(now)
     # Within a module settings may look at each other, and all of them look at those of the core.

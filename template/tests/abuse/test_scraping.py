@@ -1,5 +1,7 @@
 """Reading far more than people do, by session and by key."""
 
+from time import monotonic
+
 import pytest
 
 from app.abuse import in_force, seeing, subjects
@@ -45,8 +47,9 @@ async def test_who_reads_far_more_than_people_do_is_slowed(client, member, limit
     assert (seen["kind"], seen["subject"]) == ("scraping", str(member.user_id))
     assert seen["organization_id"] == member.organization_id
     # Slowed is not shut out: a page every few seconds.
+    began = monotonic()
     statuses = await read(client, 40)
-    assert 25 <= statuses.count(200) <= 31
+    assert 25 <= statuses.count(200) <= 31 + (monotonic() - began) / 2
     assert statuses[-1] == 429
 
 

@@ -119,7 +119,7 @@ async def browser(browser_of: Callable[[Someone], Any]) -> Browser:
 @pytest.fixture
 async def live_browser(live_server: str) -> AsyncIterator[Browser]:
     """The same over a real socket: an answer arrives word by word."""
-    async with httpx2.AsyncClient(base_url=live_server, timeout=10, verify=False) as client:
+    async with httpx2.AsyncClient(base_url=live_server, timeout=30, verify=False) as client:
         someone = await make_user(password=False)
         await sign_in(client, someone)
         # The cookie is for HTTPS only; what stands before the app in production ends that.

@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import Callable
-from time import perf_counter
 
 import pytest
 from sqlalchemy import text
@@ -16,7 +15,7 @@ def browser(live_browser: Browser) -> Browser:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -47,16 +46,16 @@ async def test_an_answer_is_streamed_and_kept(browser, model):
 
 
 async def test_words_arrive_while_the_model_still_writes(browser, model):
-    model.behaviour = Behaviour(gap=0.05)
+    model.behaviour = Behaviour(words=WORDS * 500, gap=0.02)
     conversation = await browser.new()
-    start, seen = perf_counter(), []
     async with browser.asking(conversation, "What is it?") as reader:
         assert reader.response.headers["content-type"].startswith("text/event-stream")
         assert reader.response.headers["x-accel-buffering"] == "no"
         async for name, _ in reader:
             if name == "delta":
-                seen.append(perf_counter() - start)
-    assert seen[-1] - seen[0] > 0.15
+                break
+        assert not model.aborted.is_set()
+    await until(model.aborted.is_set)  # it had more to say
 
 
 @pytest.mark.parametrize(
@@ -186,7 +185,7 @@ async def test_when_the_reader_leaves_the_call_ends_and_what_came_is_kept(browse
         async for name, _ in reader:
             if name == "delta" and len(reader.events) >= 3:
                 break
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await model.aborted.wait()
         while len(said := await browser.said(conversation)) < 2:
             await asyncio.sleep(0.02)
@@ -198,13 +197,14 @@ async def test_when_the_reader_leaves_the_call_ends_and_what_came_is_kept(browse
 async def test_a_reader_that_leaves_before_the_first_word_blocks_nothing(browser, model):
     model.behaviour = Behaviour(silent=True)
     conversation = await browser.new()
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3), browser.asking(conversation, "Anyone?", key="k1"):
-            pass
-    async with asyncio.timeout(5):
+    asking = asyncio.create_task(browser.ask(conversation, "Anyone?", key="k1"))
+    await until(lambda: bool(model.requests))
+    asking.cancel()
+    await asyncio.wait({asking})
+    async with asyncio.timeout(30):
         await model.aborted.wait()
     model.behaviour = Behaviour()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         # Until the server has noticed, one answer is still being written.
         while not await browser.ask(conversation, "Anyone?", key="k1"):
             await asyncio.sleep(0.02)
@@ -245,21 +245,29 @@ async def test_a_server_that_died_while_answering_blocks_no_longer_than_a_call_l
 
 
 async def test_no_transaction_is_open_while_the_model_writes(browser, model):
-    model.behaviour = Behaviour(first_after=0.3)
+    model.behaviour = Behaviour(silent=True)
     conversation = await browser.new()
     asking = asyncio.create_task(browser.ask(conversation, "What is it?"))
     await until(lambda: bool(model.requests))
-    await asyncio.sleep(0.1)
+    # One that stays open is there at every look; what only ends a moment later is not.
+    async with asyncio.timeout(30):
+        while await busy():
+            await asyncio.sleep(0.02)
+    assert not asking.done()
+    asking.cancel()
+    await asyncio.wait({asking})
+    await until(model.aborted.is_set)
+
+
+async def busy() -> int:
     async with db.transaction() as session:
-        busy = await session.scalar(
+        return await session.scalar(
             text(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
                 " AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
                 " AND backend_type = 'client backend'"
             )
         )
-    assert busy == 0
-    assert (await asking)[-1][0] == "done"
 
 
 async def test_a_question_that_the_database_lost_meanwhile_is_stored_with_its_answer(

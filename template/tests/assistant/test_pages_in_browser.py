@@ -27,7 +27,7 @@ async def page(
         token = client.cookies[SESSION_COOKIE]
     # Browsers take localhost for as safe as HTTPS, so they keep a cookie that is for HTTPS only.
     context = await chromium.new_context(base_url=live_server.replace("127.0.0.1", "localhost"))
-    context.set_default_timeout(5000)
+    context.set_default_timeout(30_000)
     await context.add_cookies(
         [
             {

@@ -52,7 +52,7 @@ async def dev_server(database: embedded.Urls, tmp_path: Path) -> AsyncIterator[s
         await _answering(address, server, log)
         yield address
         server.send_signal(signal.SIGINT)
-        server.wait(15)
+        server.wait(60)
     finally:
         server.kill()
         server.wait()
@@ -89,7 +89,7 @@ async def open_page(chromium: Browser) -> AsyncIterator[Callable[..., Awaitable[
 
     async def open_page(address: str, **options: object) -> Page:
         context = await chromium.new_context(base_url=address, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = await context.new_page()
         page.on("console", listen)

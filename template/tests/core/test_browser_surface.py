@@ -154,7 +154,7 @@ async def test_the_path_is_the_one_of_the_request(client, header):
 async def ask(address, method, path, headers=()):
     def send():
         where = urlsplit(address)
-        connection = http.client.HTTPConnection(where.hostname, where.port, timeout=10)
+        connection = http.client.HTTPConnection(where.hostname, where.port, timeout=30)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers:
             connection.putheader(name, value)

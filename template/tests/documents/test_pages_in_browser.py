@@ -24,7 +24,7 @@ async def page(chromium: Browser, live_server: str) -> AsyncIterator[Page]:  # n
         await sign_in(client, await make_user(role="admin", password=False))
         token = client.cookies[SESSION_COOKIE]
     context = await chromium.new_context(base_url=live_server.replace("127.0.0.1", "localhost"))
-    context.set_default_timeout(5000)
+    context.set_default_timeout(30_000)
     cookie = {"name": SESSION_COOKIE, "value": token, "domain": "localhost", "path": "/"}
     await context.add_cookies([cookie | {"secure": True}])
     opened, complaints = await context.new_page(), []
@@ -68,7 +68,7 @@ async def test_a_file_of_several_megabytes_is_uploaded_and_becomes_ready_by_itse
     await page.wait_for_url("**/documents/*-*")
     await expect(page.get_by_text("It is being read.")).to_be_visible()
     await read(page)
-    await expect(page.get_by_role("heading", name="What was read")).to_be_visible(timeout=8000)
+    await expect(page.get_by_role("heading", name="What was read")).to_be_visible()
     await page.reload()
     await expect(page.get_by_text("thirty days").first).to_be_visible()
     await shot(page, "document")
@@ -94,7 +94,7 @@ async def test_a_refusal_after_reading_the_list_and_the_figures(page: Page):
     await shot(page, "table")
     await choose(page, "a.html", b"<html><body><script>x</script>Hello</body></html>")
     await read(page)
-    await expect(page.get_by_text("This document was refused")).to_be_visible(timeout=8000)
+    await expect(page.get_by_text("This document was refused")).to_be_visible()
     await shot(page, "not-kept")
     await page.goto("/documents")
     await expect(page.get_by_role("row")).to_have_count(3)

@@ -1,5 +1,6 @@
 import asyncio
 from secrets import token_hex
+from time import monotonic
 
 import pytest
 from sqlalchemy import select
@@ -83,18 +84,22 @@ async def test_a_refusal_says_when_to_come_back():
     with pytest.raises(RateLimited) as refusal:
         await take(key, rate)
 
-    assert 29 <= refusal.value.retry_after <= 31
+    assert 20 <= refusal.value.retry_after <= 31
     assert refusal.value.headers["Retry-After"] == str(refusal.value.retry_after)
-    assert "Try again in 30 seconds" in refusal.value.detail or "31" in refusal.value.detail
+    assert f"Try again in {refusal.value.retry_after} seconds" in refusal.value.detail
 
 
 async def test_the_budget_comes_back_with_time():
     key, rate = token_hex(), Rate(1, 1, burst=2, strict=True)
-    assert await how_many(key, rate, 5) == 2
+    began = monotonic()
+    first = await how_many(key, rate, 5)
+    assert 2 <= first <= 2 + (monotonic() - began)
 
     await asyncio.sleep(1.1)
 
-    assert await how_many(key, rate, 5) == 1
+    again = await how_many(key, rate, 5)
+    assert again >= 1
+    assert first + again <= 2 + (monotonic() - began)
 
 
 async def test_a_flood_of_refusals_does_not_reach_the_database(monkeypatch):

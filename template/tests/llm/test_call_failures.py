@@ -59,11 +59,11 @@ async def test_a_broken_answer_is_booked_as_far_as_it_came(caller, wire_server, 
 
 
 async def test_a_model_that_says_nothing_is_given_up(caller, wire_server, configure):
-    configure(LLM_FIRST_TOKEN_SECONDS=0.1)
+    configure(LLM_FIRST_TOKEN_SECONDS=0.5)
     wire_server.behaviour = Behaviour(silent=True)
     await caller.refused(errors.ModelTooSlow)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         await wire_server.aborted.wait()
     entry = await caller.entry()
     # It took the question, so the question may cost.
@@ -73,11 +73,11 @@ async def test_a_model_that_says_nothing_is_given_up(caller, wire_server, config
 
 
 async def test_an_answer_that_takes_too_long_is_ended(caller, wire_server, configure):
-    configure(LLM_DEADLINE_SECONDS=0.15)
+    configure(LLM_DEADLINE_SECONDS=1)
     wire_server.behaviour = Behaviour(words=WORDS * 50, gap=0.02)
     await caller.refused(errors.ModelTooSlow)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         await wire_server.aborted.wait()
     entry = await caller.entry()
     assert 0 < entry.output_tokens < 500
@@ -100,7 +100,7 @@ async def test_who_leaves_in_the_middle_pays_for_what_came(caller, wire_server):
     async with aclosing(gateway.answer(caller.person, ask)) as events:
         await anext(events)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         await wire_server.aborted.wait()
     entry = await caller.entry()
     assert (entry.state, entry.outcome) == ("settled", "left")
@@ -125,7 +125,7 @@ async def test_a_cancelled_call_is_settled_wherever_it_was(caller, wire_server, 
 async def test_a_call_cancelled_again_while_it_is_settled_is_settled(caller, wire_server):
     wire_server.behaviour = Behaviour(words=WORDS * 100, gap=0.005)
     task = asyncio.create_task(caller.ask())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not wire_server.requests:
             await asyncio.sleep(0.005)
     for _ in range(5):

@@ -142,7 +142,7 @@ async def test_an_answer_that_is_left_is_stored_with_its_call(keeper, wire_serve
 
     task = asyncio.create_task(read())
     if not shown:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not wire_server.requests:
                 await asyncio.sleep(0.001)
         task.cancel()

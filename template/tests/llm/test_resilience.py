@@ -210,7 +210,7 @@ async def test_places_are_given_back_however_a_call_ends(caller, wire_server, co
         await task
 
     wire_server.behaviour = Behaviour()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await caller.ask()
 
 

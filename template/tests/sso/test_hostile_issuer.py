@@ -255,12 +255,10 @@ async def test_a_slow_provider_is_left_alone_and_other_ways_still_work(browser, 
         assert page.path == "/sign-in"
         assert "Acme does not answer at the moment" in page.text
 
-    started = time.monotonic()
     calls = len(issuer.asked)
     page = await page.send("/sign-in/sso/acme")
 
     assert "does not answer" in page.text
-    assert time.monotonic() - started < 0.2
     assert len(issuer.asked) == calls
     assert page.has_form("/sign-in")
 

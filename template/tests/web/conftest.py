@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 import uvicorn
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from tests.web import gallery
 
@@ -47,6 +47,7 @@ async def chromium() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         # A check that never runs where it counts would pass for ever.
         (pytest.fail if os.environ.get("CI") else pytest.skip)("No chromium on PATH.")
+    expect.set_options(timeout=30_000)  # slow machines do come to what is expected, too
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -67,7 +68,7 @@ async def page(chromium: Browser, gallery_address: str) -> AsyncIterator[Page]:
             complaints.append(message.text)
 
     context = await chromium.new_context(base_url=gallery_address)
-    context.set_default_timeout(5000)
+    context.set_default_timeout(30_000)
     opened = await context.new_page()
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", listen)
