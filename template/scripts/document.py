@@ -24,6 +24,7 @@ from app.core.data import Level  # noqa: E402
 from app.core.settings import ModuleSettings  # noqa: E402
 from app.main import create_app  # noqa: E402
 from app.modules import parts  # noqa: E402
+from app.tools.registry import tools  # noqa: E402
 from scripts.inventory import components_page, logs_page  # noqa: E402
 
 
@@ -210,6 +211,28 @@ time.
 A row ends with its account, with its organisation, or by the scheduled job that is named; for how
 long such a job leaves rows is a setting (docs/settings.md)."""  # noqa: E501
 
+
+def tools_page() -> str:
+    """Each tool, with what it asks for and what becomes of it."""
+    lines = [
+        "# What a model may do",
+        "",
+        "Every tool, who may use it, and what is at stake (docs/tools.md). Written by",
+        "`scripts/document.py`.",
+        "",
+        "| Tool | Does | Permission | Stakes | Cost | Taints | Takes |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, one in sorted(tools().items()):
+        takes = ", ".join(f"`{field}`" for field in one.arguments.model_fields) or "nothing"
+        taints = "yes" if one.taints else "no"
+        lines.append(
+            f"| `{name}` | {one.title} | `{one.permission}` | {one.stakes} | {one.cost} |"
+            f" {taints} | {takes} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
     "settings.md": settings_page,
     "access.md": access_page,
@@ -217,6 +240,7 @@ PAGES = {
     "security/data.md": data_page,
     "security/logs.md": logs_page,
     "security/components.md": components_page,
+    "security/tools.md": tools_page,
 }
 
 if __name__ == "__main__":
