@@ -1,6 +1,8 @@
 """What an authenticator is asked to sign: each counts once, for one browser and one purpose."""
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
@@ -20,6 +22,21 @@ Purpose = Literal["add", "sign-in", "second-factor", "confirm"]
 class ChallengeExpired(Invalid):
     def __init__(self) -> None:
         super().__init__("That took too long, or was sent already. Please try again.")
+
+
+class PasskeyRefused(Invalid):
+    """What a program sent that is no browser, or a browser on a page that is not ours."""
+
+    def __init__(self) -> None:
+        super().__init__("This answer of the passkey cannot be accepted.")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A passkey, for a browser that must find it again or must not make it twice."""
+
+    credential_id: bytes
+    transports: Sequence[str]
 
 
 async def new(db: AsyncSession, purpose: Purpose, browser: str) -> bytes:

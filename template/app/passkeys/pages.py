@@ -15,7 +15,7 @@ from app.auth.devices import device_name
 from app.auth.next_pages import Next, keeping, next_path
 from app.core.errors import NotFound, Problem
 from app.passkeys import proofs, service
-from app.passkeys.ceremonies import PasskeyRefused
+from app.passkeys.challenges import PasskeyRefused
 from app.passkeys.dependencies import TriesLimit
 from app.passkeys.schemas import NewPasskeyForm, ProvenForm, Rename
 from app.web import flash

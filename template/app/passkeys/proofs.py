@@ -19,9 +19,8 @@ from app.core.db import transaction
 from app.core.errors import Unauthorized
 from app.core.logging import log
 from app.mail import service as mail
-from app.passkeys import ceremonies, challenges
-from app.passkeys.ceremonies import Known, PasskeyRefused
-from app.passkeys.challenges import Purpose
+from app.passkeys import challenges
+from app.passkeys.challenges import Known, PasskeyRefused, Purpose
 from app.passkeys.models import Passkey, PasskeyHandle
 from app.passkeys.schemas import Assertion
 from app.passkeys.service import KIND
@@ -58,6 +57,8 @@ class _Found:
 
 async def options(purpose: Purpose, browser: str, person: Person | None = None) -> dict[str, Any]:
     """What the browser needs to ask for a passkey: one of this person's, or any."""
+    from app.passkeys import ceremonies
+
     async with transaction(elevated=True) as db:
         challenge = await challenges.new(db, purpose, browser)
         have = await _usable(db, person.user_id) if person else []
@@ -107,6 +108,8 @@ async def _check(
     answer: Assertion, purpose: Purpose, browser: str, person: Person | None = None
 ) -> _Found:
     """Whose passkey signed our challenge, in this browser, for this purpose, just now."""
+    from app.passkeys import ceremonies
+
     challenge = ceremonies.challenge_in(answer)
     async with transaction(elevated=True) as db:
         await challenges.use(db, challenge, purpose, browser)
@@ -148,6 +151,8 @@ def _counter(
     answer: Assertion, challenge: bytes, found: _Found, person: Person | None
 ) -> int | None:
     """The counter that came with the signature; None when anything is wrong."""
+    from app.passkeys import ceremonies
+
     if person and person.user_id != found.user_id:
         return None
     try:

@@ -17,8 +17,8 @@ from app.auth import second_factors
 from app.core.db import transaction
 from app.core.errors import Conflict, NotFound
 from app.core.ids import uuid7
-from app.passkeys import ceremonies, challenges
-from app.passkeys.ceremonies import Known
+from app.passkeys import challenges
+from app.passkeys.challenges import Known
 from app.passkeys.models import Passkey, PasskeyHandle
 from app.passkeys.schemas import Attestation
 
@@ -56,6 +56,8 @@ async def _of(db: AsyncSession, user_id: UUID) -> Sequence[Passkey]:
 
 async def options(person: Person, browser: str) -> dict[str, Any]:
     """What the browser needs to make a passkey."""
+    from app.passkeys import ceremonies
+
     async with transaction(elevated=True) as db:
         handle = await _handle(db, person.user_id)
         have = await _of(db, person.user_id)
@@ -72,6 +74,8 @@ async def options(person: Person, browser: str) -> dict[str, Any]:
 
 async def add(person: Person, browser: str, name: str, answer: Attestation) -> Added:
     """Keep the passkey that the browser made."""
+    from app.passkeys import ceremonies
+
     challenge = ceremonies.challenge_in(answer)
     async with transaction(elevated=True) as db:
         await challenges.use(db, challenge, "add", browser)
