@@ -1,8 +1,8 @@
 """They count in the organisation that runs the app only."""
 
 PERMISSIONS = {
-    "evals.read": ("reviewer", "admin"),
+    "evals.read": ("admin",),
     "evals.run": ("admin",),
     # What cases that are held out ask. Whoever has written a version of the prompt never sees it.
-    "evals.read_held_out": ("reviewer", "admin"),
+    "evals.read_held_out": ("admin",),
 }

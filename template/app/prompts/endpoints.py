@@ -5,7 +5,7 @@ from fastapi import APIRouter, Path, Query
 from app.access.person import Person
 from app.core.db import Database
 from app.core.problems import may
-from app.prompts import service
+from app.prompts import experiment_endpoints, service
 from app.prompts.costs import cost_of
 from app.prompts.schemas import (
     CostOut,
@@ -22,6 +22,7 @@ from app.prompts.text import diff
 from app.users.operators import operators
 
 router = APIRouter(prefix="/api/prompts", tags=["prompts"])
+router.include_router(experiment_endpoints.router)
 
 Reader = Annotated[Person, operators("prompts.read")]
 Name = Annotated[str, Path(max_length=80)]

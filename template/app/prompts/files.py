@@ -12,7 +12,6 @@ live.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -23,8 +22,9 @@ from app.audit import service as audit
 from app.core.errors import CannotStart
 from app.core.ids import uuid7
 from app.modules import MODULES
+from app.prompts import service
 from app.prompts.models import LABELS, Prompt, PromptLabel, PromptMove, PromptVersion
-from app.prompts.text import PromptInvalid, checked
+from app.prompts.text import PromptInvalid, checked, digest
 from app.users import operators
 
 APP = Path(app.__file__).parent
@@ -43,10 +43,6 @@ class PromptFile:
     @property
     def digest(self) -> str:
         return digest(self.text)
-
-
-def digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
 
 
 def files(root: Path = APP) -> Iterator[PromptFile]:
@@ -118,6 +114,8 @@ async def _seed(db: AsyncSession, prompt: Prompt, file: PromptFile) -> None:
         elif not held.by_file:
             continue  # What people chose stays.
         held.version_id, gate = made.id, "file" if label == "live" else ""
+        if label == "live":
+            await service.end_experiments(db, prompt.id)
         db.add(
             PromptMove(
                 id=uuid7(),

@@ -3,6 +3,7 @@ read them; changes are made as app_auth, after the code has seen that an operato
 reasons are how the app is set up, and say nothing about anybody.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -91,6 +92,38 @@ class PromptMove(Base):
     reason: Mapped[str] = mapped_column(String(2000))
     gate: Mapped[str] = mapped_column(String(10))
     """`returned`: it was live before. Empty for labels that need no gate."""
+
+
+class PromptExperiment(Base):
+    """A part of the people is answered with another version for a while.
+
+    What it compares never changes while it runs: another weight is another experiment.
+    """
+
+    __tablename__ = "prompt_experiments"
+    __data__ = holds(plain="hypothesis ended_because", kept=INSTALLATION)
+    __table_args__ = (
+        CheckConstraint("percent BETWEEN 1 AND 99", name="percent"),
+        Index(
+            "uq_prompt_experiments_running",
+            "prompt_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    prompt_id: Mapped[UUID] = mapped_column(ForeignKey("prompts.id"))
+    control_id: Mapped[UUID] = mapped_column(ForeignKey("prompt_versions.id"))
+    """The live version when it began."""
+    candidate_id: Mapped[UUID] = mapped_column(ForeignKey("prompt_versions.id"))
+    percent: Mapped[int] = mapped_column(Integer)
+    """How many of a hundred people get the candidate."""
+    hypothesis: Mapped[str] = mapped_column(String(2000))
+    effect: Mapped[float]
+    """The difference of shares that is worth finding: says how many people are needed."""
+    started_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    ended_at: Mapped[datetime | None]
+    ended_because: Mapped[str] = mapped_column(String(2000), default="")
 
 
 class PromptClock(Base):

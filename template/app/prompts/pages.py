@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.person import Person
 from app.core.db import Database
 from app.core.errors import Problem
-from app.prompts import service
+from app.prompts import experiment_pages, service
 from app.prompts.costs import cost_of
 from app.prompts.schemas import LabelIn, VersionIn
 from app.prompts.text import PromptInvalid, diff
@@ -36,6 +36,7 @@ GATES = {
 }
 
 router = APIRouter(prefix=PAGE, include_in_schema=False)
+router.include_router(experiment_pages.router)
 
 Reader = Annotated[Person, operators("prompts.read")]
 Writer = Annotated[Person, operators("prompts.write")]

@@ -7,6 +7,7 @@ last holds.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -28,6 +29,12 @@ LABELLED: LiteralString = """
     FROM prompts p JOIN prompt_labels l ON l.prompt_id = p.id
     JOIN prompt_versions v ON v.id = l.version_id
 """
+EXPERIMENTS: LiteralString = """
+    SELECT p.name, e.id, e.percent, v.id, v.number, v.text, v.variables
+    FROM prompt_experiments e JOIN prompts p ON p.id = e.prompt_id
+    JOIN prompt_versions v ON v.id = e.candidate_id
+    WHERE e.ended_at IS NULL
+"""
 
 
 class PromptsNotLoaded(Unavailable):
@@ -45,12 +52,27 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Experiment:
+    id: UUID
+    percent: int
+    candidate: Version
+
+    def takes(self, person: Person) -> bool:
+        """Whether this person gets the candidate: the same answer for as long as it runs."""
+        key = self.id.bytes + person.user_id.bytes
+        place = int.from_bytes(blake2b(key, digest_size=8).digest(), "big")
+        return place % 100 < self.percent
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What was read last."""
 
     ticks: int
     labels: Mapping[tuple[str, str], Version] = field(default_factory=dict)
     """By name and label."""
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    """Those that run, by the name of their prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +103,11 @@ def live(name: str) -> Version:
 
 
 def _chosen(name: str, person: Person) -> Version:
-    return live(name)
+    standard = live(name)
+    experiment = _known.experiments.get(name) if _known else None
+    if experiment is not None and experiment.takes(person):
+        return experiment.candidate
+    return standard
 
 
 async def refresh() -> None:
@@ -92,7 +118,7 @@ async def refresh() -> None:
     if _known is not None and _known.ticks == ticks:
         return
     # Read after its number: at worst it is newer than that says, and is read once more.
-    _known = Known(ticks, await _labels())
+    _known = Known(ticks, await _labels(), await _experiments())
 
 
 async def _labels() -> Mapping[tuple[str, str], Version]:
@@ -100,6 +126,14 @@ async def _labels() -> Mapping[tuple[str, str], Version]:
     return {
         (name, label): Version(id, number, text, tuple(variables))
         for name, label, id, number, text, variables in rows  # noqa: A001
+    }
+
+
+async def _experiments() -> Mapping[str, Experiment]:
+    rows: list[Any] = await fetch_all(EXPERIMENTS, {})
+    return {
+        name: Experiment(id, percent, Version(of, number, text, tuple(variables)))
+        for name, id, percent, of, number, text, variables in rows  # noqa: A001
     }
 
 

@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.prompts.text import MOST_CHARACTERS
 
@@ -68,6 +68,68 @@ class MoveOut(BaseModel):
     reason: str
     moved_by: UUID | None
     created_at: datetime
+
+
+class ExperimentIn(BaseModel):
+    version: int = Field(ge=1, le=1_000_000)
+    percent: int = Field(ge=1, le=99)
+    """How many of a hundred people get it."""
+    hypothesis: Rationale
+    """What should become better, written down before anyone has seen a number."""
+    effect: float = Field(0.1, ge=0.01, le=0.5)
+    """The difference of shares that is worth finding."""
+    reason: Reason = ""
+
+
+class EndIn(BaseModel):
+    reason: Rationale
+
+
+class ExperimentOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    percent: int
+    hypothesis: str
+    effect: float
+    created_at: datetime
+    ended_at: datetime | None
+    ended_because: str
+
+
+class IntervalOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    value: float
+    low: float
+    high: float
+
+
+class ArmOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int
+    calls: int
+    people: int
+    microdollars: int
+    raters: int
+    """People who gave a thumb; each counts once, with the latest."""
+    ups: int
+    share: IntervalOut
+
+
+class ReadOutOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    experiment: ExperimentOut
+    control: ArmOut
+    candidate: ArmOut
+    change: IntervalOut
+    p: float
+    needed: int
+    """People who rate, on each side, before it can be decided."""
+    is_enough: bool
+    sentence: str
 
 
 class DiffLineOut(BaseModel):

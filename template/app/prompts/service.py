@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import column, func, select, table
+from sqlalchemy import column, func, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.audit import service as audit
+from app.core.clock import now
 from app.core.db import elevated
 from app.core.errors import Conflict, NotFound
 from app.core.ids import uuid7
 from app.modules import parts
-from app.prompts import files
-from app.prompts.models import Prompt, PromptLabel, PromptMove, PromptVersion
-from app.prompts.text import checked
+from app.prompts.models import Prompt, PromptExperiment, PromptLabel, PromptMove, PromptVersion
+from app.prompts.text import checked, digest
 
 # The table belongs to users, which stands above; row security shows the colleagues in it.
 PEOPLE = table("users", column("id"), column("display_name"))
@@ -121,7 +121,7 @@ async def add_version(
             raise NoSuchPrompt
         used = checked(text, found.variables)
         last = (await versions(db, found.id))[0]
-        if last.digest == files.digest(text):
+        if last.digest == digest(text):
             raise NothingChanged("The newest version has this very text.")
         made = PromptVersion(
             id=uuid7(),
@@ -130,7 +130,7 @@ async def add_version(
             text=text,
             variables=list(used),
             rationale=rationale,
-            digest=files.digest(text),
+            digest=digest(text),
             author_id=person.user_id,
             from_file=False,
         )
@@ -154,8 +154,10 @@ async def move_label(
     chosen = await version(db, found.id, number)
     gate = ""
     if label == "live":
-        gate = await _gate(db, person, found, chosen, reason)
+        gate = await gate_of(db, person, found, chosen, reason)
     async with elevated(db):
+        if label == "live":
+            await end_experiments(db, found.id)
         moved = await _move(db, person, found, chosen, label, reason, gate)
     await audit.record(
         db,
@@ -178,9 +180,19 @@ async def lacking(db: AsyncSession, found: Prompt, chosen: PromptVersion) -> lis
     ]
 
 
-async def _gate(
+async def end_experiments(db: AsyncSession, prompt_id: UUID) -> None:
+    """What it was compared with is no longer live; as app_auth."""
+    await db.execute(
+        update(PromptExperiment)
+        .where(PromptExperiment.prompt_id == prompt_id, PromptExperiment.ended_at.is_(None))
+        .values(ended_at=now(), ended_because="Another version went live.")
+    )
+
+
+async def gate_of(
     db: AsyncSession, person: Person, found: Prompt, chosen: PromptVersion, reason: str
 ) -> str:
+    """How the gate lets this version through to people. Raises `GateNotPassed`."""
     # What was live before may come back at once: that is what a rollback is for.
     if await _was_live(db, chosen):
         return "returned"

@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal
 
 from app.core.errors import Invalid, Unavailable
@@ -63,6 +64,10 @@ def rendered(text: str, declared: Collection[str], values: Mapping[str, str]) ->
         return values[name]
 
     return PLACE.sub(value, text)
+
+
+def digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ async def test_who_wrote_a_version_does_not_read_what_is_held_out(
     assert sorted(compared.json()["better"]) == ["s, held out", "s/open-case"]
     assert compared.json()["change"]["value"] == 1.0
     async with new_browser() as other:
-        reader = await make_user(operators, role="reviewer", password=False)
+        reader = await make_user(operators, role="admin", password=False)
         await sign_in(other, reader)
         page = (await other.get(f"/api/evaluations/{run.id}")).json()
         assert {one["question"] for one in page["results"]} == {

@@ -43,3 +43,21 @@ async def test_a_customer_s_administrator_finds_no_link_and_no_page(browser, ope
     assert "/admin/audit" in page.links
     assert "/admin/prompts" not in page.links
     assert (await browser.open("/admin/prompts")).status == 403
+
+
+async def test_an_experiment_is_started_and_ended(browser, operators, seeded):  # noqa: F811
+    name = await seeded("Be kind. {{today}}")
+    await browser.sign_in(await make_user(operators, role="admin"), second_factor=True)
+    form = await browser.open(f"/admin/prompts/{name}/new")
+    await form.send(f"/admin/prompts/{name}/versions", text="Be brief.", rationale="Shorter.")
+    page = await browser.open(f"/admin/prompts/{name}/experiments")
+    plan = {"version": "2", "percent": "20", "points": "10", "hypothesis": "Liked more."}
+    refused = await page.send(f"/admin/prompts/{name}/experiments", **plan)
+    assert (refused.status, "No suite in evals/" in refused.text) == (409, True)
+    shown = await refused.send(f"/admin/prompts/{name}/experiments", **plan, reason="To try.")
+    assert "20 of 100 people" in shown.text
+    assert "Too early: 0 people" in shown.text
+    ended = await shown.send(f"{shown.path}/end", reason="Seen enough.")
+    assert "It has ended." in ended.text
+    listed = await browser.open(f"/admin/prompts/{name}/experiments")
+    assert "Seen enough." in listed.text

@@ -10,6 +10,7 @@ from playwright.async_api import Browser
 from app.access.forgery import SESSION_COOKIE
 from tests.evals.test_gate import evaluated
 from tests.factories import make_user, sign_in
+from tests.prompts.test_experiments import answered, start
 from tests.prompts.test_registry import write
 from tests.web.conftest import chromium  # noqa: F401 a fixture
 
@@ -27,6 +28,10 @@ async def test_no_page_complains_or_is_wider_than_a_phone(
 ):
     name = await seeded(BEGINNING)
     await write(client, name, BEGINNING.replace("kind and helpful", "brief and helpful"))
+    made = (await start(client, name)).json()
+    for number, ratings in ((1, "up up down"), (2, "up up up down")):
+        for rating in ratings.split():
+            await answered(operators, name, number, rating)
     async with httpx2.AsyncClient(verify=False) as other:
         await sign_in(other, await make_user(operators, role="admin", password=False))
         token = other.cookies[SESSION_COOKIE]
@@ -50,6 +55,7 @@ async def test_no_page_complains_or_is_wider_than_a_phone(
         1, suites=suites, results=cases, passed=False, verdicts=["Sums: 2 of 9 passed."]
     )
     paths = [prompts, f"{prompts}/{name}", f"{prompts}/{name}/versions/2", f"{prompts}/{name}/new"]
+    paths += [f"{prompts}/{name}/experiments", f"{prompts}/experiments/{made['id']}"]
     paths += [runs, f"{runs}/{run.id}?before={first.id}"]
     for number, path in enumerate(paths):
         await page.goto(path)

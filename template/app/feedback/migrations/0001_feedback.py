@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from app.core.row_security import protect
+from app.core.row_security import open_to_auth, protect
 
 revision = "feedback_0001"
 down_revision = None
@@ -41,6 +41,8 @@ def upgrade() -> None:
     op.create_index("ix_feedback_organization_id", "feedback", ["organization_id"])
     op.create_index("ix_feedback_call_id", "feedback", ["call_id"])
     protect("feedback")
+    # Experiments count thumbs over all organisations, and see no comment.
+    open_to_auth("feedback", "SELECT (call_id, user_id, rating, updated_at)")
 
 
 def downgrade() -> None:

@@ -67,6 +67,26 @@ def upgrade() -> None:
     op.create_index(
         "ix_prompt_moves_prompt_id", "prompt_moves", ["prompt_id", sa.text("created_at DESC")]
     )
+    _create(
+        "prompt_experiments",
+        _reference("prompt_id", "prompt_experiments", "prompts"),
+        _reference("control_id", "prompt_experiments", "prompt_versions"),
+        _reference("candidate_id", "prompt_experiments", "prompt_versions"),
+        sa.Column("percent", sa.Integer(), nullable=False),
+        sa.Column("hypothesis", sa.String(2000), nullable=False),
+        sa.Column("effect", sa.Float(), nullable=False),
+        _reference("started_by", "prompt_experiments", "users"),
+        sa.Column("ended_at", MOMENT),
+        sa.Column("ended_because", sa.String(2000), nullable=False),
+        sa.CheckConstraint("percent BETWEEN 1 AND 99", name="ck_prompt_experiments_percent"),
+    )
+    op.create_index(
+        "uq_prompt_experiments_running",
+        "prompt_experiments",
+        ["prompt_id"],
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     _create("prompt_clock", sa.Column("ticks", sa.BigInteger(), nullable=False))
     op.execute("INSERT INTO prompt_clock (id, ticks) VALUES (gen_random_uuid(), 0)")
     op.execute(TICK)
@@ -79,11 +99,12 @@ def _rights() -> None:
         "prompt_versions": "SELECT, INSERT",
         "prompt_labels": "SELECT, INSERT, UPDATE",
         "prompt_moves": "SELECT, INSERT",
+        "prompt_experiments": "SELECT, INSERT, UPDATE (ended_at, ended_because)",
         "prompt_clock": "SELECT, UPDATE",
     }.items():
         op.execute(f"GRANT SELECT ON {table} TO app")
         op.execute(f"GRANT {rights} ON {table} TO app_auth")
-    for table in ("prompts", "prompt_labels"):
+    for table in ("prompts", "prompt_labels", "prompt_experiments"):
         op.execute(
             f"CREATE TRIGGER tick AFTER INSERT OR UPDATE ON {table}"
             " FOR EACH STATEMENT EXECUTE FUNCTION prompts_tick()"
@@ -109,6 +130,13 @@ def _reference(name: str, table: str, to: str) -> sa.Column[object]:
 
 
 def downgrade() -> None:
-    for table in ("prompt_clock", "prompt_moves", "prompt_labels", "prompt_versions", "prompts"):
+    for table in (
+        "prompt_clock",
+        "prompt_experiments",
+        "prompt_moves",
+        "prompt_labels",
+        "prompt_versions",
+        "prompts",
+    ):
         op.drop_table(table)
     op.execute("DROP FUNCTION prompts_tick()")

@@ -1,0 +1,70 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+
+from app.access.person import Person
+from app.core.db import Database
+from app.core.problems import may
+from app.prompts import experiments, service
+from app.prompts.experiments import AlreadyRunning
+from app.prompts.models import PromptExperiment
+from app.prompts.schemas import EndIn, ExperimentIn, ExperimentOut, ReadOutOut
+from app.users.operators import operators
+
+router = APIRouter()
+
+Reader = Annotated[Person, operators("prompts.read")]
+Releaser = Annotated[Person, operators("prompts.release", recent=True)]
+Name = Annotated[str, Path(max_length=80)]
+
+
+@router.get("/{name}/experiments", response_model=list[ExperimentOut])
+async def list_experiments(name: Name, db: Database, person: Reader) -> list[PromptExperiment]:
+    """The latest first."""
+    found = await service.prompt(db, name)
+    return [*await experiments.experiments(db, found.prompt.id)]
+
+
+@router.post(
+    "/{name}/experiments",
+    status_code=201,
+    response_model=ExperimentOut,
+    responses=may(AlreadyRunning),
+)
+async def start_experiment(
+    name: Name, wanted: ExperimentIn, db: Database, person: Releaser
+) -> PromptExperiment:
+    """Answer some of the people with a version, the same ones for as long as it runs.
+
+    They see it, so it needs what a release needs.
+    """
+    made = await experiments.start(
+        db,
+        person,
+        name,
+        wanted.version,
+        percent=wanted.percent,
+        hypothesis=wanted.hypothesis,
+        effect=wanted.effect,
+        reason=wanted.reason,
+    )
+    await db.refresh(made)
+    return made
+
+
+@router.get("/experiments/{experiment_id}")
+async def read_experiment(experiment_id: UUID, db: Database, person: Reader) -> ReadOutOut:
+    """What the thumbs say so far, with intervals, and whether it is enough to decide."""
+    return ReadOutOut.model_validate(await experiments.read_out(db, experiment_id))
+
+
+@router.post("/experiments/{experiment_id}/end", status_code=204)
+async def end_experiment(
+    experiment_id: UUID,
+    form: EndIn,
+    db: Database,
+    person: Annotated[Person, operators("prompts.release")],
+) -> None:
+    """The kill switch: within a second everyone is answered with the live version again."""
+    await experiments.end(db, person, experiment_id, form.reason)
