@@ -29,6 +29,13 @@ UNFINISHED = re.compile(
     r"|(?<![^\n]) {0,3}`{1,2}$|(?<![^\n]) {0,3}`{3,}[^\n`]{0,200}$|(?<![^\n]) {1,3}$",
     re.IGNORECASE,
 )
+# Without any of these in it, a piece makes no link, image or fence, whatever came before; only its
+# end may be the beginning of one.
+MAY_MATTER = re.compile(r"[\[:/`\n]|ww", re.IGNORECASE)
+MAY_BEGIN = re.compile(
+    r"(?:\b(?:h(?:t(?:tp?s?)?|xxp?s?|x)?|f(?:tp?)?|w(?:ww?|ss?)?)|!)$", re.IGNORECASE
+)
+LONGEST_BEGINNING = 5
 HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 TRAILING = ".,;:!?"
 REMOVED = "[link removed]"
@@ -48,6 +55,10 @@ class LinkScreen:
         self._in_code = False
 
     def feed(self, text: str, *, last: bool) -> tuple[int, list[Finding]]:
+        if text and not last and not self._rest and self._is_plain(text):
+            self._before = text[-1]
+            self._offset += len(text)
+            return 0, []
         view = self._before + self._rest + text
         at, skip = len(self._before), self._offset - len(self._before)
         unfinished = None if last else UNFINISHED.search(view, at)
@@ -65,6 +76,14 @@ class LinkScreen:
         self._rest = view[end:]
         self._offset = skip + end
         return len(self._rest), findings
+
+    def _is_plain(self, text: str) -> bool:
+        """Most pieces are: what follows would find nothing in them."""
+        return not (
+            MAY_MATTER.search(text)
+            or (self._before == "\n" and text[0] == " ")
+            or MAY_BEGIN.search(text, max(0, len(text) - LONGEST_BEGINNING))
+        )
 
     def _fences(self, view: str, at: int, end: int) -> list[tuple[int, bool]]:
         """From where on it is code, and from where on it is not."""

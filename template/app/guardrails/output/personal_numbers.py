@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from string import ascii_uppercase
 
 from app.guardrails.verdicts import AnswerContext, Finding
 
@@ -42,6 +43,8 @@ IBAN_REST = {
 IBAN_UNFINISHED = re.compile(
     r"(?<![A-Za-z0-9])(?:[A-Z]|[A-Z]{2}(?:\d|\d{2}(?: ?[A-Z0-9]){0,30} ?)?)$", re.ASCII
 )
+CARD_CHARACTERS = "0123456789 -\n"
+IBAN_CHARACTERS = "0123456789 \n" + ascii_uppercase
 # Nothing that is still being written is longer than this, blanks included.
 LONGEST = 44
 MAY_GO_ON = re.compile(r"[0-9A-Z][ -]?$")
@@ -79,8 +82,10 @@ def _unfinished(view: str, at: int) -> int:
     if not MAY_GO_ON.search(view, max(at, len(view) - 2)):
         return len(view)
     start = max(at, len(view) - LONGEST)
-    found = (pattern.search(view, start) for pattern in (CARD_UNFINISHED, IBAN_UNFINISHED))
-    return min((one.start() for one in found if one), default=len(view))
+    # It stands at the end and has no other characters.
+    card = CARD_UNFINISHED.search(view, max(start, len(view.rstrip(CARD_CHARACTERS))))
+    iban = IBAN_UNFINISHED.search(view, max(start, len(view.rstrip(IBAN_CHARACTERS))))
+    return min((one.start() for one in (card, iban) if one), default=len(view))
 
 
 def _cards(view: str, at: int, end: int) -> Iterator[tuple[int, int, str]]:

@@ -47,6 +47,7 @@ BEGINNING = re.compile(
 )
 PREFIXES = frozenset(text[:size] for text in BEGINNINGS for size in range(1, len(text)))
 LONGEST_PREFIX = max(map(len, PREFIXES))
+LAST_OF_PREFIX = frozenset(text[-1] for text in PREFIXES)
 BODY = re.compile(r"[\w.+/=-]+", re.ASCII)
 ARMOUR = re.compile(r"-----BEGIN [A-Z0-9 ]*")
 LONGEST = 8192
@@ -112,6 +113,8 @@ def _real(text: str, kind: str) -> bool:
 
 def _unfinished(view: str, at: int) -> int:
     """Length of the end that may be the beginning of a beginning."""
+    if view[-1:] not in LAST_OF_PREFIX:
+        return 0
     for size in range(min(LONGEST_PREFIX, len(view) - at), 0, -1):
         if view[-size:] in PREFIXES:
             before = view[-size - 1 : -size]

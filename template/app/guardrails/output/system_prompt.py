@@ -69,7 +69,11 @@ class PromptScreen:
                 # More letters than any word of the prompt has need not be remembered.
                 self._word = word[0][: self._prompt.longest_word + 1]
                 return self._offset - self._waiting_from(base + word.start(), word[0]), []
-            self._advance(word[0].casefold(), base + word.start())
+            said = word[0].casefold()
+            if said not in self._prompt.after:
+                self._runs, self._starts = {}, []
+                continue
+            self._advance(said, base + word.start())
             if GRAM in self._runs.values():
                 start, end = self._starts[-GRAM], base + word.end()
                 return 0, [Finding(start, end, "system prompt")]
@@ -77,10 +81,8 @@ class PromptScreen:
 
     def _advance(self, word: str, start: int) -> None:
         runs = self._runs
-        self._runs = {
-            place: runs.get(place - 1, 0) + 1 for place in self._prompt.after.get(word, ())
-        }
-        self._starts = [*self._starts[1 - GRAM :], start] if self._runs else []
+        self._runs = {place: runs.get(place - 1, 0) + 1 for place in self._prompt.after[word]}
+        self._starts = [*self._starts[1 - GRAM :], start]
 
     def _waiting_from(self, position: int, unfinished: str) -> int:
         """The first character that may still become part of a finding."""
