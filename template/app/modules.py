@@ -11,6 +11,7 @@ factor.py     a second factor      *_card.py       what it puts on pages of auth
 call_step.py  a step of model calls  context_source.py  what documents say
 body_limit.py paths with larger bodies
 tools.py      what a model may do in someone's name
+flags.py      flags that it asks for
 way_in.py     whether someone can sign in by what it keeps
 """
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from app.core.direct import direct
 from app.core.errors import Problem
 from app.core.ids import uuid7
+from app.flags import switches
 from app.llm.errors import ModelMisconfigured, billed
 from app.llm.extractive import vectors as stand_in
 from app.llm.port import estimated_tokens
@@ -60,6 +61,7 @@ async def embed(
     provider, _, name = (model or chosen()).partition("/")
     if f"{provider}/{name}" == STAND_IN:
         return await asyncio.to_thread(stand_in.vectors, texts)
+    await switches.check(feature, organization_id=organization_id, who=user_id)
     found: list[list[float]] = []
     for start in range(0, len(texts), AT_ONCE):
         some = texts[start : start + AT_ONCE]

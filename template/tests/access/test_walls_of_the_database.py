@@ -8,8 +8,8 @@ from app.core import db
 from tests.factories import make_organization, make_user
 
 # They hold nothing of any person or organisation: digests, names of revisions, ids in jobs, which
-# providers are ill, and what belongs to the installation: prompts and their evaluations, which the
-# app may only read.
+# providers are ill, and what belongs to the installation: prompts, their evaluations and flags,
+# which the app may only read.
 WITHOUT_OWNER = (
     "alembic_version_%",
     "procrastinate_%",
@@ -19,6 +19,8 @@ WITHOUT_OWNER = (
     "llm_rests",
     "prompt%",
     "eval%",
+    "feature_flags",
+    "feature_flag_clock",
 )
 
 

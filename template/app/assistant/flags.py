@@ -1,0 +1,3 @@
+"""What can be switched off while the app runs."""
+
+FLAGS = {"model.assistant": "Answers in conversations."}

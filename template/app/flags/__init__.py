@@ -1,0 +1,1 @@
+"""Feature flags: for releasing to some people first, and for stopping models."""

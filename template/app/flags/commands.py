@@ -1,0 +1,66 @@
+"""`app flags`: stop a model's feature when nobody can sign in."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.core import db as database
+from app.core.errors import Problem
+from app.flags import service
+from app.users.service import the_organization
+
+commands = typer.Typer(help="Feature flags and kill switches.", no_args_is_help=True)
+
+
+@commands.command("list")
+def list_flags() -> None:
+    """Every flag and what it is set to."""
+    table = Table("Flag", "On", "Share", "Purpose")
+    for one in asyncio.run(_flags()):
+        on = ("yes" if one.enabled else "no") + ("" if one.is_set else " (not set)")
+        table.add_row(one.name, on, f"{one.share} %", one.purpose)
+    Console().print(table)
+
+
+@commands.command("set")
+def set_flag(
+    name: Annotated[str, typer.Argument(help="Such as model.assistant, or model.all.")],
+    value: Annotated[str, typer.Argument(help="on or off")],
+    because: Annotated[str, typer.Option(help="Kept with the flag.")] = "app flags set",
+    share: Annotated[int, typer.Option(min=0, max=100, help="Per cent of people.")] = 100,
+) -> None:
+    """Switch a flag on or off for everyone."""
+    if value not in {"on", "off"}:
+        raise typer.BadParameter("Say on or off.")
+    try:
+        asyncio.run(_set(name, value == "on", because, share))
+    except Problem as problem:
+        raise typer.BadParameter(problem.detail) from None
+    Console().print(f"{name} is {value}. Every process notices within a second.")
+
+
+async def _flags() -> list[service.FlagState]:
+    try:
+        async with database.transaction(elevated=True) as db:
+            return await service.flags(db)
+    finally:
+        await database.close()
+
+
+async def _set(name: str, enabled: bool, because: str, share: int) -> None:
+    try:
+        async with database.transaction(elevated=True) as db:
+            organization = await the_organization(db)
+            await service.set_flag(
+                db,
+                name,
+                enabled=enabled,
+                share=share,
+                reason=because,
+                organization_id=organization.id,
+            )
+    finally:
+        await database.close()
