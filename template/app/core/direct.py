@@ -69,11 +69,26 @@ class Direct:
         if not self._begun and len(sent) == 1:
             return  # Nothing but the context: nothing has happened.
         self._waiting, self._last = [], []
+        joined = [*_joined(sent)]
+        if not self._begun and len(joined) == 1:
+            await self._alone(*joined[0])
+            return
         async with self._connection.pipeline():
-            for one in _joined(sent):
+            for one in joined:
                 await self._connection.execute(*one)
             # The driver's own commit() would wait for it, and then for the end of the pipeline.
             await self._connection.execute("COMMIT")
+
+    async def _alone(self, statement: LiteralString, values: Mapping[str, Any]) -> None:
+        """One statement is a transaction by itself: without BEGIN and COMMIT it is sent at once."""
+        try:
+            await self._connection.set_autocommit(True)
+            await self._connection.execute(statement, values)
+            await self._connection.set_autocommit(False)
+        except BaseException:
+            # Nobody else may get a connection that commits by itself; the pool opens a new one.
+            self._connection.pgconn.finish()
+            raise
 
 
 @asynccontextmanager

@@ -144,6 +144,28 @@ async def test_who_is_cancelled_while_the_database_works_leaves_nothing_behind(o
             assert await transaction.fetch(COUNT, {}) == [(0, None)]
 
 
+async def test_who_is_cancelled_while_all_is_written_leaves_nothing_behind(own):
+    call = "SELECT set_config('app.test', pg_sleep(30)::text, true)"
+
+    async def slow() -> None:
+        async with direct(organization_id=own) as transaction:
+            transaction.write(call, {})
+
+    task = asyncio.create_task(slow())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(5):
+            await task
+    # No connection of the pool commits by itself from now on.
+    for _ in range(12):
+        async with db.new_session()() as session:
+            await db.set_context(session, organization_id=own)
+            await session.execute(text(ADD.replace("%(", ":").replace(")s", "")), limit(own))
+            await session.rollback()
+    assert await limits(own) == 0
+
+
 async def _sleeping() -> int:
     query = text("SELECT count(*) FROM pg_stat_activity WHERE query = :query AND state = 'active'")
     async with db.transaction() as session:
