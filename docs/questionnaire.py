@@ -1,10 +1,11 @@
 """The questions as data. `make docs` writes docs/options.md and README.md's table from them."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +31,7 @@ def settings() -> dict[str, Any]:
     return merged
 
 
+@cache
 def questions() -> dict[str, dict[str, Any]]:
     """Every question in the order of asking, computed ones too."""
     found: dict[str, dict[str, Any]] = {}
@@ -42,6 +44,7 @@ def asked() -> dict[str, dict[str, Any]]:
     return {name: one for name, one in questions().items() if one.get("when") is not False}
 
 
+@cache
 def environment() -> SandboxedEnvironment:
     """Jinja as Copier sets it up for this template."""
     spelling = {name: value for name, value in settings()["_envops"].items() if name != "undefined"}
@@ -53,6 +56,7 @@ def environment() -> SandboxedEnvironment:
     )
 
 
+@cache
 def checks() -> Any:
     """What questions/checks.jinja defines: `rooms`, `numbers`, `reserved`, `refusals()` ..."""
     return environment().get_template("questions/checks.jinja").module
@@ -68,14 +72,19 @@ def values(question: dict[str, Any]) -> dict[str, str]:
 
 def completed(given: dict[str, Any]) -> dict[str, Any]:
     """These answers, and what each other question says by itself, computed ones too."""
-    jinja, known = environment(), {"rooms": checks().rooms} | given
+    known = {"rooms": checks().rooms} | given
     for name, question in questions().items():
         default = question.get("default")
         if name not in known and name != "refused" and default != "{{ UNSET }}":
-            rendered = jinja.from_string(str(default)).render(known).strip()
+            rendered = _compiled(str(default)).render(known).strip()
             plain = question["type"] == "str" and not question.get("multiselect")
             known[name] = rendered if plain else yaml.safe_load(rendered)
     return known
+
+
+@cache
+def _compiled(default: str) -> Template:
+    return environment().from_string(default)
 
 
 def defaults(preset: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import copier
-import copier._main
 import pytest
 import yaml
+from copier._main import Worker
 from jinja2.environment import Environment
 
 ROOT = Path(__file__).parent.parent
@@ -42,14 +42,24 @@ def no_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fast_copier() -> Iterator[None]:
-    """Copier compiles each part of each path anew and asks git once per file; three times slower.
+    """Copier renders each part of each path and asks git once per file; many times slower.
 
     test_options.py renders once without this and compares.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copier._main.Worker, "_sync_git_index_executable_bit", lambda *_, **__: None)
+        patch.setattr(Worker, "_sync_git_index_executable_bit", lambda *_, **__: None)
         patch.setattr(Environment, "from_string", _cached(Environment.from_string))
+        patch.setattr(Worker, "_render_string", _only_templates(Worker._render_string))
+        file = property(lambda self: Path(self.answers_file or self.template.answers_relpath))
+        patch.setattr(Worker, "answers_relpath", file)
         yield
+
+
+def _only_templates(original: Callable[..., str]) -> Callable[..., str]:
+    def render_string(self: Any, string: str, extra_context: Any = None) -> str:
+        return original(self, string, extra_context) if "{" in string else string
+
+    return render_string
 
 
 def _cached(original: Callable[..., Any]) -> Callable[..., Any]:
