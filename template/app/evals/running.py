@@ -4,12 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from uuid import UUID
 
-from app.access.person import NOBODY, Person
-from app.core.clock import now
+from app.access.person import Person
 from app.core.errors import Problem, TooMany, Unavailable
-from app.core.ids import uuid7
 from app.evals.cases import Case, Suite
 from app.evals.judge import Judge
 from app.evals.scorers import Check, checks, verdict
@@ -70,25 +67,6 @@ class Report:
     results: list[Result] = field(default_factory=list)
     microdollars: int = 0
     ended_early: str = ""
-
-
-def machine(organization_id: UUID) -> Person:
-    """The app itself, which may call models and nothing else; budgets are the organisation's."""
-    return Person(
-        user_id=NOBODY,
-        organization_id=organization_id,
-        session_id=uuid7(),
-        email="",
-        display_name="Evaluation",
-        role="member",
-        level="full",
-        second_factor=True,
-        authenticated_at=now(),
-        created_at=now(),
-        second_factor_policy=None,
-        organization_name="",
-        permissions=frozenset({"llm.call"}),
-    )
 
 
 async def run(

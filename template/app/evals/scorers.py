@@ -1,6 +1,5 @@
 """Checks of one answer. Each gives whether it holds, or None when it cannot be said."""
 
-import math
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import orjson
 
 from app.evals.cases import Case, Expect
 from app.evals.languages import language
+from app.prompts.statistics import cosine
 
 FENCE = re.compile(r"^```[a-z]*\n(.*)\n```$", re.DOTALL)
 STOPPED = {"refused", "withheld"}
@@ -82,11 +82,6 @@ def _valid(schema: dict[str, object], text: str) -> bool:
     except orjson.JSONDecodeError:
         return False
     return bool(jsonschema_rs.validator_for(schema).is_valid(document))
-
-
-def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    sizes = math.hypot(*one) * math.hypot(*other)
-    return sum(a * b for a, b in zip(one, other, strict=True)) / sizes if sizes else 0.0
 
 
 def verdict(found: Sequence[Check]) -> str:

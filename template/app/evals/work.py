@@ -20,6 +20,7 @@ from app.llm.steps import routing
 from app.prompts import registry
 from app.prompts import service as prompts
 from app.prompts.lifespan import ready
+from app.users import operators
 from app.users import service as users
 
 COMMITS = ("GIT_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA")
@@ -37,7 +38,7 @@ async def evaluate(
         run.state = "running"
         organization = (await users.the_organization(db)).id
         subject = await _subject(db, run)
-    provider, person = routing.provider(), running.machine(organization)
+    provider, person = routing.provider(), operators.machine(organization)
     known = suites(prompt=run.prompt)
     chosen = named(known, only)
     judge = Judge(person)

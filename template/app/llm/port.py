@@ -82,6 +82,8 @@ class PromptUsed:
 
     name: str
     version: int
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What was put into its places; not written down."""
 
 
 @dataclass(frozen=True, slots=True)

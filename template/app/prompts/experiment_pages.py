@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.person import Person
 from app.core.db import Database
 from app.core.errors import Problem
-from app.prompts import experiments, service
+from app.prompts import experiments, service, shadows
 from app.prompts.models import Prompt
-from app.prompts.schemas import EndIn, Rationale, Reason
+from app.prompts.schemas import EndIn, Rationale, Reason, ShadowIn
 from app.usage.prices import MILLION
 from app.users.operators import operators
 from app.web import flash
@@ -96,8 +96,38 @@ async def _page(
         person=person,
         prompt=found.prompt,
         found=await experiments.experiments(db, found.prompt.id),
+        shadows=await shadows.numbers(db, found.prompt.id),
+        shadow_form=blank(percent=5, dollars_per_day=1),
+        dollars=lambda amount: Decimal(amount) / MILLION,
         versions=[(one.number, f"Version {one.number}") for one in versions if one.number != live],
     )
+
+
+@router.post("/{name}/shadows")
+async def start_shadow(request: Request, name: Name, db: Database, person: Releaser) -> Response:
+    form = await read(request, ShadowIn)
+    page = f"{PAGE}/{name}/experiments"
+    if form.data is None:
+        return flash.redirect(page, "Give 1 to 100 answers and an amount in dollars.", "warning")
+    wanted = form.data
+    try:
+        await shadows.start(
+            db,
+            person,
+            name,
+            wanted.version,
+            percent=wanted.percent,
+            microdollars_per_day=round(wanted.dollars_per_day * MILLION),
+        )
+    except shadows.ShadowRunning as problem:
+        return flash.redirect(page, problem.detail, "warning")
+    return flash.redirect(page, "Within a second it is asked as well. Nobody sees what it says.")
+
+
+@router.post("/{name}/shadows/{shadow_id}/end")
+async def end_shadow(name: Name, shadow_id: UUID, db: Database, person: Ender) -> Response:
+    await shadows.end(db, person, shadow_id, "Ended on its page.")
+    return flash.redirect(f"{PAGE}/{name}/experiments", "Within a second nothing more is asked.")
 
 
 @router.get("/experiments/{experiment_id}")

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db import transaction
 from app.core.logging import log
-from app.prompts import files, registry
+from app.prompts import files, registry, shadowing
 from app.users import operators
 
 
@@ -28,6 +28,7 @@ async def lifespan() -> AsyncIterator[None]:
         beat.cancel()
         with suppress(asyncio.CancelledError):
             await beat
+        await shadowing.drain()
 
 
 async def ready(found: list[files.PromptFile] | None = None) -> None:

@@ -126,6 +126,48 @@ class PromptExperiment(Base):
     ended_because: Mapped[str] = mapped_column(String(2000), default="")
 
 
+class PromptShadow(Base):
+    """A candidate that gets a share of the questions as well; nobody is shown what it answers."""
+
+    __tablename__ = "prompt_shadows"
+    __data__ = holds(plain="ended_because", kept=INSTALLATION)
+    __table_args__ = (
+        CheckConstraint("percent BETWEEN 1 AND 100", name="percent"),
+        Index(
+            "uq_prompt_shadows_running",
+            "prompt_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    prompt_id: Mapped[UUID] = mapped_column(ForeignKey("prompts.id"))
+    candidate_id: Mapped[UUID] = mapped_column(ForeignKey("prompt_versions.id"))
+    percent: Mapped[int] = mapped_column(Integer)
+    """Of a hundred answers."""
+    microdollars_per_day: Mapped[int] = mapped_column(BigInteger)
+    started_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    ended_at: Mapped[datetime | None]
+    ended_because: Mapped[str] = mapped_column(String(2000), default="")
+
+
+class PromptShadowAnswer(Base):
+    """Numbers of one answer that nobody saw: no word of it, and not whose question it was."""
+
+    __tablename__ = "prompt_shadow_answers"
+    __data__ = holds(plain="outcome", kept=INSTALLATION)
+    __table_args__ = (Index("ix_prompt_shadow_answers_shadow_id", "shadow_id", "created_at"),)
+
+    shadow_id: Mapped[UUID] = mapped_column(ForeignKey("prompt_shadows.id"))
+    outcome: Mapped[str] = mapped_column(String(20))
+    similarity: Mapped[float | None]
+    """To the answer that was shown: 1 is the same words."""
+    shown_words: Mapped[int] = mapped_column(Integer)
+    words: Mapped[int] = mapped_column(Integer)
+    microdollars: Mapped[int] = mapped_column(BigInteger)
+    milliseconds: Mapped[int] = mapped_column(Integer)
+
+
 class PromptClock(Base):
     """Goes up with every change that processes must notice; one row."""
 

@@ -35,6 +35,12 @@ EXPERIMENTS: LiteralString = """
     JOIN prompt_versions v ON v.id = e.candidate_id
     WHERE e.ended_at IS NULL
 """
+SHADOWS: LiteralString = """
+    SELECT p.name, s.id, s.percent, s.microdollars_per_day, v.id, v.number, v.text, v.variables
+    FROM prompt_shadows s JOIN prompts p ON p.id = s.prompt_id
+    JOIN prompt_versions v ON v.id = s.candidate_id
+    WHERE s.ended_at IS NULL
+"""
 
 
 class PromptsNotLoaded(Unavailable):
@@ -65,6 +71,16 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """A candidate that is asked as well, for some answers."""
+
+    id: UUID
+    percent: int
+    microdollars_per_day: int
+    candidate: Version
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What was read last."""
 
@@ -73,6 +89,7 @@ class Known:
     """By name and label."""
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     """Those that run, by the name of their prompt."""
+    shadows: Mapping[str, Shadow] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +106,8 @@ _known: Known | None = None
 def use(name: str, person: Person, **values: str) -> Ready:
     """The prompt `name` for this person, with these values in its places."""
     version = _chosen(name, person)
-    return Ready(
-        rendered(version.text, version.variables, values), PromptUsed(name, version.number)
-    )
+    text = rendered(version.text, version.variables, values)
+    return Ready(text, PromptUsed(name, version.number, values))
 
 
 def live(name: str) -> Version:
@@ -100,6 +116,10 @@ def live(name: str) -> Version:
     if found is None:
         raise PromptsNotLoaded("The prompts cannot be read yet; please try again.")
     return found
+
+
+def shadow(name: str) -> Shadow | None:
+    return _known.shadows.get(name) if _known else None
 
 
 def _chosen(name: str, person: Person) -> Version:
@@ -118,7 +138,7 @@ async def refresh() -> None:
     if _known is not None and _known.ticks == ticks:
         return
     # Read after its number: at worst it is newer than that says, and is read once more.
-    _known = Known(ticks, await _labels(), await _experiments())
+    _known = Known(ticks, await _labels(), await _experiments(), await _shadows())
 
 
 async def _labels() -> Mapping[tuple[str, str], Version]:
@@ -134,6 +154,14 @@ async def _experiments() -> Mapping[str, Experiment]:
     return {
         name: Experiment(id, percent, Version(of, number, text, tuple(variables)))
         for name, id, percent, of, number, text, variables in rows  # noqa: A001
+    }
+
+
+async def _shadows() -> Mapping[str, Shadow]:
+    rows: list[Any] = await fetch_all(SHADOWS, {})
+    return {
+        name: Shadow(id, percent, most, Version(of, number, text, tuple(variables)))
+        for name, id, percent, most, of, number, text, variables in rows  # noqa: A001
     }
 
 

@@ -81,6 +81,31 @@ class ExperimentIn(BaseModel):
     reason: Reason = ""
 
 
+class ShadowIn(BaseModel):
+    version: int = Field(ge=1, le=1_000_000)
+    percent: int = Field(ge=1, le=100)
+    """Of a hundred answers."""
+    dollars_per_day: float = Field(1, ge=0, le=10_000)
+
+
+class ShadowOut(BaseModel):
+    id: UUID
+    version: int
+    percent: int
+    microdollars_per_day: int
+    answers: int
+    answered: int
+    stopped: int
+    similarity: float | None
+    """To the answers that were shown, on average."""
+    shown_words: float | None
+    words: float | None
+    microdollars: int
+    created_at: datetime
+    ended_at: datetime | None
+    ended_because: str
+
+
 class EndIn(BaseModel):
     reason: Rationale
 

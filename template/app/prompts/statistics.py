@@ -77,3 +77,8 @@ def paired(before: Sequence[float], after: Sequence[float], seed: int = 8080) ->
     means = sorted(sum(draw.choices(changes, k=len(changes))) / len(changes) for _ in range(DRAWS))
     edge = round(DRAWS * (1 - CONFIDENCE) / 2)
     return Interval(value, means[edge], means[DRAWS - edge - 1])
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    sizes = math.hypot(*one) * math.hypot(*other)
+    return sum(a * b for a, b in zip(one, other, strict=True)) / sizes if sizes else 0.0

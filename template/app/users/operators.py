@@ -12,9 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import allow
-from app.access.person import Person
+from app.access.person import NOBODY, Person
+from app.core.clock import now
 from app.core.db import Database
 from app.core.errors import Forbidden
+from app.core.ids import uuid7
 from app.core.settings import answers
 from app.users.models import Organization
 
@@ -60,5 +62,29 @@ def is_operator(person: Any) -> bool:
     return _known is not None and getattr(person, "organization_id", None) == _known
 
 
+def known() -> UUID | None:
+    """The organisation that runs the app, as far as this process knows already."""
+    return _known
+
+
 def slug() -> str:
     return str(answers()["project"]["slug"])
+
+
+def machine(organization_id: UUID) -> Person:
+    """The app itself, which may call models and nothing else; budgets are the organisation's."""
+    return Person(
+        user_id=NOBODY,
+        organization_id=organization_id,
+        session_id=uuid7(),
+        email="",
+        display_name="The app",
+        role="member",
+        level="full",
+        second_factor=True,
+        authenticated_at=now(),
+        created_at=now(),
+        second_factor_policy=None,
+        organization_name="",
+        permissions=frozenset({"llm.call"}),
+    )

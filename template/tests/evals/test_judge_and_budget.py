@@ -5,7 +5,8 @@ import pytest
 from app.evals import running
 from app.evals.cases import Suite
 from app.evals.judge import Judge, examples
-from app.evals.running import Subject, machine
+from app.evals.running import Subject
+from app.users.operators import machine
 from tests.assistant.conftest import model as model
 from tests.llm.wire_server import Behaviour
 

@@ -61,3 +61,21 @@ async def test_an_experiment_is_started_and_ended(browser, operators, seeded):  
     assert "It has ended." in ended.text
     listed = await browser.open(f"/admin/prompts/{name}/experiments")
     assert "Seen enough." in listed.text
+
+
+async def test_a_shadow_is_started_and_ended(browser, operators, seeded):  # noqa: F811
+    name = await seeded("Be kind. {{today}}")
+    await browser.sign_in(await make_user(operators, role="admin"), second_factor=True)
+    form = await browser.open(f"/admin/prompts/{name}/new")
+    await form.send(f"/admin/prompts/{name}/versions", text="Be brief.", rationale="Shorter.")
+    page = await browser.open(f"/admin/prompts/{name}/experiments")
+    plan = {"version": "2", "percent": "5", "dollars_per_day": "0.5"}
+    refused = await page.send(f"/admin/prompts/{name}/shadows", **plan | {"percent": "101"})
+    assert "Give 1 to 100 answers" in refused.text
+    shown = await refused.send(f"/admin/prompts/{name}/shadows", **plan)
+    assert "$0.50 a day at most" in shown.text
+    again = await shown.send(f"/admin/prompts/{name}/shadows", **plan)
+    assert "A shadow of this prompt is running" in again.text
+    [action] = {one.action for one in again.forms if one.action.endswith("/end")}
+    ended = await again.send(action)
+    assert "nothing more is asked" in ended.text

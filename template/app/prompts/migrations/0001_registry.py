@@ -87,10 +87,45 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("ended_at IS NULL"),
     )
+    _create_shadows()
     _create("prompt_clock", sa.Column("ticks", sa.BigInteger(), nullable=False))
     op.execute("INSERT INTO prompt_clock (id, ticks) VALUES (gen_random_uuid(), 0)")
     op.execute(TICK)
     _rights()
+
+
+def _create_shadows() -> None:
+    _create(
+        "prompt_shadows",
+        _reference("prompt_id", "prompt_shadows", "prompts"),
+        _reference("candidate_id", "prompt_shadows", "prompt_versions"),
+        sa.Column("percent", sa.Integer(), nullable=False),
+        sa.Column("microdollars_per_day", sa.BigInteger(), nullable=False),
+        _reference("started_by", "prompt_shadows", "users"),
+        sa.Column("ended_at", MOMENT),
+        sa.Column("ended_because", sa.String(2000), nullable=False),
+        sa.CheckConstraint("percent BETWEEN 1 AND 100", name="ck_prompt_shadows_percent"),
+    )
+    op.create_index(
+        "uq_prompt_shadows_running",
+        "prompt_shadows",
+        ["prompt_id"],
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    _create(
+        "prompt_shadow_answers",
+        _reference("shadow_id", "prompt_shadow_answers", "prompt_shadows"),
+        sa.Column("outcome", sa.String(20), nullable=False),
+        sa.Column("similarity", sa.Float()),
+        sa.Column("shown_words", sa.Integer(), nullable=False),
+        sa.Column("words", sa.Integer(), nullable=False),
+        sa.Column("microdollars", sa.BigInteger(), nullable=False),
+        sa.Column("milliseconds", sa.Integer(), nullable=False),
+    )
+    op.create_index(
+        "ix_prompt_shadow_answers_shadow_id", "prompt_shadow_answers", ["shadow_id", "created_at"]
+    )
 
 
 def _rights() -> None:
@@ -100,11 +135,13 @@ def _rights() -> None:
         "prompt_labels": "SELECT, INSERT, UPDATE",
         "prompt_moves": "SELECT, INSERT",
         "prompt_experiments": "SELECT, INSERT, UPDATE (ended_at, ended_because)",
+        "prompt_shadows": "SELECT, INSERT, UPDATE (ended_at, ended_because)",
+        "prompt_shadow_answers": "SELECT, INSERT",
         "prompt_clock": "SELECT, UPDATE",
     }.items():
         op.execute(f"GRANT SELECT ON {table} TO app")
         op.execute(f"GRANT {rights} ON {table} TO app_auth")
-    for table in ("prompts", "prompt_labels", "prompt_experiments"):
+    for table in ("prompts", "prompt_labels", "prompt_experiments", "prompt_shadows"):
         op.execute(
             f"CREATE TRIGGER tick AFTER INSERT OR UPDATE ON {table}"
             " FOR EACH STATEMENT EXECUTE FUNCTION prompts_tick()"
@@ -132,6 +169,8 @@ def _reference(name: str, table: str, to: str) -> sa.Column[object]:
 def downgrade() -> None:
     for table in (
         "prompt_clock",
+        "prompt_shadow_answers",
+        "prompt_shadows",
         "prompt_experiments",
         "prompt_moves",
         "prompt_labels",

@@ -1,0 +1,126 @@
+"""Start a shadow, end it, and say what it would have been like."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Float, cast, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access.person import Person
+from app.audit import service as audit
+from app.core.clock import now
+from app.core.db import elevated
+from app.core.errors import Conflict, NotFound
+from app.core.ids import uuid7
+from app.prompts import service
+from app.prompts.models import Prompt, PromptShadow, PromptShadowAnswer, PromptVersion
+
+
+class NoSuchShadow(NotFound):
+    def __init__(self) -> None:
+        super().__init__("There is no such shadow.")
+
+
+class ShadowRunning(Conflict):
+    """One shadow at a time for a prompt."""
+
+
+@dataclass(frozen=True)
+class ShadowNumbers:
+    """What came of it so far."""
+
+    shadow: PromptShadow
+    version: int
+    answers: int
+    answered: int
+    stopped: int
+    """Refused or withheld by a guard."""
+    similarity: float | None
+    shown_words: float | None
+    words: float | None
+    microdollars: int
+
+
+async def start(
+    db: AsyncSession,
+    person: Person,
+    name: str,
+    number: int,
+    *,
+    percent: int,
+    microdollars_per_day: int,
+) -> PromptShadow:
+    """Ask a version as well, for `percent` of the answers. Nobody sees it, so it needs no gate."""
+    found = (await service.prompt(db, name)).prompt
+    candidate = await service.version(db, found.id, number)
+    made = PromptShadow(
+        id=uuid7(),
+        prompt_id=found.id,
+        candidate_id=candidate.id,
+        percent=percent,
+        microdollars_per_day=microdollars_per_day,
+        started_by=person.user_id,
+        ended_because="",
+    )
+    try:
+        async with elevated(db):
+            db.add(made)
+            await db.flush()
+    except IntegrityError as error:
+        raise ShadowRunning("A shadow of this prompt is running; end it first.") from error
+    await audit.record(
+        db,
+        "prompt.shadow_started",
+        person=person,
+        target=name,
+        detail={"shadow": str(made.id), "version": number, "percent": percent},
+    )
+    return made
+
+
+async def end(db: AsyncSession, person: Person, shadow_id: UUID, why: str) -> None:
+    """Within a second nothing more is asked."""
+    found = await db.get(PromptShadow, shadow_id)
+    if found is None:
+        raise NoSuchShadow
+    async with elevated(db):
+        await db.execute(
+            update(PromptShadow)
+            .where(PromptShadow.id == shadow_id, PromptShadow.ended_at.is_(None))
+            .values(ended_at=now(), ended_because=why)
+        )
+    name = await db.scalar(select(Prompt.name).where(Prompt.id == found.prompt_id))
+    await audit.record(
+        db,
+        "prompt.shadow_ended",
+        person=person,
+        target=name,
+        detail={"shadow": str(shadow_id)},
+    )
+
+
+async def numbers(db: AsyncSession, prompt_id: UUID) -> Sequence[ShadowNumbers]:
+    """Of the latest shadows of a prompt, the latest first."""
+    answer = PromptShadowAnswer
+    rows = await db.execute(
+        select(
+            PromptShadow,
+            PromptVersion.number,
+            func.count(answer.id),
+            func.count(answer.id).filter(answer.outcome == "answered"),
+            func.count(answer.id).filter(answer.outcome.in_(("refused", "withheld"))),
+            func.avg(answer.similarity),
+            cast(func.avg(answer.shown_words).filter(answer.outcome == "answered"), Float),
+            cast(func.avg(answer.words).filter(answer.outcome == "answered"), Float),
+            func.coalesce(func.sum(answer.microdollars), 0),
+        )
+        .join(PromptVersion, PromptVersion.id == PromptShadow.candidate_id)
+        .outerjoin(answer, answer.shadow_id == PromptShadow.id)
+        .where(PromptShadow.prompt_id == prompt_id)
+        .group_by(PromptShadow.id, PromptVersion.number)
+        .order_by(PromptShadow.id.desc())
+        .limit(10)
+    )
+    return [ShadowNumbers(*row) for row in rows]
