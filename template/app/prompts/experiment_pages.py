@@ -97,18 +97,21 @@ async def _page(
         prompt=found.prompt,
         found=await experiments.experiments(db, found.prompt.id),
         shadows=await shadows.numbers(db, found.prompt.id),
-        shadow_form=blank(percent=5, dollars_per_day=1),
         dollars=lambda amount: Decimal(amount) / MILLION,
         versions=[(one.number, f"Version {one.number}") for one in versions if one.number != live],
     )
 
 
+@router.get("/{name}/shadows")
+async def show_shadow(request: Request, name: Name, db: Database, person: Reader) -> HTMLResponse:
+    return await _shadow(request, db, person, name, blank(percent=5, dollars_per_day=1))
+
+
 @router.post("/{name}/shadows")
 async def start_shadow(request: Request, name: Name, db: Database, person: Releaser) -> Response:
     form = await read(request, ShadowIn)
-    page = f"{PAGE}/{name}/experiments"
     if form.data is None:
-        return flash.redirect(page, "Give 1 to 100 answers and an amount in dollars.", "warning")
+        return await _shadow(request, db, person, name, form)
     wanted = form.data
     try:
         await shadows.start(
@@ -120,8 +123,33 @@ async def start_shadow(request: Request, name: Name, db: Database, person: Relea
             microdollars_per_day=round(wanted.dollars_per_day * MILLION),
         )
     except shadows.ShadowRunning as problem:
-        return flash.redirect(page, problem.detail, "warning")
-    return flash.redirect(page, "Within a second it is asked as well. Nobody sees what it says.")
+        return await _shadow(request, db, person, name, form, problem)
+    told = "Within a second it is asked as well. Nobody sees what it says."
+    return flash.redirect(f"{PAGE}/{name}/experiments", told)
+
+
+async def _shadow(
+    request: Request,
+    db: AsyncSession,
+    person: Person,
+    name: str,
+    form: Form[Any],
+    problem: Problem | None = None,
+) -> HTMLResponse:
+    found = await service.prompt(db, name)
+    return render_form(
+        request,
+        "prompts/shadow.html",
+        form,
+        problem,
+        person=person,
+        prompt=found.prompt,
+        versions=[
+            (number, f"Version {number}")
+            for number in range(found.newest, 0, -1)
+            if number != found.labels["live"]
+        ],
+    )
 
 
 @router.post("/{name}/shadows/{shadow_id}/end")

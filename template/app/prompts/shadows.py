@@ -65,7 +65,8 @@ async def start(
         ended_because="",
     )
     try:
-        async with elevated(db):
+        # The refusal must not spoil the transaction: its page is made in it.
+        async with elevated(db), db.begin_nested():
             db.add(made)
             await db.flush()
     except IntegrityError as error:

@@ -57,6 +57,9 @@ async def test_an_experiment_is_started_and_ended(browser, operators, seeded):  
     shown = await refused.send(f"/admin/prompts/{name}/experiments", **plan, reason="To try.")
     assert "20 of 100 people" in shown.text
     assert "Too early: 0 people" in shown.text
+    page = await browser.open(f"/admin/prompts/{name}/experiments")
+    again = await page.send(f"/admin/prompts/{name}/experiments", **plan, reason="To try.")
+    assert (again.status, "is running; end it first" in again.text) == (409, True)
     ended = await shown.send(f"{shown.path}/end", reason="Seen enough.")
     assert "It has ended." in ended.text
     listed = await browser.open(f"/admin/prompts/{name}/experiments")
@@ -68,14 +71,16 @@ async def test_a_shadow_is_started_and_ended(browser, operators, seeded):  # noq
     await browser.sign_in(await make_user(operators, role="admin"), second_factor=True)
     form = await browser.open(f"/admin/prompts/{name}/new")
     await form.send(f"/admin/prompts/{name}/versions", text="Be brief.", rationale="Shorter.")
-    page = await browser.open(f"/admin/prompts/{name}/experiments")
+    page = await browser.open(f"/admin/prompts/{name}/shadows")
     plan = {"version": "2", "percent": "5", "dollars_per_day": "0.5"}
     refused = await page.send(f"/admin/prompts/{name}/shadows", **plan | {"percent": "101"})
-    assert "Give 1 to 100 answers" in refused.text
+    assert (refused.status, refused.errors) == (422, {"percent": "Enter 100 or less."})
     shown = await refused.send(f"/admin/prompts/{name}/shadows", **plan)
     assert "$0.50 a day at most" in shown.text
-    again = await shown.send(f"/admin/prompts/{name}/shadows", **plan)
-    assert "A shadow of this prompt is running" in again.text
-    [action] = {one.action for one in again.forms if one.action.endswith("/end")}
-    ended = await again.send(action)
+    form = await browser.open(f"/admin/prompts/{name}/shadows")
+    again = await form.send(f"/admin/prompts/{name}/shadows", **plan)
+    assert (again.status, "A shadow of this prompt is running" in again.text) == (409, True)
+    listed = await browser.open(f"/admin/prompts/{name}/experiments")
+    [action] = {one.action for one in listed.forms if one.action.endswith("/end")}
+    ended = await listed.send(action)
     assert "nothing more is asked" in ended.text

@@ -55,7 +55,13 @@ async def test_no_page_complains_or_is_wider_than_a_phone(
         1, suites=suites, results=cases, passed=False, verdicts=["Sums: 2 of 9 passed."]
     )
     paths = [prompts, f"{prompts}/{name}", f"{prompts}/{name}/versions/2", f"{prompts}/{name}/new"]
-    paths += [f"{prompts}/{name}/experiments", f"{prompts}/experiments/{made['id']}"]
+    shadow = {"version": 2, "percent": 5}
+    assert (await client.post(f"/api/prompts/{name}/shadows", json=shadow)).status_code == 204
+    paths += [
+        f"{prompts}/{name}/experiments",
+        f"{prompts}/{name}/shadows",
+        f"{prompts}/experiments/{made['id']}",
+    ]
     paths += [runs, f"{runs}/{run.id}?before={first.id}"]
     for number, path in enumerate(paths):
         await page.goto(path)
