@@ -17,7 +17,7 @@ from app.llm import gateway
 from app.llm.draft import Draft
 from app.llm.errors import ModelTooSlow, ToolsWithoutEnd
 from app.llm.port import Ask, Delta, Done, Message, Offer, ToolCall, ToolUse
-from app.llm.settings import LLMSettings
+from app.llm.settings import FallbackSettings, LLMSettings
 from app.tools import running
 from app.tools.registry import Tool, Use, tools
 from app.tools.running import Outcome
@@ -42,9 +42,11 @@ def answer(
 
 
 def are_offered() -> bool:
-    """By the setting, or where the provider always has models that know tools."""
+    """By the setting, or where all models of the providers know tools."""
     said = ToolsSettings.load().offered
-    return LLMSettings.load().chosen not in UNSURE if said is None else said
+    if said is not None:
+        return said
+    return not UNSURE & {LLMSettings.load().chosen, FallbackSettings.load().provider}
 
 
 def _offer(one: Tool) -> Offer:

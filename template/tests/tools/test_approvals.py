@@ -15,8 +15,6 @@ from tests.factories import make_organization, make_role, make_user, sign_in
 from tests.tools.conftest import asks, recorded, says, uses
 from tests.usage.conftest import person_of
 
-MEMBER = {"assistant.use", "llm.call", "documents.share"}
-
 
 class Amount(Arguments):
     amount: int

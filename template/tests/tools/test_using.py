@@ -56,10 +56,21 @@ async def test_words_before_a_tool_stay_and_go_back_to_the_model(browser, model,
     assert "rename_conversation" in offered(model)
 
 
-async def test_without_tools_nothing_of_it_reaches_the_wire(browser, model):
-    await browser.ask(await browser.new(), "Who are you?")
-
+async def test_without_tools_nothing_of_it_reaches_the_wire(browser, model, configure):
+    conversation = await browser.new()
+    await browser.ask(conversation, "Who are you?")
     assert "tools" not in model.requests[0].body
+    # Azure's models know them; those of the second provider may not.
+    azure = {"LLM_PROVIDER": "azure", "LLM_API_KEY": "k"}
+    configure(**azure, LLM_FALLBACK_PROVIDER="vllm")
+    await browser.ask(conversation, "Who are you?")
+    assert "tools" not in model.requests[1].body
+    configure(LLM_FALLBACK_PROVIDER="")
+    await browser.ask(conversation, "Who are you?")
+    assert "own_usage" in offered(model)
+    configure(TOOLS_OFFERED="false")
+    await browser.ask(conversation, "Who are you?")
+    assert "tools" not in model.requests[3].body
 
 
 async def test_tools_that_read_run_at_once_and_those_that_write_one_by_one(browser, plays, tool):
