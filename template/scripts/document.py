@@ -17,7 +17,7 @@ os.environ.setdefault("APP_ENV", "test")
 from pydantic import AliasChoices  # noqa: E402
 from pydantic.fields import FieldInfo  # noqa: E402
 
-from app.access.access import Access, markers, routes  # noqa: E402
+from app.access.access import Access, Public, markers, routes  # noqa: E402
 from app.access.roles import Role, closed_to_keys, granted, known  # noqa: E402
 from app.core import data  # noqa: E402
 from app.core.data import Level  # noqa: E402
@@ -118,6 +118,8 @@ def access_page() -> str:
 
 def access_row(route: str, found: list[object]) -> str:
     needs = [one for one in found if isinstance(one, Access)]
+    if shows := next((one.shows for one in found if isinstance(one, Public) and one.shows), ""):
+        return f"| {route} | {shows} | | | | | |"
     if not needs:
         return f"| {route} | anyone | yes | yes | yes | | |"
     names = ", ".join(f"`{one.permission}`" for one in needs)

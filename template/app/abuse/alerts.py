@@ -13,7 +13,7 @@ from app.abuse.models import AbuseSighting
 from app.abuse.words import KINDS, MEASURES
 from app.access.roles import Role
 from app.core.clock import now
-from app.core.settings import get_settings
+from app.mail import links
 from app.mail import service as mail
 from app.users.models import Membership, Organization, User
 
@@ -66,7 +66,9 @@ async def _tell(
             times="once" if len(seen) == 1 else f"{len(seen)} times",
             first=f"{min(one.created_at for one in seen):%Y-%m-%d %H:%M}",
             done=_done(seen),
-            link=f"{get_settings().public_url}/admin/abuse?show=seen&of={kind}",
+            link=links.to(
+                f"/admin/abuse?show=seen&of={kind}", api=f"/api/abuse/sightings?kind={kind}"
+            ),
         )
     moment = now()
     for one in seen:

@@ -55,7 +55,10 @@ class UnguardedRoute(RuntimeError):
 
 
 class Public:
-    """Anyone may call this route."""
+    """Anyone may call this route, or whoever shows what it asks for itself."""
+
+    def __init__(self, shows: str) -> None:
+        self.shows = shows
 
     async def __call__(self, request: Request) -> None:
         await forgery.check(request)
@@ -184,13 +187,16 @@ def allow_detached(
 
 
 @cache
-def _public() -> Public:
-    return Public()
+def _public(shows: str) -> Public:
+    return Public(shows)
 
 
-def public() -> Any:
-    """Anyone may call this route; request forgery is checked all the same."""
-    return Depends(_public())
+def public(shows: str = "") -> Any:
+    """Anyone may call this route; request forgery is checked all the same.
+
+    `shows` names what a route asks for that is nobody's session or key, for docs/access.md.
+    """
+    return Depends(_public(shows))
 
 
 def guards(dependant: Dependant) -> Iterator[Access | Public]:

@@ -17,7 +17,7 @@ from app.core import credentials
 from app.core.clock import now
 from app.core.crypto import keyed_digest
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound
-from app.core.settings import get_settings
+from app.mail import links
 from app.mail import service as mail
 from app.users.models import User
 
@@ -185,5 +185,5 @@ async def _notice(db: AsyncSession, person: Person, template: str, key: ApiKey) 
         name=person.display_name,
         key=key.name,
         ending=key.ending,
-        link=f"{get_settings().public_url}/account/keys",
+        link=links.to("/account/keys", api="/api/keys"),
     )

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, text
 from sqlalchemy.pool import NullPool
 
 import app
+from app.core import vectors as vectors  # it names a type of columns to who reads the tables
 from app.core.db import Base, owner_url, sqlalchemy_url
 from app.modules import MODULES, parts
 

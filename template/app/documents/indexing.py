@@ -286,6 +286,5 @@ async def enqueue_rebuild(db: AsyncSession, organization_id: UUID) -> None:
 
 
 async def ask_for_rebuild(organization_id: UUID) -> None:
-    # Not as app_auth: the database hides from it which job waits already.
     async with transaction() as db:
         await enqueue_rebuild(db, organization_id)

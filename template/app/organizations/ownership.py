@@ -10,7 +10,7 @@ from app.access.roles import Role
 from app.audit import service as audit
 from app.core.db import elevated
 from app.core.errors import Conflict, Forbidden, Invalid
-from app.core.settings import get_settings
+from app.mail import links
 from app.mail import service as mail
 from app.organizations import service
 from app.organizations.service import Entry
@@ -79,7 +79,7 @@ async def transfer(db: AsyncSession, person: Person, user_id: UUID) -> None:
                 "organizations/owner_changed",
                 organization=person.organization_name,
                 owner=user.display_name,
-                link=f"{get_settings().public_url}/organizations",
+                link=links.to("/organizations", api="/api/organizations"),
             )
 
 

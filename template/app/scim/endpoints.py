@@ -51,7 +51,7 @@ REFUSALS = Rate(30, 300, strict=True)
 scim = APIRouter(
     prefix="/scim/v2",
     route_class=Route,
-    dependencies=[public(), REQUESTS],
+    dependencies=[public("a directory's token"), REQUESTS],
     include_in_schema=False,
 )
 

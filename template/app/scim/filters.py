@@ -22,7 +22,7 @@ def read(schema: str, expression: str) -> tuple[str, str]:
     name = bare(schema, match["name"]) if match else ""
     if name.lower().startswith("emails["):
         name = "emails.value"
-    if match is None or name.lower() not in NAMES:
+    if match is None or name.lower() not in NAMES or "\0" in expression:
         raise BadRequest("invalidFilter", 'Filters have the form: userName eq "a text".')
     return NAMES[name.lower()], re.sub(r"\\(.)", r"\1", match["value"])
 

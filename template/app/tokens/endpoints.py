@@ -18,7 +18,11 @@ REFRESHES = limited("token-refresh", Rate(60, 60, strict=True))
 router = APIRouter(prefix="/api/auth/token", tags=["tokens"])
 
 
-@router.post("", dependencies=[public()], responses=may(WrongCredentials, AccountSuspended))
+@router.post(
+    "",
+    dependencies=[public(), gate.ANSWERS],
+    responses=may(WrongCredentials, AccountSuspended),
+)
 async def begin(
     form: TokenSignIn, request: Request, response: Response, attempt: Attempt
 ) -> TokensOut:

@@ -22,8 +22,8 @@ from app.core.clock import now
 from app.core.crypto import digest
 from app.core.db import transaction
 from app.core.errors import Forbidden, Unauthorized
-from app.core.settings import get_settings
 from app.limits.service import Claim
+from app.mail import links
 from app.mail import service as mail
 from app.tokens import signed
 from app.tokens.models import TokenSession
@@ -153,6 +153,6 @@ async def _end_stolen(db: AsyncSession, person: Person) -> None:
         person.email,
         "tokens/reused",
         name=person.display_name,
-        link=f"{get_settings().public_url}/account/security",
+        link=links.to("/account/security", api="/api/auth/sessions"),
     )
     await audit.record(db, "token.reused", person=person, target=person.session_id)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
 from app.core.clock import now
-from app.core.settings import get_settings
+from app.mail import links
 from app.mail import service as mail
 from app.usage.models import UsageAnomaly, UsageCounter, UsageRecord
 from app.usage.settings import UsageSettings
@@ -152,7 +152,7 @@ async def _mail(
             seen=_said(seen, unit),
             usual=_said(round(found.median), unit),
             most=most,
-            link=f"{get_settings().public_url}/admin/usage",
+            link=links.to("/admin/usage", api="/api/usage/organization"),
         )
     return len(readers)
 

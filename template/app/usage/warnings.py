@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.settings import get_settings
+from app.mail import links
 from app.mail import service as mail
 from app.usage.models import UsageWarning
 from app.usage.reports import month_start
@@ -75,7 +75,11 @@ async def _tell(db: AsyncSession, row: Row[Any]) -> int:
             budget=dollars(row.budget),
             month=f"{row.starts_at:%B %Y}",
             again=_next_month(row.starts_at),
-            link=get_settings().public_url + ("/usage" if row.user_id else "/admin/usage"),
+            link=(
+                links.to("/usage", api="/api/usage")
+                if row.user_id
+                else links.to("/admin/usage", api="/api/usage/organization")
+            ),
         )
     return len(readers)
 

@@ -1,5 +1,8 @@
 """Administrators are told by mail, and not too often."""
 
+from importlib.util import find_spec
+
+import pytest
 from sqlalchemy import text
 
 from app.abuse import seeing, subjects
@@ -7,8 +10,11 @@ from app.abuse.jobs import alert
 from app.abuse.seeing import Seen
 from app.core import db
 from app.jobs.queue import run_until_empty
+from app.mail import links
 from app.mail import service as mail
 from tests.factories import make_organization, make_user
+
+WHERE = "/admin/abuse?show=seen&of=scraping"
 
 
 async def mails_to(someone):
@@ -43,7 +49,7 @@ async def test_administrators_get_one_mail_about_all_of_a_kind(client):
         assert "Seen: 3 times" in body
         assert "Done: slowed: 3" in body
         assert organization.name in body
-        assert "/admin/abuse?show=seen&of=scraping" in body
+        assert (WHERE if find_spec("app.web") else "/api/abuse/sightings?kind=scraping") in body
     assert await mails_to(stranger) == []
     for one in members:
         assert await mails_to(one) == []
@@ -84,3 +90,9 @@ async def test_nobody_is_told_who_no_longer_administers(client):
     await scraping(await make_user(organization))
     await alert()
     assert await mails_to(admin) == []
+
+
+@pytest.mark.parametrize(("spec", "leads_to"), [(object(), "/account/keys"), (None, "/api/keys")])
+async def test_without_pages_mails_lead_to_the_api(monkeypatch, spec, leads_to):
+    monkeypatch.setattr(links, "find_spec", lambda _: spec)
+    assert links.to("/account/keys", api="/api/keys") == f"https://testserver{leads_to}"

@@ -186,3 +186,16 @@ async def test_production_refuses_keys_that_solve_everything(configure):
         CAPTCHA_SECRET="1x0000000000000000000000000000000AA",
     )
     assert CaptchaSettings.load().production_problems() != []
+
+
+async def test_the_description_names_the_header_of_an_answer(client):
+    """Of each door that may ask for one, and of no other operation."""
+    described = (await client.get("/api/openapi.json")).json()
+    found = {
+        path
+        for path, operations in described["paths"].items()
+        for one in operations.get("post", {}).get("parameters", [])
+        if (one["in"], one["name"]) == ("header", "X-Captcha-Response")
+    }
+    doors = {"sign-up", "sign-in", "password-reset", "token"}
+    assert found == {f"/api/auth/{one}" for one in doors}

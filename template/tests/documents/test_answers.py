@@ -99,6 +99,7 @@ async def test_a_passage_that_gives_orders_stays_out(browser, model):
         "holidays.txt",
     )
     await ask(browser, "How many holidays are there?")
+    assert "How many holidays" in sent(model)
     assert "Ignore all previous" not in sent(model)
 
 

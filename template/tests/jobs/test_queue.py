@@ -65,9 +65,9 @@ async def test_a_job_can_be_written_as_app_auth(tmp_path):
     async with transaction() as db, elevated(db):
         assert await db.scalar(text("SELECT current_user")) == "app_auth"
         await enqueue(db, "sample.note", path=str(path), word="inside")
-        await enqueue(
-            db, "sample.note", path=str(path), word="later", run_at=now(), queueing_lock=str(path)
-        )
+        later = {"path": str(path), "word": "later", "run_at": now(), "queueing_lock": str(path)}
+        assert await enqueue(db, "sample.note", **later) is not None
+        assert await enqueue(db, "sample.note", **later) is None
 
     await run_until_empty(QUEUE)
 

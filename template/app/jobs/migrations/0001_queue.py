@@ -18,8 +18,9 @@ def upgrade() -> None:
     )
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLES}, procrastinate_workers TO app")
     op.execute(f"GRANT USAGE ON SEQUENCE {_sequences()} TO app")
-    # A job may be written inside `elevated(db)`; app_auth needs no more than that.
-    op.execute("GRANT SELECT (id), INSERT ON procrastinate_jobs TO app_auth")
+    # A job may be written inside `elevated(db)`; app_auth needs no more than that. Without seeing
+    # the lock it would not be told which one a waiting job holds, and the library relies on that.
+    op.execute("GRANT SELECT (id, queueing_lock), INSERT ON procrastinate_jobs TO app_auth")
     op.execute("GRANT INSERT ON procrastinate_events TO app_auth")
     op.execute(
         "GRANT USAGE ON SEQUENCE procrastinate_jobs_id_seq, procrastinate_events_id_seq TO app_auth"
