@@ -2,6 +2,8 @@ import pytest
 from sqlalchemy import text
 
 from app.core import db, migrate
+from app.limits import connections
+from tests.factories import make_organization, make_user, sign_in
 
 
 @pytest.mark.asvs("13.2.2")
@@ -35,3 +37,25 @@ async def test_what_a_transaction_was_told_is_gone_at_its_end():
 def test_models_and_tables_agree_and_row_security_is_on():
     with migrate.connected() as connection:
         assert migrate.problems(connection) == []
+
+
+async def test_requests_go_on_after_the_database_closed_every_connection(client, database):
+    """Those whose connection is gone are told to try again; each finds that out once."""
+    someone = await make_user(await make_organization(), role="admin", password=False)
+    await sign_in(client, someone)
+    for path in ("/api/organization", "/api/me"):
+        before = [(await client.get(path)).status_code for _ in range(30)]
+        assert before[-1] == 200
+        with migrate.connected(database.admin) as connection:
+            close = (
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE usename = 'app' AND datname = current_database()"
+                " AND application_name IN ('', 'limits')"
+            )
+            assert connection.scalar(text(close))
+        answers = [(await client.get(path)).status_code for _ in range(30)]
+        assert set(answers) <= {200, 503}
+        assert answers[-1] == 200
+    # No test after this one shall find a connection that is gone.
+    await db.close()
+    await connections.close()
