@@ -12,7 +12,7 @@ class Feedback(Base):
     """What one person says of the answer that one model call gave."""
 
     __tablename__ = "feedback"
-    __data__ = holds(words="comment", plain="rating", kept=ACCOUNT)
+    __data__ = holds(words="comment correction", plain="rating", kept=ACCOUNT)
     __table_args__ = (
         UniqueConstraint("user_id", "call_id"),
         CheckConstraint("rating IN ('up', 'down')", name="rating"),
@@ -27,4 +27,6 @@ class Feedback(Base):
     )
     rating: Mapped[str] = mapped_column(String(4))
     comment: Mapped[str] = mapped_column(String(2000), default="")
+    correction: Mapped[str] = mapped_column(String(8000), default="")
+    """What the answer should have been."""
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,1 +1,5 @@
-PERMISSIONS = {"feedback.give": ("member", "reviewer", "admin")}
+PERMISSIONS = {
+    "feedback.give": ("member", "reviewer", "admin"),
+    # What people wrote of answers; the answers themselves stay theirs.
+    "feedback.read": ("reviewer", "admin"),
+}

@@ -1,6 +1,8 @@
 """Give feedback, and find what was given."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -13,6 +15,7 @@ from app.core.errors import NotFound
 from app.core.ids import uuid7
 from app.feedback.models import Feedback
 from app.usage.models import UsageRecord
+from app.users.models import User
 
 
 class NoSuchCall(NotFound):
@@ -21,13 +24,23 @@ class NoSuchCall(NotFound):
 
 
 async def give(
-    db: AsyncSession, person: Person, call_id: UUID, rating: str, comment: str = ""
+    db: AsyncSession,
+    person: Person,
+    call_id: UUID,
+    rating: str,
+    comment: str = "",
+    correction: str = "",
 ) -> Feedback:
     """Keep what someone says of an answer of their own; what they said before is replaced."""
     owner = await db.scalar(select(UsageRecord.user_id).where(UsageRecord.id == call_id))
     if owner != person.user_id:
         raise NoSuchCall
-    values = {"rating": rating, "comment": comment, "updated_at": func.now()}
+    values = {
+        "rating": rating,
+        "comment": comment,
+        "correction": correction,
+        "updated_at": func.now(),
+    }
     given = await db.scalar(
         insert(Feedback)
         .values(
@@ -46,6 +59,56 @@ async def give(
         db, "feedback.given", person=person, target=call_id, detail={"rating": rating}
     )
     return given
+
+
+@dataclass(frozen=True)
+class Given:
+    """What someone said, and of what kind of answer."""
+
+    id: UUID
+    call_id: UUID
+    user_id: UUID
+    display_name: str
+    rating: str
+    comment: str
+    correction: str
+    updated_at: datetime
+    feature: str
+    model: str
+    prompt: str
+    prompt_version: int | None
+
+
+async def given(
+    db: AsyncSession, *, rating: str = "", before: UUID | None = None, most: int = 50
+) -> tuple[list[Given], UUID | None]:
+    """What was said in the organisation, the newest first, and where the next page begins."""
+    query = (
+        select(
+            Feedback.id,
+            Feedback.call_id,
+            Feedback.user_id,
+            User.display_name,
+            Feedback.rating,
+            Feedback.comment,
+            Feedback.correction,
+            Feedback.updated_at,
+            UsageRecord.feature,
+            UsageRecord.model,
+            UsageRecord.prompt,
+            UsageRecord.prompt_version,
+        )
+        .join(UsageRecord, UsageRecord.id == Feedback.call_id)
+        .join(User, User.id == Feedback.user_id)
+        .order_by(Feedback.id.desc())
+        .limit(most + 1)
+    )
+    if rating:
+        query = query.where(Feedback.rating == rating)
+    if before:
+        query = query.where(Feedback.id < before)
+    found = [Given(**row) for row in (await db.execute(query)).mappings()]
+    return found[:most], found[most - 1].id if len(found) > most else None
 
 
 async def ratings(db: AsyncSession, person: Person, call_ids: Collection[UUID]) -> dict[UUID, str]:

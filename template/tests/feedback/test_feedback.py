@@ -8,15 +8,8 @@ from app.core import db
 from app.core.ids import uuid7
 from app.feedback.service import ratings
 from tests.factories import Someone, make_organization, make_user, sign_in
-from tests.usage.conftest import Till, person_of
-
-
-async def call_of(someone: Someone) -> UUID:
-    """A model call that someone made."""
-    till = Till(person_of(someone))
-    reservation = await till.reserve()
-    await till.settle(reservation)
-    return reservation.call_id
+from tests.feedback.conftest import call_of
+from tests.usage.conftest import person_of
 
 
 async def kept(someone: Someone, call_id: UUID) -> dict[UUID, str]:
@@ -102,3 +95,26 @@ async def test_another_organisation_does_not_see_it(client, asker):
         organization_id=stranger.organization_id, user_id=asker.user_id
     ) as session:
         assert await ratings(session, person_of(asker), [call]) == {}
+
+
+async def test_corrections_reach_those_who_look_after_answers(client, said):
+    call, member = said
+    first = (await client.get("/api/feedback", params={"rating": "down", "limit": 1})).json()
+    [newest] = first["feedback"]
+    assert (newest["call_id"], newest["user_id"]) == (str(call), str(member.user_id))
+    assert newest["correction"] == "<b>Thirty days.</b>"
+    assert (newest["display_name"], newest["feature"], newest["model"]) == (
+        "Grace Hopper",
+        "chat",
+        "m",
+    )
+    rest = (
+        await client.get("/api/feedback", params={"rating": "down", "before": first["next"]})
+    ).json()
+    assert (len(rest["feedback"]), rest["next"]) == (1, None)
+    assert len((await client.get("/api/feedback")).json()["feedback"]) == 3
+
+
+async def test_what_others_said_is_not_for_members(client, said):
+    await sign_in(client, await make_user(said[1].organization_id))
+    assert (await client.get("/api/feedback")).status_code == 403

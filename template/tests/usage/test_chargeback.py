@@ -79,7 +79,7 @@ def test_what_looks_like_a_formula_is_a_text(text):
     assert safe(text) == f"'{text}"
 
 
-async def test_the_page_shows_what_cost_and_took_how_much(client, spent):
+async def test_how_long_answers_took_is_told_in_percentiles(client, spent):
     admin, _ = spent
     till = Till(person_of(admin))
     for milliseconds in (100, 200, 900):
@@ -88,10 +88,3 @@ async def test_the_page_shows_what_cost_and_took_how_much(client, spent):
     [found] = (await client.get("/api/usage/latency")).json()
     assert (found["model"], found["calls"], found["first_p50"]) == ("m", 3, 200)
     assert 0 < found["p50"] <= found["p95"] <= found["p99"]
-    page = (await client.get("/admin/usage", headers={"Accept": "text/html"})).text
-    assert "<td>$1.50</td>" in page  # Cost by feature, for who does not see the chart.
-    assert ">0.20</td>" in page
-    assert "Unknown, counted as the dearest" in page
-    assert "Chargeback" not in page
-    page = (await client.get("/admin/usage?month=2026-02", headers={"Accept": "text/html"})).text
-    assert "/api/usage/chargeback?month=2026-02" in page

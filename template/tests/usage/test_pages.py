@@ -193,3 +193,20 @@ async def test_only_administrators_reach_the_budgets(client, team):
     page = await client.get("/admin/usage/budgets", headers={"Accept": "text/html"})
     assert page.status_code == 403
     assert (await budgets(client, tokens_per_hour="1")).status_code == 403
+
+
+async def test_the_page_shows_what_cost_and_took_how_much(client, team):
+    admin, _ = team
+    till = Till(person_of(admin))
+    for milliseconds in (100, 200, 900):
+        await till.settle(await till.reserve(), 10, 500_000, first_text_ms=milliseconds)
+    await sign_in(client, admin)
+    page = (await client.get("/admin/usage", headers={"Accept": "text/html"})).text
+    assert "<td>$1.50</td>" in page  # Cost by feature, for who does not see the chart.
+    assert ">0.20</td>" in page
+    assert "Unknown, counted as the dearest" in page
+    assert "Chargeback" not in page
+    async with db.transaction(organization_id=admin.organization_id) as session:
+        await session.execute(text("UPDATE usage_records SET created_at = '2026-02-03T12:00Z'"))
+    page = (await client.get("/admin/usage?month=2026-02", headers={"Accept": "text/html"})).text
+    assert "/api/usage/chargeback?month=2026-02" in page

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("call_id", sa.Uuid(), nullable=False),
         sa.Column("rating", sa.String(4), nullable=False),
         sa.Column("comment", sa.String(2000), nullable=False),
+        sa.Column("correction", sa.String(8000), nullable=False),
         sa.Column("updated_at", MOMENT, server_default=sa.func.now(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_feedback"),
         sa.ForeignKeyConstraint(
@@ -41,7 +42,7 @@ def upgrade() -> None:
     op.create_index("ix_feedback_organization_id", "feedback", ["organization_id"])
     op.create_index("ix_feedback_call_id", "feedback", ["call_id"])
     protect("feedback")
-    # Experiments count thumbs over all organisations, and see no comment.
+    # Experiments count thumbs over all organisations, and see nothing that people wrote.
     open_to_auth("feedback", "SELECT (call_id, user_id, rating, updated_at)")
 
 
