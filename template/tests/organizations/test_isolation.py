@@ -29,7 +29,7 @@ BODY = {
     "audience": "organization",
     "reason": "To see what happens here", "minutes": 5, "grace_hours": 0, "tokens_per_hour": 5,
     "person": "", "code": "123456", "display_name": "Another", "password": "x",
-    "new_owner": "00000000-0000-0000-0000-000000000000",
+    "new_owner": "00000000-0000-0000-0000-000000000000", "fingerprint": "0" * 64,
 }  # fmt: skip
 
 
