@@ -126,7 +126,7 @@ def with_twilio(configure, service):
         SMS_TWILIO_SECRET="the token",
         SMS_TWILIO_FROM="+15005550006",
         SMS_TWILIO_URL=service.address,
-        SMS_TIMEOUT="0.5",
+        SMS_TIMEOUT="30",
     )
     service.status, service.body = 201, TWILIO_YES
     return twilio
@@ -140,7 +140,7 @@ def with_sns(configure, service):
         SMS_SNS_ACCESS_KEY="AKIDEXAMPLE",
         SMS_SNS_SECRET_KEY="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
         SMS_SNS_URL=service.address,
-        SMS_TIMEOUT="0.5",
+        SMS_TIMEOUT="30",
     )
     service.status, service.body = 200, SNS_YES
     return sns
@@ -152,7 +152,7 @@ def with_webhook(configure, service):
         SMS_SENDER="webhook",
         SMS_WEBHOOK_URL=f"{service.address}/texts?of=us",
         SMS_WEBHOOK_SECRET=SECRET,
-        SMS_TIMEOUT="0.5",
+        SMS_TIMEOUT="30",
     )
     return webhook
 

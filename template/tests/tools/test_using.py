@@ -215,7 +215,7 @@ async def test_rounds_and_calls_have_an_end(browser, model, plays, configure):
 
 
 async def test_one_deadline_covers_all_rounds_and_tools(browser, model, plays, tool, configure):
-    configure(LLM_DEADLINE_SECONDS=0.5)
+    configure(LLM_DEADLINE_SECONDS=2)
 
     @tool(title="Wait", permission="assistant.use", stakes="read")
     async def wait_long(use: Use, arguments: Nothing) -> str:
