@@ -14,7 +14,7 @@ from app.feedback import service
 from app.web import render
 from app.web.navigation import Link
 
-PAGE = "/admin/feedback"
+PAGE = "/feedback"
 NAVIGATION = [Link("Feedback", PAGE, "feedback.read", "Administration", "thumb-up", 74)]
 
 router = APIRouter(include_in_schema=False)
