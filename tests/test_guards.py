@@ -245,6 +245,12 @@ def test_a_decision_is_short_and_names_the_check_that_holds_it(path: Path) -> No
         assert (ROOT / check).exists() or (TEMPLATE / check).exists(), check
 
 
+def test_decisions_are_numbered_one_after_the_other() -> None:
+    numbers = [int(path.name[:4]) for path in DECISIONS if path.name[:4].isdigit()]
+
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
 def test_recipes_and_workflows_parse_and_hold_to_the_rules() -> None:
     folder = Path(sys.executable).parent
     workflows = [name for name in FILES if "/workflows/" in f"/{name}"]
