@@ -15,6 +15,7 @@ from app.core import db, health, logging, problems, sse
 from app.core.middleware import BodyLimit, PlainCookies, RequestContext, SecurityHeaders
 from app.core.routing import Directory, include
 from app.core.settings import answers, get_settings, refuse_unsafe
+from app.limits import connections
 from app.limits.middleware import AddressLimit
 from app.modules import parts
 
@@ -53,7 +54,9 @@ def create_app() -> FastAPI:
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
+        # Whatever runs beside the app works until these close.
         stack.push_async_callback(db.close)
+        stack.push_async_callback(connections.close)
         for part in parts("lifespan"):
             await stack.enter_async_context(part.lifespan())
         stack.push_async_callback(sse.drain)

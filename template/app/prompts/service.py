@@ -18,7 +18,7 @@ from app.modules import parts
 from app.prompts.models import Prompt, PromptExperiment, PromptLabel, PromptMove, PromptVersion
 from app.prompts.text import checked, digest
 
-# The table belongs to users, which stands above; row security shows the colleagues in it.
+# Names, read from the table of users without its models; row security shows the colleagues in it.
 PEOPLE = table("users", column("id"), column("display_name"))
 OVERRIDE = "prompts.override"
 

@@ -25,7 +25,7 @@ from app.usage.models import (
 )
 from app.usage.settings import UsageSettings, microdollars
 
-# The table belongs to users, which stands above; row security shows the colleagues in it.
+# Names, read from the table of users without its models; row security shows the colleagues in it.
 PEOPLE = table("users", column("id"), column("display_name"))
 
 RESERVE: LiteralString = (

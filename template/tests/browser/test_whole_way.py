@@ -180,6 +180,25 @@ async def test_signing_in_and_asking_need_no_mouse(laptop: str, open_page: OpenP
     await expect(page.get_by_text("You are signed out.")).to_be_visible()
 
 
+async def test_whoever_dislikes_an_answer_can_write_a_better_one(
+    laptop: str, open_page: OpenPage
+) -> None:
+    someone = await make_user(role="reviewer")
+    page = await open_page(laptop)
+    await be(page, someone)
+    await page.goto(f"{laptop}/chat")
+    await page.get_by_label("Your message").fill(QUESTION)
+    await page.keyboard.press("Enter")
+    await button(page, "Bad answer").click()
+    why = page.get_by_role("dialog", name="What was wrong with the answer?")
+    await why.get_by_label("A better answer").fill("It keeps the whole log.")
+    await button(why, "Send").click()
+    await expect(page.get_by_text("Thank you.")).to_be_visible()
+
+    await page.goto(f"{laptop}/feedback")
+    await expect(page.get_by_text("It keeps the whole log.")).to_be_visible()
+
+
 async def be(page: Page, someone: Someone) -> None:
     """Sign in without the page for it."""
     async with httpx2.AsyncClient(verify=False) as client:

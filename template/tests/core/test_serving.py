@@ -34,3 +34,30 @@ def test_what_a_start_makes_is_left_alone_and_what_requests_leave_is_collected()
     )
     before, after = map(int, done.stdout.split()[-2:])
     assert before == after > 100_000
+
+
+STOPPED = """
+import asyncio
+from app.core import db
+from app.flags import state
+from app.limits import connections
+from app.main import create_app
+
+async def run():
+    state.BEAT_SECONDS = 0
+    app = create_app()
+    async with app.router.lifespan_context(app):
+        await asyncio.sleep(0.1)
+    print(connections._pool.cache_info().currsize, db.engine.cache_info().currsize)
+
+asyncio.run(run())
+"""
+
+
+@pytest.mark.dear
+def test_what_runs_beside_the_app_ends_before_its_connections_do(database) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-2:] == ["0", "0"]
+    assert "not_refreshed" not in done.stdout + done.stderr

@@ -327,8 +327,8 @@
 
   // Clicks in the log
 
-  function rateCall(id, rating, comment) {
-    return call(`/api/feedback/${id}`, { rating, comment }, { method: "PUT" });
+  function rateCall(id, rating, why = {}) {
+    return call(`/api/feedback/${id}`, { rating, ...why }, { method: "PUT" });
   }
 
   async function rate(button) {
@@ -351,10 +351,10 @@
     const form = dialog.querySelector("form");
     form.reset();
     form.onsubmit = async () => {
-      const comment = form.elements.comment.value.trim();
-      if (!comment) return;
+      const why = Object.fromEntries(new FormData(form));
+      if (!why.comment.trim() && !why.correction.trim()) return;
       try {
-        await rateCall(id, "down", comment);
+        await rateCall(id, "down", why);
         app.toast("Thank you.", "success");
       } catch (error) {
         app.toast(problemOf(error).detail, "danger");
