@@ -71,7 +71,11 @@ async def test_a_bad_rating_asks_why(page: Page) -> None:
 
     request = await sent.value
     assert request.method == "PUT"
-    assert request.post_data_json == {"rating": "down", "comment": "It is about another app."}
+    assert request.post_data_json == {
+        "rating": "down",
+        "comment": "It is about another app.",
+        "correction": "",
+    }
     await expect(dialog).to_be_hidden()
 
 
