@@ -6,7 +6,6 @@ import signal
 import socket
 import threading
 import time
-from importlib.util import find_spec
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,6 +15,7 @@ from rich.markup import escape
 from app.core.errors import CannotStart
 from app.core.settings import ROOT, Settings, answers
 from app.mail.settings import MailSettings
+from app.modules import has
 
 HOST = "127.0.0.1"
 
@@ -78,7 +78,7 @@ def _welcome(port: int) -> None:
     while not _answers(port):
         time.sleep(0.05)
     address = Settings().public_url
-    pages = find_spec("app.web") is not None
+    pages = has("web")
     places = {str(answers()["project"]["name"]): "" if pages else "/api/openapi.json"}
     if MailSettings().backend == "inbox":
         places["Its mail"] = "/dev/inbox" if pages else "/api/dev/inbox"

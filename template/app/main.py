@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
@@ -17,7 +16,7 @@ from app.core.routing import Directory, include
 from app.core.settings import answers, get_settings, refuse_unsafe
 from app.limits import connections
 from app.limits.middleware import AddressLimit
-from app.modules import parts
+from app.modules import has, parts
 
 
 def create_app() -> FastAPI:
@@ -34,7 +33,7 @@ def create_app() -> FastAPI:
     app.include_router(health.router, dependencies=[public()])
     app.include_router(_description(app), dependencies=[public()])
     # Pages of yours that stay behind when the web UI is switched off have nothing to render with.
-    pages = parts("pages") if find_spec("app.web") else ()
+    pages = parts("pages") if has("web") else ()
     for part in (*parts("endpoints"), *pages):
         include(app, part.router)
     refuse_unguarded(app)
@@ -75,7 +74,7 @@ def _description(app: FastAPI) -> APIRouter:
 
 def _pages(app: FastAPI) -> Any:
     """With a web UI: serve its files, and show problems to people as pages."""
-    if find_spec("app.web") is None:
+    if not has("web"):
         return None
     app.mount("/static", import_module("app.web.static_files").app)
     return import_module("app.web.problem_pages").answer

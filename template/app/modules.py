@@ -28,6 +28,11 @@ MODULES = sorted(
 )
 
 
+def has(module: str) -> bool:
+    """Whether this project has a module: a folder that Python's cache left behind is none."""
+    return module in MODULES
+
+
 @cache
 def parts(name: str) -> tuple[ModuleType, ...]:
     """Import `app.<module>.<name>` from every module that has one."""

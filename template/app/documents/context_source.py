@@ -1,14 +1,14 @@
 """What the person's documents say about a question, for `llm/steps/context.py`."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 
 from app.access.person import Person
 from app.documents.search import Hit, search
 from app.documents.settings import DocumentsSettings
 from app.llm.port import Passage
+from app.modules import has
 
-WHERE = "/documents" if find_spec("app.web") else "/api/documents"
+WHERE = "/documents" if has("web") else "/api/documents"
 
 
 async def passages(person: Person, question: str) -> Sequence[Passage]:

@@ -1,5 +1,4 @@
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from app.auth import cookies
 from app.auth.dependencies import ProvenSelf, SelfDetached, visitor, where_from
 from app.core.errors import Problem
 from app.core.local_path import local_path
+from app.modules import has
 from app.sso import providers, service
 from app.sso.attempts import Purpose
 from app.sso.dependencies import RETURNS, STARTS, Browser, Name, keep
@@ -95,7 +95,7 @@ async def come_back(
         return _told(request, problem, "/account/security" if person else "/sign-in")
     started = returned.started
     pending = started is not None and started.level == "pending"
-    pages = find_spec("app.web") is not None
+    pages = has("web")
     onward = returned.next_path
     if pending and pages:
         keeping = import_module("app.auth.next_pages").keeping
@@ -111,7 +111,7 @@ async def come_back(
 
 def _told(request: Request, problem: Problem, page: str) -> Response:
     """People read the sentence on the page that they came from; programs get the problem."""
-    if find_spec("app.web") is None or "text/html" not in request.headers.get("accept", ""):
+    if not has("web") or "text/html" not in request.headers.get("accept", ""):
         raise problem
     response: Response = import_module("app.web.flash").redirect(page, problem.detail, "danger")
     return _without_referrer(response)

@@ -1,7 +1,5 @@
 """What strangers use up is not the owner's."""
 
-from importlib.util import find_spec
-
 import pytest
 from sqlalchemy import select
 
@@ -9,11 +7,12 @@ from app.auth.dependencies import SIGN_IN_RATE
 from app.core.db import transaction
 from app.limits import lockout, service
 from app.limits.models import Lockout
+from app.modules import has
 from tests.auth.test_second_factor import enrol, forget_step, password_step
 from tests.factories import PASSWORD, make_user, sign_in
 
 FAR_MORE = SIGN_IN_RATE.burst + 40
-PAGES = ["/sign-in"] if find_spec("app.web") else []
+PAGES = ["/sign-in"] if has("web") else []
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ Some minutes, so only `make contract` runs it.
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from app.modules import has
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "10")
@@ -24,8 +25,8 @@ CHECKS = (
 
 # Beside sessions the bearer credentials of modules; a directory's token opens nothing of this API.
 WHO = ["nobody", "member", "reviewer", "admin"]
-BEARERS = {"key": "app.api_keys", "token": "app.tokens", "directory": "app.scim"}
-EVERYONE = [*WHO, *(kind for kind, module in BEARERS.items() if find_spec(module))]
+BEARERS = {"key": "api_keys", "token": "tokens", "directory": "scim"}
+EVERYONE = [*WHO, *(kind for kind, module in BEARERS.items() if has(module))]
 
 
 @pytest.mark.slow

@@ -10,9 +10,10 @@ import app
 from app.core.errors import CannotStart
 from app.core.outside import Outside, declared
 from app.core.settings import UnsafeSettings, all_settings, refuse_unsafe
+from app.modules import has
 from tests.core.test_settings import safe_production
 
-HAS_TEXTS = find_spec("app.sms_codes") is not None
+HAS_TEXTS = has("sms_codes")
 # The only files that open connections, apart from those to the database.
 CLIENTS = {
     "core/outbound.py": "calls what is declared",

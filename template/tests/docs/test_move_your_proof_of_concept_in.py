@@ -6,12 +6,12 @@ import secrets
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from app.core import database_roles
+from app.modules import has
 
 pytestmark = pytest.mark.dear
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "move-your-proof-of-concept-in.md"
 FILE = re.compile(r"`((?:app|tests)/[\w./]+)`:\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # What a page is made of is not there in a project without a web UI.
-HAS_PAGES = find_spec("app.web") is not None
+HAS_PAGES = has("web")
 OF_PAGES = ("/pages.py", "/test_pages.py", ".html")
 MIGRATE = """
 from app.core import migrate
