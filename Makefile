@@ -44,7 +44,7 @@ app: ## The app where it stands: template/'s own checks and tests
 # Less than `make contract` tries by itself, so that all of it stays below 25 minutes.
 	@CONTRACT_WHO="nobody member admin" CONTRACT_EXAMPLES=4 BROKEN_FILES=10 $(MAKE) --no-print-directory -C template check test-all contract
 
-test-apps: $(READY) ## Render each of tests/answers and run its checks and half its tests; all of them: WHOLE=1
+test-apps: $(READY) ## Render each of tests/answers and run its checks and a third of its tests; all of them: WHOLE=1
 	$(BIN)/pytest -n 3 --maxschedchunk 1 -m slow
 
 lint: $(READY) ## Style and types of the generator

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.slow
 RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]
 # Browsers and processes of their own cost half of the time: with everything on, and with nothing.
 WHOLLY = {"prototype"}
-# The others share: each runs half of its tests, and of two neighbours one the first half, one the
-# other. `make test-apps WHOLE=1` runs all of them everywhere.
+# The others share: each runs a third of its tests, and three neighbours run three thirds.
+# `make test-apps WHOLE=1` runs all of them everywhere.
 SHARING = [path.stem for path in RENDERED if path.stem not in WHOLLY]
-HALVES = Path(__file__).parent / "halves"
+SHARES = Path(__file__).parent / "shares"
 
 
 @pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.stem)
@@ -36,9 +36,9 @@ def test_it_passes_its_own_checks_and_tests(
 
     if path.stem in SHARING and not os.environ.get("WHOLE"):
         shared |= {
-            "PYTEST_ADDOPTS": "-p half_of_the_tests",
-            "PYTHONPATH": str(HALVES),
-            "TESTS_HALF": str(SHARING.index(path.stem) % 2),
+            "PYTEST_ADDOPTS": "-p share_of_the_tests",
+            "PYTHONPATH": str(SHARES),
+            "TESTS_SHARE": str(SHARING.index(path.stem) % 3),
         }
 
     for recipe in ("setup", "check", "test-all" if path.stem in WHOLLY else "test"):

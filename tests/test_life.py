@@ -76,7 +76,9 @@ def newer(source: Path) -> None:
 
 
 def run(project: Path, *command: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "APP_ENV"}
+    # As people run it: Python leaves its cache behind in the folders that an update takes away.
+    unset = {"APP_ENV", "PYTHONDONTWRITEBYTECODE"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
     done = subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, check=False
     )
@@ -245,7 +247,7 @@ def test_each_further_option_can_be_switched_on_later_with_all_data_kept(tmp_pat
     update(project, data=off, vcs_ref=copier.VcsRef.CURRENT)
 
     assert not refused(project)
-    assert not (project / "app" / "organizations").exists()
+    assert not list((project / "app" / "organizations").rglob("*.py"))
     app(project, "db", "upgrade")
     app(project, "db", "check")
     assert rows(project) == before
