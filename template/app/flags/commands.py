@@ -29,7 +29,7 @@ def list_flags() -> None:
 def set_flag(
     name: Annotated[str, typer.Argument(help="Such as model.assistant, or model.all.")],
     value: Annotated[str, typer.Argument(help="on or off")],
-    because: Annotated[str, typer.Option(help="Kept with the flag.")] = "app flags set",
+    because: Annotated[str, typer.Option(help="The reason, kept with the flag.")],
     share: Annotated[int, typer.Option(min=0, max=100, help="Per cent of people.")] = 100,
 ) -> None:
     """Switch a flag on or off for everyone."""

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
@@ -141,13 +140,8 @@ async def start(
         started_by=person.user_id,
         ended_because="",
     )
-    try:
-        # The refusal must not spoil the transaction: its page is made in it.
-        async with elevated(db), db.begin_nested():
-            db.add(made)
-            await db.flush()
-    except IntegrityError as error:
-        raise AlreadyRunning("An experiment with this prompt is running; end it first.") from error
+    running = AlreadyRunning("An experiment with this prompt is running; end it first.")
+    await service.begin(db, made, running)
     await audit.record(
         db,
         "prompt.experiment_started",
@@ -161,14 +155,7 @@ async def start(
 async def end(db: AsyncSession, person: Person, experiment_id: UUID, why: str) -> None:
     """The kill switch: within a second everyone is answered with the live version again."""
     found = await one(db, experiment_id)
-    async with elevated(db):
-        ended = await db.scalar(
-            update(PromptExperiment)
-            .where(PromptExperiment.id == experiment_id, PromptExperiment.ended_at.is_(None))
-            .values(ended_at=now(), ended_because=why)
-            .returning(PromptExperiment.id)
-        )
-    if ended is not None:
+    if await service.end(db, PromptExperiment, experiment_id, why):
         name = await db.scalar(select(Prompt.name).where(Prompt.id == found.prompt_id))
         await audit.record(
             db,

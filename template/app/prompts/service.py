@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import column, func, select, table, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
@@ -15,7 +16,14 @@ from app.core.db import elevated
 from app.core.errors import Conflict, NotFound
 from app.core.ids import uuid7
 from app.modules import parts
-from app.prompts.models import Prompt, PromptExperiment, PromptLabel, PromptMove, PromptVersion
+from app.prompts.models import (
+    Prompt,
+    PromptExperiment,
+    PromptLabel,
+    PromptMove,
+    PromptShadow,
+    PromptVersion,
+)
 from app.prompts.text import checked, digest
 
 # Names, read from the table of users without its models; row security shows the colleagues in it.
@@ -238,3 +246,28 @@ async def _move(
         .on_conflict_do_update(constraint="uq_prompt_labels_prompt_id_label", set_=held)
     )
     return moved
+
+
+async def begin(db: AsyncSession, made: PromptExperiment | PromptShadow, running: Conflict) -> None:
+    """Add what a prompt has one of at a time. Raises `running`."""
+    try:
+        # The refusal must not spoil the transaction: its page is made in it.
+        async with elevated(db), db.begin_nested():
+            db.add(made)
+            await db.flush()
+    except IntegrityError as error:
+        raise running from error
+
+
+async def end(
+    db: AsyncSession, kind: type[PromptExperiment | PromptShadow], which: UUID, why: str
+) -> bool:
+    """Whether it was running until now."""
+    async with elevated(db):
+        ended = await db.scalar(
+            update(kind)
+            .where(kind.id == which, kind.ended_at.is_(None))
+            .values(ended_at=now(), ended_because=why)
+            .returning(kind.id)
+        )
+    return ended is not None

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Float, cast, func, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Float, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.audit import service as audit
-from app.core.clock import now
-from app.core.db import elevated
 from app.core.errors import Conflict, NotFound
 from app.core.ids import uuid7
 from app.prompts import service
@@ -64,13 +61,8 @@ async def start(
         started_by=person.user_id,
         ended_because="",
     )
-    try:
-        # The refusal must not spoil the transaction: its page is made in it.
-        async with elevated(db), db.begin_nested():
-            db.add(made)
-            await db.flush()
-    except IntegrityError as error:
-        raise ShadowRunning("A shadow of this prompt is running; end it first.") from error
+    running = ShadowRunning("A shadow of this prompt is running; end it first.")
+    await service.begin(db, made, running)
     await audit.record(
         db,
         "prompt.shadow_started",
@@ -86,12 +78,8 @@ async def end(db: AsyncSession, person: Person, shadow_id: UUID, why: str) -> No
     found = await db.get(PromptShadow, shadow_id)
     if found is None:
         raise NoSuchShadow
-    async with elevated(db):
-        await db.execute(
-            update(PromptShadow)
-            .where(PromptShadow.id == shadow_id, PromptShadow.ended_at.is_(None))
-            .values(ended_at=now(), ended_because=why)
-        )
+    if not await service.end(db, PromptShadow, shadow_id, why):
+        return
     name = await db.scalar(select(Prompt.name).where(Prompt.id == found.prompt_id))
     await audit.record(
         db,

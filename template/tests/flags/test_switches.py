@@ -1,10 +1,13 @@
 """A feature that is switched off asks no model, in any process, also while the database is away."""
 
 import asyncio
+import os
+import sys
 
 import psycopg
 import pytest
 
+from app.core.settings import ROOT
 from app.flags import state, switches
 from app.flags.provider import client as openfeature
 from app.flags.provider import enabled
@@ -52,16 +55,37 @@ async def test_a_feature_is_stopped_before_a_byte_is_sent_and_goes_on_afterwards
     assert events[0]["user_id"] == str(operator.user_id)
 
 
-async def test_a_process_that_was_told_nothing_notices_by_itself(client, operator):
+async def command(*words: str) -> tuple[int, str]:
+    """Run `app flags` as a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app.cli", "flags", *words),
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "200"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+@pytest.mark.dear
+async def test_what_another_process_switches_off_is_noticed_here(operator):
     beat = asyncio.create_task(state.beat())
     try:
-        await client.put("/api/flags/model.test", json=OFF)
+        status, told = await command("set", "model.assistant", "off")
+        assert status != 0
+        assert "--because" in told
+        status, told = await command("set", "model.assistant", "off", "--because", "Invents")
+        assert status == 0, told
         async with asyncio.timeout(20):
-            while (found := state.flag("model.test")) is None or found.enabled:
+            while (found := state.flag("model.assistant")) is None or found.enabled:
                 await asyncio.sleep(0.02)
     finally:
         beat.cancel()
     assert state.BEAT_SECONDS <= 0.5
+    _, listed = await command("list")
+    [line] = [one for one in listed.splitlines() if "model.assistant" in one]
+    assert " no " in line
 
 
 async def test_while_the_database_is_away_what_was_known_last_holds(client, operator, monkeypatch):

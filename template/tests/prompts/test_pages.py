@@ -84,3 +84,6 @@ async def test_a_shadow_is_started_and_ended(browser, operators, seeded):  # noq
     [action] = {one.action for one in listed.forms if one.action.endswith("/end")}
     ended = await listed.send(action)
     assert "nothing more is asked" in ended.text
+    await listed.send(action)  # Twice is once.
+    log = await browser.open("/admin/audit?action=prompt.shadow_ended")
+    assert log.text.count(f"{name}") == 1
