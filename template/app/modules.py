@@ -12,6 +12,7 @@ call_step.py  a step of model calls  context_source.py  what documents say
 body_limit.py paths with larger bodies
 tools.py      what a model may do in someone's name
 flags.py      flags that it asks for
+reviewed.py   where an answer stands that people looked at
 way_in.py     whether someone can sign in by what it keeps
 """
 

@@ -33,6 +33,9 @@ os.environ |= {
     "ASSISTANT_RETENTION_DAYS": "90",
     "DATABASE_POOL_SIZE": "10",
     "DOCUMENTS_SCANNER": "none",
+    # What is drawn at random would come and go between two runs.
+    "REVIEW_SAMPLE": "{}",
+    "REVIEW_SECOND_SHARE": "0",
     # Of all tests together no person would believe that they are people.
     "ABUSE_FAILURES_USUAL": "1000000",
     "ABUSE_SIGN_UPS_USUAL": "1000000",

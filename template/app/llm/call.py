@@ -64,6 +64,12 @@ class Call:
     received_bytes: int = 0
     finish: Finish | None = None
     used: Used | None = None
+    said: list[str] = field(default_factory=list)
+    """What the person has read so far."""
+    for_people: str = ""
+    """Why a person must look first, when one must: "guard" or "degraded"."""
+    held: str = ""
+    """The answer, while it waits for that."""
     outcome: Outcome = "failed"
     problem: BaseException | None = None
     notes: dict[str, Any] = field(default_factory=dict)

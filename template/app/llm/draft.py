@@ -8,7 +8,7 @@ from uuid import UUID
 from app.access.person import Person
 from app.core.direct import Direct, direct
 from app.core.errors import Problem
-from app.llm.errors import AnswerWithheld
+from app.llm.errors import AnswerInReview, AnswerWithheld
 from app.llm.port import Done
 
 State = Literal["complete", "interrupted", "withheld", "refused"]
@@ -32,14 +32,20 @@ class Outcome:
     """Tools that the model asked for, as `streaming` tells them."""
     tainted: bool = False
     """It was made with words that neither the person nor the app has written."""
+    for_people: str = ""
+    """Why a person looks before it is shown, when one does."""
 
     @property
     def details(self) -> dict[str, Any]:
         """What to store beside the text: the model, whether it was the stand-in, sources, tools."""
-        tools = {"tools": list(self.uses)} if self.uses else {}
+        known: dict[str, Any] = {"tools": list(self.uses)} if self.uses else {}
         if self.done is None:
-            return tools
-        return tools | {
+            waits = {"state": "waiting", "reason": self.for_people}
+            return known | ({"review": waits} if self.for_people else {})
+        for step in ("confidence", "review"):
+            if step in self.done.notes:
+                known[step] = self.done.notes[step]
+        return known | {
             "model": self.done.model,
             "stand_in": self.done.stand_in,
             "finish_reason": self.done.finish_reason,
@@ -81,7 +87,8 @@ class Draft:
 
     def _became(self, text: str, problem: BaseException | None, done: Done | None) -> Outcome:
         if isinstance(problem, AnswerWithheld):
-            return Outcome("withheld", problem.detail, self.call_id)
+            reason = problem.reason if isinstance(problem, AnswerInReview) else ""
+            return Outcome("withheld", problem.detail, self.call_id, for_people=reason)
         if problem is None and done is not None:
             return Outcome("complete", text, done.call_id, done)
         is_refused = isinstance(problem, Problem) and problem.status in ABOUT_THE_QUESTION

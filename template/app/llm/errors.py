@@ -13,6 +13,8 @@ class NotBilled:
 
 def billed(problem: Problem | None) -> bool:
     """Whether the provider may have counted tokens for a call that ended like this."""
+    if isinstance(problem, PersonAnswers) and isinstance(problem.__cause__, Problem):
+        problem = problem.__cause__
     return not isinstance(problem, NotBilled)
 
 
@@ -105,6 +107,18 @@ class QuestionRefused(Invalid):
 
 class AnswerWithheld(Forbidden):
     """An output guard stopped the answer; what was sent before had passed it."""
+
+
+class AnswerInReview(AnswerWithheld):
+    """A person looks at it first; then whoever asked may read it."""
+
+    reason = "guard"
+
+
+class PersonAnswers(AnswerInReview):
+    """No model can answer, so a person will."""
+
+    reason = "degraded"
 
 
 class ModelNotPermitted(Forbidden):

@@ -162,6 +162,8 @@ class Finish:
     """Names of fields with content that nobody here reads yet."""
     calls: tuple[ToolCall, ...] = ()
     """Tools that the model asks for, before it goes on."""
+    mean_logprob: float | None = None
+    """Of the answer's tokens, where the provider tells it."""
 
 
 @dataclass(frozen=True, slots=True)

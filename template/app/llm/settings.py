@@ -61,6 +61,10 @@ class LLMSettings(Access, ModuleSettings):
     """Failures in a minute, and half of all calls, until a provider is left alone. 0: never."""
     breaker_seconds: float = Field(10, gt=0)
     """How long it is left alone at first; then one call finds out whether it is well."""
+    people_answer: bool = False
+    """When no model can answer, the question goes to the reviewers, who answer it."""
+    logprobs: bool = False
+    """Ask for the probability of each token where the wire can tell it; some models refuse that."""
 
     @property
     def data_region(self) -> Region:

@@ -49,6 +49,8 @@ async def streamed(
 def ending(details: dict[str, Any], call_id: Any) -> list[Event]:
     """The last events of an answer, also of a stored one that is sent again."""
     told = {name: details.get(name) for name in TOLD}
+    if review := details.get("review"):
+        told["review"] = review
     sources: list[Event] = (
         [("sources", {"sources": found})] if (found := details.get("sources")) else []
     )

@@ -73,6 +73,7 @@ class Reader:
         self.unshown = 0
         """Bytes of tools' arguments that came since the last look."""
         self._calls: dict[Any, Partial] = {}
+        self._logprobs, self._probable = 0.0, 0
 
     def piece(self, event: Any) -> str:
         """The text in an event of a stream."""
@@ -103,6 +104,13 @@ class Reader:
         if found.size > LARGEST_ARGUMENTS:
             raise AnswerMalformed("The model's arguments for a tool are far too long.")
 
+    def probable(self, logprobs: Sequence[object]) -> None:
+        """Take how probable the next tokens were."""
+        for one in logprobs:
+            if isinstance(one, int | float):
+                self._logprobs += min(0.0, one)
+                self._probable += 1
+
     def finish(self) -> Finish:
         reason = self.reason or "stop"
         # What was cut before its end is no call, even where it reads like one.
@@ -113,6 +121,7 @@ class Reader:
             usage=self.usage,
             unread=frozenset(self.unread),
             calls=tuple(one.whole() for one in self._calls.values()) if whole else (),
+            mean_logprob=self._logprobs / self._probable if self._probable else None,
         )
 
 

@@ -39,6 +39,8 @@ class Behaviour:
     """Further fields of each piece of the answer."""
     calls: tuple[tuple[str, str], ...] = ()
     """Tools that it asks for after its words: their names, and the arguments as it writes them."""
+    logprob: float = -0.1
+    """How probable each word was, told to whoever asks for it."""
     cut_in_arguments: bool = False
     silent: bool = False
     """Take the request and never answer."""

@@ -67,8 +67,8 @@ def test_what_protects_people_and_money_is_required():
     assert ours.index("input_guards") < ours.index("budget") < ours.index("metering")
     around = [one.name for one in gateway.life().steps if one.has("around")]
     assert around[0] == "metering"
-    # Outside the guards stands only what puts back the person's own words.
-    assert around[-3:] == ["output_guards", "structure", "restoring"]
+    # Outside the guards stands only what puts back the person's own words, and what reads them.
+    assert around[-4:] == ["output_guards", "structure", "restoring", "confidence"]
 
 
 class Stub:

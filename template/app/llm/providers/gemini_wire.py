@@ -116,6 +116,7 @@ class _Reader(Reader):
                 if reason == "MALFORMED_FUNCTION_CALL":
                     raise AnswerMalformed("The model's call of a tool could not be read.")
                 self.reason = REASONS.get(reason, str(reason).lower()[:40])
+            self.probable([first.get("avgLogprobs")])
             parts = (first.get("content") or {}).get("parts") or ()
             return "".join(self._text(part) for part in parts)
         except (AttributeError, TypeError, KeyError, IndexError) as error:

@@ -9,6 +9,7 @@ from yarl import URL
 from app.llm import refusals
 from app.llm.errors import AnswerMalformed
 from app.llm.port import Ask, Message
+from app.llm.settings import LLMSettings
 from app.llm.turns import shape_in_words
 from app.llm.wire import BrokenOff, Reader, Request, Wire, a_text, loads, usage
 
@@ -69,6 +70,8 @@ class OpenAIWire(Wire):
             body[self._limit_field] = ask.max_output_tokens
         if ask.temperature is not None:
             body["temperature"] = ask.temperature
+        if LLMSettings.load().logprobs and not ask.shape:
+            body["logprobs"] = True
         body |= ask.options
         if streams:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -123,6 +126,8 @@ class _Reader(Reader):
             said = choice.get(part) or {}
             if not (said.keys() <= READ):
                 self.unread |= {name for name, value in said.items() if value} - READ
+            if told := choice.get("logprobs"):
+                self.probable([one.get("logprob") for one in told.get("content") or ()])
             if calls := said.get("tool_calls"):
                 self._take(calls)
             return a_text(said.get("content") or said.get("refusal") or "")

@@ -1,19 +1,35 @@
-"""When nobody can answer it is said so, marked, with what to do about it."""
+"""When no model can answer, a person does; or it is said so, marked, with what to do about it."""
 
 from app.core.errors import Problem
 from app.llm.call import Begin, Begun, Call
-from app.llm.errors import ModelMisconfigured, ModelUnavailable
+from app.llm.errors import ModelBusy, ModelMisconfigured, ModelUnavailable, PersonAnswers
+from app.llm.settings import LLMSettings
 
 TELL = "The question is kept. An administrator must look at the settings of the model provider."
+PEOPLE = "No model can answer at the moment. A person will read your question and answer it here."
 
 
 async def opening(call: Call, begin: Begin) -> Begun:
     try:
         return await begin(call)
     except (ModelUnavailable, ModelMisconfigured) as problem:
+        if _people_answer(call, problem):
+            call.notes["degradation"] = {"level": "human"}
+            call.for_people = PersonAnswers.reason
+            raise PersonAnswers(PEOPLE, degraded="human") from problem
         call.notes["degradation"] = {"level": "no_answer"}
         problem.extra |= {"degraded": "no_answer", "what_to_do": _advice(problem)}
         raise
+
+
+def _people_answer(call: Call, problem: Problem) -> bool:
+    """Only where a person asked in a conversation; and not when a moment later a model answers."""
+    return (
+        LLMSettings.load().people_answer
+        and call.draft is not None
+        and call.person.account is not None
+        and not isinstance(problem, ModelBusy)
+    )
 
 
 def _advice(problem: Problem) -> str:

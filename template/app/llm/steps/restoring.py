@@ -30,6 +30,10 @@ async def _restored(call: Call, proceed: Proceed) -> Events:
             yield replace(event, calls=_calls(call, event.calls)) if event.calls else event
 
 
+def restored_text(call: Call, text: str) -> str:
+    return PLACEHOLDER.sub(lambda found: call.masked.get(found[0], found[0]), text)
+
+
 def _calls(call: Call, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
     """Tools work with what the person wrote, inside of JSON."""
     said = _in_json(call)

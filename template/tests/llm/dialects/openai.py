@@ -38,7 +38,11 @@ class Dialect:
         delta = {"content": word, **wanted.extra}
         if number == 0:
             delta["role"] = "assistant"
-        return sse(self._chunk(request, delta))
+        chunk = self._chunk(request, delta)
+        if request.body.get("logprobs"):
+            told = {"content": [{"token": word, "logprob": wanted.logprob}]}
+            chunk["choices"][0]["logprobs"] = told
+        return sse(chunk)
 
     def calls(self, wanted: Behaviour, request: Received) -> list[bytes]:
         found = []

@@ -1,0 +1,1 @@
+"""People look at answers: a queue with reasons and deadlines, second opinions, corrections."""

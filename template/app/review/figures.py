@@ -1,0 +1,153 @@
+"""How the queue stands: ages, agreement, and whether confidence means anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from app.core.clock import now
+from app.prompts.statistics import Interval, wilson
+from app.review.agreement import Agreement, agreement
+from app.review.drawing import drawn
+from app.review.models import ReviewItem, ReviewLook
+from app.review.settings import ReviewSettings
+from app.usage.models import UsageRecord
+
+AGES = (
+    ("under 1 h", timedelta(hours=1)),
+    ("1 to 4 h", timedelta(hours=4)),
+    ("4 to 24 h", timedelta(days=1)),
+    ("1 to 3 days", timedelta(days=3)),
+    ("3 to 7 days", timedelta(days=7)),
+    ("over 7 days", timedelta.max),
+)
+BANDS = ((0, 24), (25, 49), (50, 74), (75, 89), (90, 100))
+DAYS = 90
+MOST = 10_000
+
+
+@dataclass(frozen=True)
+class Band:
+    """Of answers drawn at random with this confidence, how many people approved."""
+
+    low: int
+    high: int
+    looked_at: int
+    approved: Interval
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Whether the sample of a feature is what its rule says."""
+
+    feature: str
+    share: float
+    answers: int
+    drawn: int
+    queued: int
+    """Drawn, and there. What is drawn and not there are answers that asked for a tool first."""
+    unexplained: int
+    """There as a sample without being drawn at any share up to today's: nobody picks by hand."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    open: int
+    overdue: int
+    ages: list[tuple[str, int]]
+    agreement: Agreement
+    bands: list[Band]
+    sample: list[Feature]
+
+
+async def figures(db: AsyncSession) -> Figures:
+    rows = await db.execute(
+        select(ReviewLook.created_at, ReviewLook.due_at).where(ReviewLook.state != "done")
+    )
+    still = rows.all()
+    return Figures(
+        open=len(still),
+        overdue=sum(one.due_at <= now() for one in still),
+        ages=ages([one.created_at for one in still]),
+        agreement=agreement(await _pairs(db)),
+        bands=await _bands(db),
+        sample=[await _feature(db, name) for name in sorted(ReviewSettings.load().sample)],
+    )
+
+
+def ages(made: Sequence[datetime]) -> list[tuple[str, int]]:
+    """How many have waited how long."""
+    counts = dict.fromkeys([name for name, _ in AGES], 0)
+    moment = now()
+    for one in made:
+        counts[next(name for name, most in AGES if moment - one < most)] += 1
+    return list(counts.items())
+
+
+async def _pairs(db: AsyncSession) -> list[tuple[str, str]]:
+    second = aliased(ReviewLook)
+    rows = await db.execute(
+        select(ReviewLook.verdict, second.verdict)
+        .join(second, second.item_id == ReviewLook.item_id)
+        .where(ReviewLook.number == 1, second.number == 2, second.state == "done")
+        .where(second.done_at > now() - timedelta(days=DAYS))
+        .limit(MOST)
+    )
+    return [(one, other) for one, other in rows]
+
+
+async def _bands(db: AsyncSession) -> list[Band]:
+    """Of the random sample only: what came for another reason is no sample of anything."""
+    rows = await db.execute(
+        select(ReviewItem.confidence, ReviewItem.verdict)
+        .where(ReviewItem.sampled, ReviewItem.verdict != "", ReviewItem.confidence.is_not(None))
+        .where(ReviewItem.resolved_at > now() - timedelta(days=DAYS))
+        .limit(MOST)
+    )
+    found = [(row.confidence, row.verdict == "approved") for row in rows]
+    bands = []
+    for low, high in BANDS:
+        some = [approved for confidence, approved in found if low <= confidence <= high]
+        bands.append(Band(low, high, len(some), wilson(sum(some), len(some))))
+    return bands
+
+
+async def _feature(db: AsyncSession, feature: str) -> Feature:
+    """Draw again. Only since the oldest sample, so that a share set lately is not held against."""
+    share = ReviewSettings.load().sample[feature]
+    sampled = set(
+        await db.scalars(
+            select(ReviewItem.call_id)
+            .where(ReviewItem.feature == feature, ReviewItem.sampled)
+            .order_by(ReviewItem.id.desc())
+            .limit(MOST)
+        )
+    )
+    since = now() - timedelta(days=DAYS)
+    oldest = select(func.min(UsageRecord.created_at)).where(UsageRecord.id.in_(sampled))
+    if sampled:
+        since = max(since, (await db.scalar(oldest)) or since)
+    calls = await db.scalars(
+        select(UsageRecord.id)
+        .where(
+            UsageRecord.feature == feature,
+            UsageRecord.outcome == "answered",
+            UsageRecord.user_id.is_not(None),
+            UsageRecord.created_at >= since,
+        )
+        .order_by(UsageRecord.id.desc())
+        .limit(MOST)
+    )
+    made = list(calls)
+    chosen = [one for one in made if drawn(one, share, "sample")]
+    return Feature(
+        feature=feature,
+        share=share,
+        answers=len(made),
+        drawn=len(chosen),
+        queued=sum(one in sampled for one in chosen),
+        unexplained=sum(not drawn(one, share, "sample") for one in sampled),
+    )
