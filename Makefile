@@ -12,7 +12,7 @@ DEMO := build/demo
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick test-apps app lint fix docs clean
+.PHONY: help setup demo test test-quick test-apps app machine lint fix docs clean
 
 help: ## List the recipes
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ demo: $(READY) ## Render with the defaults into build/demo and run it; elsewhere
 	@trap : INT; PATH="$$PATH:$(CURDIR)/.local/uv/bin" \
 	  $(MAKE) --no-print-directory -C $(DEMO) dev PORT=$(PORT) || [ $$? = 130 ]
 
-test: test-quick app test-apps ## Everything: the questions, the app where it stands, rendered apps
+test: test-quick app machine test-apps ## Everything: the questions, the app where it stands, rendered apps
 
 test-quick: $(READY) lint ## The questions, updates, documents: everything that runs no app
 	$(BIN)/pytest -n 2 -m "not slow"
@@ -43,6 +43,12 @@ test-quick: $(READY) lint ## The questions, updates, documents: everything that 
 app: ## The app where it stands: template/'s own checks and tests
 # Less than `make contract` tries by itself, so that all of it stays below 25 minutes.
 	@CONTRACT_WHO="nobody member admin" CONTRACT_EXAMPLES=4 BROKEN_FILES=10 $(MAKE) --no-print-directory -C template check test-all contract
+
+machine: $(READY) ## compose.yml as real processes under load, some of which are killed
+# In the app's environment, for it speaks to the app's database; what it starts is in ours.
+	@$(MAKE) --no-print-directory -C template .venv/.ready
+	cd template && .venv/bin/pytest -c pyproject.toml --confcutdir ../tests/machine \
+	  -o pythonpath=". ../tests/machine" -rs ../tests/machine
 
 test-apps: $(READY) ## Render each of tests/answers and run its checks and a third of its tests; all of them: WHOLE=1
 	$(BIN)/pytest -n 3 --maxschedchunk 1 -m slow

@@ -87,6 +87,11 @@ def _embedded() -> embedded.Urls:
     )
 
 
+def driver_options() -> dict[str, Any]:
+    """What a connection of the app is opened with, whoever opens it."""
+    return {} if get_settings().database_prepared else {"prepare_threshold": None}
+
+
 @cache
 def engine() -> AsyncEngine:
     made = create_async_engine(
@@ -95,6 +100,7 @@ def engine() -> AsyncEngine:
         max_overflow=0,
         pool_timeout=10,
         pool_recycle=1800,
+        connect_args=driver_options(),
         hide_parameters=True,  # what people wrote does not reach the log with an error
     )
     event.listen(made.sync_engine, "checkout", _ping_after_idling)

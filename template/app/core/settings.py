@@ -82,6 +82,8 @@ class Settings(ModuleSettings):
     """Where migrations log in, as the owner of the tables."""
     database_pool_size: int = answers().get("capacity", {}).get("database_pool_size", 10)
     """Connections that one process keeps."""
+    database_prepared: bool = True
+    """Statements are prepared; off behind a pooler that keeps none, such as an older PgBouncer."""
     database_folder: Path = ROOT / ".local" / "database"
     """Where the embedded server keeps its files."""
     trusted_proxies: int = 0

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from app.core.db import app_url
+from app.core.db import app_url, driver_options
 from app.limits.settings import LimitsSettings
 
 
@@ -22,7 +22,7 @@ from app.limits.settings import LimitsSettings
 def _pool() -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
     return AsyncConnectionPool(
         app_url().replace("postgresql+psycopg://", "postgresql://"),
-        kwargs={"autocommit": True, "application_name": "limits"},
+        kwargs={"autocommit": True, "application_name": "limits"} | driver_options(),
         min_size=1,
         max_size=LimitsSettings.load().connections,
         reconnect_timeout=5,

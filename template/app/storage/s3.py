@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import IO, Any
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
@@ -60,6 +61,20 @@ async def delete(name: str) -> None:
                 return
 
 
+async def make_bucket() -> None:
+    """Only on a server of our own: the key that the app has may not do so anywhere else."""
+    region = StorageSettings.load().s3_region
+    kind = "CreateBucketConfiguration"
+    body = f"<{kind}><LocationConstraint>{region}</LocationConstraint></{kind}>".encode()
+    if region == "us-east-1":  # The one that S3 takes for granted and refuses to be told.
+        body = b""
+    digest, headers = hashlib.sha256(body).hexdigest(), {"Content-Length": str(len(body))}
+    for left in reversed(range(TRIES)):
+        async with _asked("PUT", "", BytesIO(body), digest, headers, left, {409}) as response:
+            if response is not None:
+                return
+
+
 async def check() -> None:
     async with _asked("HEAD", "", left=0):
         pass
@@ -73,6 +88,7 @@ async def _asked(
     digest: str = EMPTY,
     headers: dict[str, str] | None = None,
     left: int = 0,
+    fine: Collection[int] = (),
 ) -> AsyncIterator[ClientResponse | None]:
     """The answer, or None when another try is left and may help. 404 is an answer for GET."""
     settings = StorageSettings.load()
@@ -104,7 +120,11 @@ async def _asked(
                 allow_redirects=False,
             ) as response,
         ):
-            known = response.status < 300 or (response.status == 404 and method == "GET")
+            known = (
+                response.status < 300
+                or response.status in fine
+                or (response.status == 404 and method == "GET")
+            )
             if known:
                 answered = True
                 yield response

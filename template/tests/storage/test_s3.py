@@ -132,3 +132,14 @@ def test_production_wants_a_folder_that_stays_or_a_whole_server(configure, monke
     [problem] = server.problems([])
     assert "STORAGE_S3_URL: minio" in problem
     assert server.problems(["minio"]) == []
+
+
+async def test_the_bucket_is_made_once_and_may_be_made_again(s3_server, configure):
+    on_s3(configure, s3_server, STORAGE_S3_BUCKET="fresh")
+    with pytest.raises(service.StorageUnreachable):
+        await service.check()
+
+    for _ in range(2):
+        await s3.make_bucket()
+
+    await service.check()

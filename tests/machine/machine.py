@@ -1,0 +1,262 @@
+"""compose.yml as processes of this machine: each service's own command, environment and files.
+
+Only addresses are other ones: what is a host name between containers is a port of 127.0.0.1 here.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import yaml
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+TEMPLATE = ROOT / "template"
+APP = str(TEMPLATE / ".venv" / "bin" / "app")
+WEED, CADDY = (str(ROOT / ".venv" / "bin" / name) for name in ("weed", "caddy"))
+DEBIAN = ("pgbouncer",)
+"""Programs that Debian packages."""
+PATH = f"{os.environ['PATH']}:/usr/sbin"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def interpolated(value: Any, variables: dict[str, str]) -> str:
+    """As compose reads ${NAME:-default}, ${NAME:?sentence} and $$."""
+
+    def found(match: re.Match[str]) -> str:
+        name, kind, rest = match["name"], match["kind"], match["rest"]
+        given = variables.get(name, "")
+        if not given and kind == ":?":
+            raise KeyError(f"{name} {rest}")
+        return given or (rest if kind == ":-" else "")
+
+    pattern = r"\$\{(?P<name>\w+)(?:(?P<kind>:[-?])(?P<rest>[^}]*))?\}"
+    return re.sub(pattern, found, str(value)).replace("$$", "$")
+
+
+class Machine:
+    def __init__(self, folder: Path, admin_url: str) -> None:
+        self.folder = folder
+        self.compose = yaml.safe_load((TEMPLATE / "compose.yml").read_text())["services"]
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.ports = {
+            name: free_port()
+            for name in (
+                *("app1", "app2", "pooler", "model", "objects", "master", "volume", "filer"),
+                *("https", "http", "admin", "metrics", "scanner"),
+            )
+        }
+        self.admin_url = admin_url
+        parts = psycopg.conninfo.conninfo_to_dict(admin_url)
+        self.socket = str(parts["host"])
+        self.url = f"https://localhost:{self.ports['https']}"
+        self.variables = {
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "ENCRYPTION_KEYS": f"test:{b64encode(secrets.token_bytes(32)).decode()}",
+            "POSTGRES_PASSWORD": str(parts["password"]),
+            "DATABASE_APP_PASSWORD": secrets.token_urlsafe(24),
+            "DATABASE_OWNER_PASSWORD": secrets.token_urlsafe(24),
+            "OBJECTS_PASSWORD": secrets.token_urlsafe(24),
+            "PUBLIC_URL": self.url,
+        }
+        # app.env: what the operator says, which compose.yml leaves open.
+        self.settings = {
+            "MAIL_BACKEND": "smtp",
+            "MAIL_HOST": "127.0.0.1",
+            "MAIL_FROM": "app@example.com",
+            "SMS_SENDER": "webhook",
+            "SMS_WEBHOOK_URL": "https://texts.example.com/send",
+            "SMS_WEBHOOK_SECRET": secrets.token_urlsafe(32),
+            "SMS_COUNTRIES": '["DE"]',
+            "LLM_PROVIDER": "compatible",
+            "LLM_BASE_URL": f"http://127.0.0.1:{self.ports['model']}/v1",
+            "LLM_API_KEY": "a-key",
+            "LLM_MODEL": "m",
+            "LLM_EMBEDDING_MODEL": "m",
+            # Else a killed worker's jobs wait thirty seconds.
+            "JOBS_HEARTBEAT_SECONDS": "1",
+            "JOBS_STALLED_SECONDS": "4",
+            # What is measured here is what is lost, not how fast this machine is.
+            "LIMITS_DATABASE_SECONDS": "30",
+            # All forty people come from one address.
+            "LIMITS_ADDRESS_PER_MINUTE": "100000",
+            "ABUSE_READS_PER_PERSON": "1000000",
+        }
+
+    def moved(self, text: str) -> str:
+        """The same addresses where they are on this machine."""
+        ports, database = self.ports, f"?host={self.socket}&port=5432"
+        for old, new in {
+            "@database:5432/app": f"@/app{database}",
+            "@database:5432/postgres": f"@/postgres{database}",
+            "pooler:6432": f"127.0.0.1:{ports['pooler']}",
+            "http://objects:8333": f"http://127.0.0.1:{ports['objects']}",
+            "clamav:3310": f"127.0.0.1:{ports['scanner']}",
+        }.items():
+            text = text.replace(old, new)
+        return text
+
+    def environment(self, service: str) -> dict[str, str]:
+        """What compose.yml gives a service, and nothing of ours but the way to programs."""
+        given = self.compose[service].get("environment", {})
+        said = {
+            name: self.moved(interpolated(value, self.variables)) for name, value in given.items()
+        }
+        env = {"PATH": PATH, "HOME": str(self.folder), "TMPDIR": str(self.folder)}
+        if "env_file" in self.compose[service] and self.compose[service]["env_file"]:
+            env |= self.settings
+        return env | said
+
+    def start(self, name: str, command: list[str], env: dict[str, str], **more: Any) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                command, env=env, cwd=self.folder, stdout=log, stderr=log, **more
+            )
+
+    def once(self, service: str) -> str:
+        command = [APP, *self.compose[service]["command"][1:]]
+        done = subprocess.run(
+            command, env=self.environment(service), cwd=self.folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{service}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def start_app(self, number: int) -> None:
+        env = {"HOST": "127.0.0.1", "PORT": str(self.ports[f"app{number}"])}
+        self.start(f"app{number}", [APP, "serve"], self.environment("app") | env)
+
+    def start_worker(self, number: int) -> None:
+        self.start(f"worker{number}", [APP, "worker"], self.environment("worker"))
+
+    def start_pooler(self) -> None:
+        ini = (TEMPLATE / "ops" / "machine" / "pgbouncer.ini").read_text()
+        users = self.folder / "users.txt"
+        for old, new in {
+            "host=database port": f"host={self.socket} port",
+            "listen_port = 6432": f"listen_port = {self.ports['pooler']}",
+            "listen_addr = *": "listen_addr = 127.0.0.1",
+            "/tmp/users.txt": str(users),
+        }.items():
+            assert old in ini, old
+            ini = ini.replace(old, new)
+        (self.folder / "pgbouncer.ini").write_text(ini)
+        shell = interpolated(self.compose["pooler"]["command"][0], {})
+        shell = shell.replace("/tmp/users.txt", str(users)).replace(
+            "/etc/pgbouncer/", f"{self.folder}/"
+        )
+        # The server's socket is open to its own account only, and neither of the two runs as root.
+        owner = Path(self.socket).stat()
+        more: dict[str, Any] = {}
+        if os.geteuid() == 0 and owner.st_uid:
+            os.chown(self.folder, owner.st_uid, owner.st_gid)
+            more = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+        elif os.geteuid() == 0:
+            shell = shell.replace("exec ", "exec unshare --user --map-user=65534 -- ")
+        self.start("pooler", ["sh", "-c", shell], self.environment("pooler"), **more)
+
+    def start_objects(self) -> None:
+        said = interpolated(self.compose["objects"]["command"], {})
+        data = self.folder / "objects"
+        data.mkdir()
+        for old, new in {
+            "-dir=/data": f"-dir={data}",
+            "-ip=objects -ip.bind=0.0.0.0": "-ip=127.0.0.1 -ip.bind=127.0.0.1",
+            "-s3.port=8333": f"-s3.port={self.ports['objects']}",
+            # So much of the disk is set aside at once.
+            "-master.volumeSizeLimitMB=1024": "-master.volumeSizeLimitMB=64",
+        }.items():
+            assert old in said, old
+            said = said.replace(old, new)
+        ports = [f"-{one}.port={self.ports[one]}" for one in ("master", "volume", "filer")]
+        ports += [f"-{one}.port.grpc={free_port()}" for one in ("master", "volume", "filer", "s3")]
+        self.start("objects", [WEED, *shlex.split(said), *ports], self.environment("objects"))
+
+    def start_proxy(self) -> None:
+        caddyfile = (TEMPLATE / "ops" / "machine" / "Caddyfile").read_text()
+        by_name = re.compile(r"dynamic a \{\$LIVE:app\} 8000 \{.*?\}", re.DOTALL)
+        assert by_name.search(caddyfile)
+        hosts = " ".join(f"127.0.0.1:{self.ports[f'app{one}']}" for one in (1, 2))
+        path = self.folder / "Caddyfile"
+        path.write_text(by_name.sub(f"to {hosts}", caddyfile))
+        env = self.environment("proxy") | {
+            "HTTPS_PORT": str(self.ports["https"]),
+            "HTTP_PORT": str(self.ports["http"]),
+            "PROXY_ADMIN": f"127.0.0.1:{self.ports['admin']}",
+            "METRICS_PORT": str(self.ports["metrics"]),
+            "XDG_DATA_HOME": str(self.folder / "certificates"),
+            "XDG_CONFIG_HOME": str(self.folder / "proxy"),
+        }
+        words = ["run", "--config", str(path), "--adapter", "caddyfile"]
+        self.start("proxy", [CADDY, *words], env)
+
+    @property
+    def authority(self) -> str:
+        """The certificate by which the proxy's own one is known."""
+        return str(self.folder / "certificates/caddy/pki/authorities/local/root.crt")
+
+    async def up(self) -> None:
+        self.start_objects()
+        model = [sys.executable, "-m", "uvicorn", "model:app", "--no-access-log", "--log-level"]
+        env = {"PATH": PATH, "PYTHONPATH": str(HERE)}
+        self.start("model", [*model, "error", "--port", str(self.ports["model"])], env)
+        await asyncio.to_thread(self.once, "roles")
+        self.start_pooler()
+        self.start_proxy()
+        await self.listens("objects", f"http://127.0.0.1:{self.ports['objects']}/healthz")
+        await asyncio.gather(*(asyncio.to_thread(self.once, one) for one in ("migrate", "bucket")))
+        for number in (1, 2):
+            self.start_app(number)
+            self.start_worker(number)
+        for number in (1, 2):
+            await self.is_ready(f"app{number}")
+
+    async def is_ready(self, app: str) -> None:
+        await self.listens(app, f"http://127.0.0.1:{self.ports[app]}/health/ready")
+
+    async def listens(self, name: str, url: str, seconds: float = 60) -> None:
+        try:
+            async with asyncio.timeout(seconds), httpx2.AsyncClient() as client:
+                while True:
+                    assert self.running[name].poll() is None, self.log(name)
+                    try:
+                        if (await client.get(url)).status_code == 200:
+                            return
+                    except httpx2.TransportError:
+                        pass
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"{name} does not answer\n{self.log(name)}") from None
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-3000:]
+
+    def kill(self, name: str) -> None:
+        self.running[name].kill()
+        self.running[name].wait()
+
+    def down(self) -> None:
+        for process in self.running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.running.values():
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,127 @@
+"""One machine, as compose.yml describes it, with real processes: some fail, nobody notices.
+
+Run by `make machine`, in the app's environment and with the app where it stands. Without Docker:
+what runs are the same programs, started with the commands, settings and files of compose.yml.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from time import monotonic
+
+import psycopg
+import pytest
+from app.core import embedded
+from load import Noticed, Person, browser
+from machine import DEBIAN, HERE, PATH, Machine
+
+# Twice the people and the questions that the questionnaire takes for granted.
+PEOPLE = 2 * 20
+SECONDS_BETWEEN_CHATS = 3600 / (2 * 60)
+SECONDS_BETWEEN_LOOKS = 1.5
+DOCUMENTS = 12
+
+missing = [name for name in DEBIAN if not any((Path(p) / name).exists() for p in PATH.split(":"))]
+pytestmark = pytest.mark.skipif(bool(missing), reason=f"apt-get install {' '.join(missing)}")
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
+    os.environ["APP_ENV"] = "test"
+    urls = embedded.start(tmp_path / "database", environment="test", durable=False)
+    made = Machine(tmp_path, urls.admin)
+    try:
+        await made.up()
+        yield made
+    finally:
+        made.down()
+
+
+def rows(machine: Machine, query: str) -> list[tuple[object, ...]]:
+    url = machine.admin_url.replace("/postgres?", "/app?")
+    with psycopg.connect(url) as admin:
+        return admin.execute(query.encode()).fetchall()
+
+
+async def until(condition, seconds: float, what: str) -> None:
+    deadline = monotonic() + seconds
+    while not await asyncio.to_thread(condition):
+        assert monotonic() < deadline, what
+        await asyncio.sleep(0.01)
+
+
+async def test_people_notice_nothing_when_processes_die(machine: Machine) -> None:
+    from tests.documents.scanner_server import Scanner
+
+    scanner = Scanner()
+    server = await asyncio.start_server(scanner.serve, "127.0.0.1", machine.ports["scanner"])
+    people = [sys.executable, str(HERE / "people.py"), str(PEOPLE)]
+    env = machine.environment("app") | {"PYTHONPATH": str(HERE)}
+    await asyncio.to_thread(subprocess.run, people, env=env, check=True)
+
+    noticed = Noticed()
+    async with server, AsyncExitStack() as stack:
+        browsers = [
+            Person(
+                f"person{number}@example.com",
+                await stack.enter_async_context(browser(machine.url, machine.authority)),
+                noticed,
+            )
+            for number in range(PEOPLE)
+        ]
+        for some in range(0, PEOPLE, 4):
+            await asyncio.gather(*(one.sign_in() for one in browsers[some : some + 4]))
+
+        stop = asyncio.Event()
+        living = [
+            asyncio.create_task(
+                one.live(number, stop, SECONDS_BETWEEN_LOOKS, SECONDS_BETWEEN_CHATS)
+            )
+            for number, one in enumerate(browsers)
+        ]
+        documents = await asyncio.gather(
+            *(browsers[number].upload(number) for number in range(DOCUMENTS))
+        )
+        holding = (
+            "SELECT worker_id FROM procrastinate_jobs WHERE status = 'doing'"
+            " AND task_name = 'documents.index' GROUP BY worker_id"
+        )
+        await until(lambda: len(rows(machine, holding)) == 2, 30, "both workers have work")
+        machine.kill("worker1")
+        await until(lambda: noticed.requests["rename"] > PEOPLE, 60, "people look around")
+
+        await until(lambda: noticed.in_flight > 2, 60, "some of them wait for an answer")
+        killed_at, in_flight = monotonic(), noticed.in_flight
+        machine.kill("app1")
+        seen = noticed.requests["rename"]
+        await until(lambda: noticed.requests["rename"] > seen + PEOPLE, 60, "one app serves all")
+        machine.start_app(1)
+        await machine.is_ready("app1")
+        seen = noticed.requests["rename"]
+        await until(lambda: noticed.requests["rename"] > seen + PEOPLE, 60, "both serve again")
+        stop.set()
+        await asyncio.gather(*living)
+        # Another process than the one that is gone takes its jobs.
+        state = "SELECT DISTINCT state FROM documents"
+        await until(lambda: rows(machine, state) == [("ready",)], 30, "every document is read")
+
+        checks = await asyncio.gather(
+            *(browsers[n].client.get(f"/api/documents/{documents[n]}/file") for n in (0, 5))
+        )
+
+    print(noticed, f"in flight at the kill: {in_flight}")
+    assert not [one for one in noticed.failed if one[0] > killed_at], "a request after the kill"
+    assert len(noticed.failed) <= in_flight, noticed.failed
+    assert noticed.requests["chat"] > 1
+    assert noticed.streams_cut <= noticed.requests["chat"] / 2
+    assert [one.status_code for one in checks] == [200, 200]
+    assert "Document 5, part 7." in checks[1].text
+
+    left = "SELECT task_name, status FROM procrastinate_jobs WHERE task_name = 'documents.index'"
+    assert rows(machine, left) == []
+    passages = "SELECT DISTINCT count(*) FROM passages GROUP BY document_id"
+    assert len(rows(machine, passages)) == 1, "a document that was read twice has more"
