@@ -9,6 +9,7 @@ bearer.py     credentials it gives out for programs
 admission.py  looks at whom a route lets in
 factor.py     a second factor      *_card.py       what it puts on pages of auth
 call_step.py  a step of model calls  context_source.py  what documents say
+own_provider.py  features that a model of their own answers
 body_limit.py paths with larger bodies
 tools.py      what a model may do in someone's name
 flags.py      flags that it asks for

@@ -115,6 +115,13 @@ async def latency_by_day(db: AsyncSession, since: datetime, until: datetime) -> 
     return await _latency(db, since, until, day)
 
 
+async def latency_by_day_and_model(
+    db: AsyncSession, since: datetime, until: datetime
+) -> list[Latency]:
+    day = func.date_trunc("day", UsageRecord.created_at, "UTC").label("day")
+    return await _latency(db, since, until, day, UsageRecord.provider, UsageRecord.model)
+
+
 async def _latency(
     db: AsyncSession,
     since: datetime,

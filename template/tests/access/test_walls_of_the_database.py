@@ -19,6 +19,7 @@ WITHOUT_OWNER = (
     "llm_rests",
     "prompt%",
     "eval%",
+    "monitoring_calibrations",
     "feature_flags",
     "feature_flag_clock",
 )

@@ -1,0 +1,40 @@
+"""How the app does for an organisation, as numbers; nobody's words and nobody's name."""
+
+from fastapi import APIRouter
+
+from app.access.access import allow
+from app.core.db import Database
+from app.monitoring import quality, speed
+from app.monitoring.schemas import JudgeOut, OutcomesOut, QualityOut, SpeedOut, version_out
+from app.monitoring.span import Days
+from app.usage import reports
+
+router = APIRouter(
+    prefix="/api/monitoring", tags=["monitoring"], dependencies=[allow("monitoring.read")]
+)
+
+
+@router.get("/speed")
+async def read_speed(db: Database, span: Days) -> list[SpeedOut]:
+    """Percentiles of how long answers took, by day and model."""
+    found = await reports.latency_by_day_and_model(db, span.since, span.until)
+    found.sort(key=lambda one: (one.day or span.since, one.provider, one.model))
+    return [SpeedOut.model_validate(one) for one in found]
+
+
+@router.get("/outcomes")
+async def read_outcomes(db: Database, span: Days) -> list[OutcomesOut]:
+    """How the calls of each day ended."""
+    found = await speed.outcomes_by_day(db, span.since, span.until)
+    return [OutcomesOut.model_validate(one) for one in found]
+
+
+@router.get("/quality")
+async def read_quality(db: Database, span: Days) -> QualityOut:
+    """What the judge and people say of answers, by prompt version and model."""
+    judge = await quality.judge_of_now(db)
+    return QualityOut(
+        judge=JudgeOut.model_validate(judge) if judge else None,
+        states=await quality.waiting(db, span.since),
+        versions=[version_out(one) for one in await quality.by_version(db, span.since, span.until)],
+    )

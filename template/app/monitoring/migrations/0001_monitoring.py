@@ -1,0 +1,158 @@
+"""Numbers of calls, and what a judge says of a sample of them."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from app.core.row_security import open_to_auth, protect
+
+revision = "monitoring_0001"
+down_revision = None
+
+MOMENT = sa.DateTime(timezone=True)
+
+# One call of a function, so that it travels with what the ledger writes.
+OBSERVE = """
+CREATE FUNCTION monitoring_observe(
+    call_id uuid, organization uuid, of_feature text, at_provider text, of_model text,
+    of_prompt text, of_version int, how text, of_guard text, has_declined boolean, sure int,
+    asked int, answered int, in_language text, on_topic int, asked_words bytea
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO monitoring_calls (
+        id, organization_id, feature, provider, model, prompt, prompt_version, outcome, guard,
+        declined, confidence, question_characters, answer_characters, language, topic
+    ) VALUES (
+        call_id, organization, of_feature, at_provider, of_model, of_prompt, of_version, how,
+        of_guard, has_declined, sure, asked, answered, in_language, on_topic
+    ) ON CONFLICT DO NOTHING;
+    IF asked_words IS NOT NULL THEN
+        INSERT INTO monitoring_judgements (
+            id, organization_id, feature, provider, model, prompt, prompt_version, state,
+            microdollars, words
+        ) VALUES (
+            call_id, organization, of_feature, at_provider, of_model, of_prompt, of_version,
+            'waiting', 0, asked_words
+        ) ON CONFLICT DO NOTHING;
+    END IF;
+END
+$$
+"""
+ARGUMENTS = (
+    "uuid, uuid, text, text, text, text, int, text, text, boolean, int, int, int, text, int, bytea"
+)
+
+
+def upgrade() -> None:
+    _owned(
+        "monitoring_calls",
+        *_of_a_call(),
+        sa.Column("outcome", sa.String(10), nullable=False),
+        sa.Column("guard", sa.String(60), nullable=False),
+        sa.Column("declined", sa.Boolean(), nullable=False),
+        sa.Column("confidence", sa.Integer()),
+        sa.Column("question_characters", sa.Integer(), nullable=False),
+        sa.Column("answer_characters", sa.Integer(), nullable=False),
+        sa.Column("language", sa.String(2), nullable=False),
+        sa.Column("topic", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "outcome IN ('answered', 'refused', 'withheld', 'failed', 'left')",
+            name="ck_monitoring_calls_outcome",
+        ),
+    )
+    op.create_index(
+        "ix_monitoring_calls_time",
+        "monitoring_calls",
+        ["organization_id", "feature", "created_at"],
+    )
+    _owned(
+        "monitoring_judgements",
+        *_of_a_call(),
+        sa.Column("state", sa.String(8), nullable=False),
+        sa.Column("correct", sa.Boolean()),
+        sa.Column("relevant", sa.Boolean()),
+        sa.Column("safe", sa.Boolean()),
+        sa.Column("form", sa.Boolean()),
+        sa.Column("calibration_id", sa.Uuid()),
+        sa.Column("microdollars", sa.BigInteger(), nullable=False),
+        sa.Column("judged_at", MOMENT),
+        sa.Column("words", sa.LargeBinary()),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'judged', 'failed', 'expired')",
+            name="ck_monitoring_judgements_state",
+        ),
+    )
+    op.create_index(
+        "ix_monitoring_judgements_time", "monitoring_judgements", ["organization_id", "created_at"]
+    )
+    op.create_index("ix_monitoring_judgements_judged_at", "monitoring_judgements", ["judged_at"])
+    op.create_index(
+        "ix_monitoring_judgements_waiting",
+        "monitoring_judgements",
+        ["created_at"],
+        postgresql_where="state = 'waiting'",
+    )
+    op.create_table(
+        "monitoring_calibrations",
+        *_start(),
+        sa.Column("provider", sa.String(40), nullable=False),
+        sa.Column("model", sa.String(200), nullable=False),
+        sa.Column("prompt_version", sa.Integer(), nullable=False),
+        sa.Column("examples", sa.Integer(), nullable=False),
+        sa.Column("kappas", postgresql.JSONB(), nullable=False),
+        sa.Column("microdollars", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_monitoring_calibrations"),
+    )
+    op.execute(OBSERVE)
+    op.execute(f"REVOKE ALL ON FUNCTION monitoring_observe({ARGUMENTS}) FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION monitoring_observe({ARGUMENTS}) TO app")
+    protect("monitoring_calls", grant_to_app="SELECT, INSERT")
+    open_to_auth("monitoring_calls", "SELECT, DELETE")
+    # The app writes the words and never reads them.
+    shown = (
+        "id, created_at, organization_id, feature, provider, model, prompt, prompt_version, state,"
+        " correct, relevant, safe, form, calibration_id, microdollars, judged_at"
+    )
+    protect("monitoring_judgements", grant_to_app=f"SELECT ({shown}), INSERT")
+    open_to_auth("monitoring_judgements", "SELECT, UPDATE, DELETE")
+    op.execute("GRANT SELECT ON monitoring_calibrations TO app")
+    op.execute("GRANT SELECT, INSERT, DELETE ON monitoring_calibrations TO app_auth")
+
+
+def downgrade() -> None:
+    op.execute(f"DROP FUNCTION monitoring_observe({ARGUMENTS})")
+    for table in ("monitoring_calibrations", "monitoring_judgements", "monitoring_calls"):
+        op.drop_table(table)
+
+
+def _start() -> list[sa.Column[object]]:
+    return [
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", MOMENT, server_default=sa.func.now(), nullable=False),
+    ]
+
+
+def _of_a_call() -> list[sa.Column[object]]:
+    return [
+        sa.Column("feature", sa.String(60), nullable=False),
+        sa.Column("provider", sa.String(40), nullable=False),
+        sa.Column("model", sa.String(200), nullable=False),
+        sa.Column("prompt", sa.String(80), nullable=False),
+        sa.Column("prompt_version", sa.Integer()),
+    ]
+
+
+def _owned(table: str, *columns: sa.schema.SchemaItem) -> None:
+    op.create_table(
+        table,
+        *_start(),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        *columns,
+        sa.PrimaryKeyConstraint("id", name=f"pk_{table}"),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=f"fk_{table}_organization_id",
+            ondelete="CASCADE",
+        ),
+    )

@@ -1,0 +1,104 @@
+"""What is kept of calls to watch them by: numbers, and for a sample what a judge says of them.
+
+No table here says whose call it was.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.data import holds
+from app.core.db import Base
+
+KEPT = "monitoring.forget"
+
+
+class MonitoredCall(Base):
+    """What a question and its answer were like. The id is the call's."""
+
+    __tablename__ = "monitoring_calls"
+    __data__ = holds(plain="feature provider model prompt outcome guard language", kept=KEPT)
+    __table_args__ = (
+        CheckConstraint(
+            "outcome IN ('answered', 'refused', 'withheld', 'failed', 'left')", name="outcome"
+        ),
+        Index("ix_monitoring_calls_time", "organization_id", "feature", "created_at"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    feature: Mapped[str] = mapped_column(String(60))
+    provider: Mapped[str] = mapped_column(String(40))
+    model: Mapped[str] = mapped_column(String(200))
+    prompt: Mapped[str] = mapped_column(String(80))
+    prompt_version: Mapped[int | None]
+    outcome: Mapped[str] = mapped_column(String(10))
+    guard: Mapped[str] = mapped_column(String(60))
+    """The guard that stopped it, or nothing."""
+    declined: Mapped[bool]
+    """The model itself says that it will not or cannot."""
+    confidence: Mapped[int | None]
+    """In percent, where the app has any."""
+    question_characters: Mapped[int]
+    answer_characters: Mapped[int]
+    language: Mapped[str] = mapped_column(String(2))
+    """Of the question; empty when nothing speaks for one."""
+    topic: Mapped[int]
+    """One of a few boxes that questions fall into by one word; no word follows from it."""
+
+
+class Judgement(Base):
+    """What the judge says of one answer. The id is the call's. Only app_auth reads the words."""
+
+    __tablename__ = "monitoring_judgements"
+    __data__ = holds(words="words", plain="feature provider model prompt state", kept=KEPT)
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'judged', 'failed', 'expired')", name="state"),
+        Index("ix_monitoring_judgements_time", "organization_id", "created_at"),
+        Index("ix_monitoring_judgements_judged_at", "judged_at"),
+        Index(
+            "ix_monitoring_judgements_waiting", "created_at", postgresql_where="state = 'waiting'"
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    feature: Mapped[str] = mapped_column(String(60))
+    provider: Mapped[str] = mapped_column(String(40))
+    model: Mapped[str] = mapped_column(String(200))
+    prompt: Mapped[str] = mapped_column(String(80))
+    prompt_version: Mapped[int | None]
+    state: Mapped[str] = mapped_column(String(8))
+    correct: Mapped[bool | None]
+    relevant: Mapped[bool | None]
+    safe: Mapped[bool | None]
+    form: Mapped[bool | None]
+    """Whether it has the form that was asked for. Each is empty where the judge cannot say, or is
+    not to be believed."""
+    calibration_id: Mapped[UUID | None]
+    """The judge that said it."""
+    microdollars: Mapped[int] = mapped_column(BigInteger)
+    judged_at: Mapped[datetime | None]
+    words: Mapped[bytes | None]
+    """Encrypted, with what the guards masked still masked; gone when it is judged."""
+
+
+class Calibration(Base):
+    """How far a judge agrees with people. It belongs to the installation."""
+
+    __tablename__ = "monitoring_calibrations"
+    __data__ = holds(plain="provider model kappas", kept=KEPT)
+
+    provider: Mapped[str] = mapped_column(String(40))
+    model: Mapped[str] = mapped_column(String(200))
+    prompt_version: Mapped[int]
+    examples: Mapped[int] = mapped_column(Integer)
+    kappas: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """By criterion: Cohen's kappa with people."""
+    microdollars: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,126 @@
+"""How the app does for an organisation, to look at."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from app.access.access import allow
+from app.access.person import Person
+from app.core.db import Database
+from app.evals.settings import EvalsSettings
+from app.monitoring import quality, speed
+from app.monitoring.judging import CRITERIA
+from app.monitoring.settings import JudgeSettings, MonitoringSettings
+from app.monitoring.span import CHOICES, Days, Span
+from app.usage import reports
+from app.usage.reports import Latency
+from app.web import render
+from app.web.navigation import Link
+
+PAGE = "/monitoring"
+NAVIGATION = [Link("Monitoring", PAGE, "monitoring.read", "Administration", "chart", 73)]
+TABS = [
+    ("Speed and errors", PAGE),
+    ("Quality", f"{PAGE}/quality"),
+]
+MODELS = 4
+"""Lines that a chart can tell apart."""
+
+router = APIRouter(prefix=PAGE, include_in_schema=False)
+Reader = Annotated[Person, allow("monitoring.read")]
+
+
+@router.get("")
+async def show_speed(request: Request, db: Database, person: Reader, span: Days) -> HTMLResponse:
+    found = await reports.latency_by_day_and_model(db, span.since, span.until)
+    outcomes = {one.day: one for one in await speed.outcomes_by_day(db, span.since, span.until)}
+    days = [outcomes.get(day) for day in span.days]
+    return render(
+        request,
+        "monitoring/speed.html",
+        person=person,
+        lines={
+            title: _by_model(span, found, name)
+            for title, name in (
+                ("Seconds until the first word, half of all", "first_p50"),
+                ("Seconds until the first word, 95 of 100", "first_p95"),
+                ("Seconds until the whole answer, half of all", "p50"),
+                ("Seconds until the whole answer, 95 of 100", "p95"),
+            )
+        },
+        latency=await reports.latency_by_model(db, span.since, span.until),
+        ends=[
+            (label, [_percent(read(one), one.calls) if one else 0.0 for one in days])
+            for label, read in ENDS
+        ],
+        features=await speed.outcomes_by_feature(db, span.since, span.until),
+        total=sum(one.calls for one in days if one),
+        **around(PAGE, span),
+    )
+
+
+ENDS: Sequence[tuple[str, Callable[[speed.Outcomes], int]]] = (
+    ("Failed", lambda one: one.failed),
+    ("Stopped by a guard", lambda one: one.stopped),
+    ("The model said no", lambda one: one.declined),
+    ("Not waited for", lambda one: one.left),
+)
+
+
+@router.get("/quality")
+async def show_quality(request: Request, db: Database, person: Reader, span: Days) -> HTMLResponse:
+    days = {one.day: one for one in await quality.by_day(db, span.since, span.until)}
+    judge, settings = await quality.judge_of_now(db), JudgeSettings.load()
+    least = EvalsSettings.load().least_agreement
+    return render(
+        request,
+        "monitoring/quality.html",
+        person=person,
+        versions=await quality.by_version(db, span.since, span.until),
+        columns=[*CRITERIA, "thumbs"],
+        lines=[(name.capitalize(), _shares(span, days, name)) for name in CRITERIA],
+        judged=sum(one.judged for one in days.values()),
+        states=await quality.waiting(db, span.since),
+        judge=judge,
+        doubted=[name for name in CRITERIA if judge and judge.kappas[name] < least],
+        is_on=settings.is_on,
+        percent=MonitoringSettings.load().sample_percent,
+        **around(f"{PAGE}/quality", span),
+    )
+
+
+def around(path: str, span: Span) -> dict[str, Any]:
+    """What every page of this module shows: its tabs, and the days to choose from."""
+    return {
+        "tabs": TABS,
+        "path": path,
+        "span": span,
+        "labels": span.labels,
+        "lengths": [(f"{days} days", f"{path}?days={days}") for days in CHOICES],
+        "chosen": f"{path}?days={span.length}",
+    }
+
+
+def _by_model(span: Span, found: Sequence[Latency], name: str) -> list[tuple[str, list[float]]]:
+    """A line for each of the models that were asked most, in seconds; nothing asked is 0."""
+    calls: dict[str, int] = {}
+    seen: dict[tuple[str, datetime | None], float] = {}
+    for one in found:
+        calls[one.model] = calls.get(one.model, 0) + one.calls
+        seen[one.model, one.day] = max(
+            (getattr(one, name) or 0.0) / 1000, seen.get((one.model, one.day), 0.0)
+        )
+    most = sorted(calls, key=lambda model: -calls[model])[:MODELS]
+    return [(model, [round(seen.get((model, day), 0.0), 3) for day in span.days]) for model in most]
+
+
+def _shares(span: Span, days: dict[datetime | None, quality.Quality], name: str) -> list[float]:
+    found = [days[day].shares.get(name) if day in days else None for day in span.days]
+    return [_percent(one.hits, one.of) if one else 0.0 for one in found]
+
+
+def _percent(hits: int, of: int) -> float:
+    return round(100 * hits / of, 1) if of else 0.0

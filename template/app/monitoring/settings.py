@@ -1,0 +1,75 @@
+"""How closely the app watches what its models do."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from app.core.outside import Outside
+from app.core.settings import ModuleSettings
+from app.llm.access import STAND_IN, Access, Region
+from app.llm.settings import LLMSettings
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class MonitoringSettings(ModuleSettings):
+    model_config = SettingsConfigDict(env_prefix="MONITORING_")
+
+    sample_percent: Percent = 5
+    """Of a hundred answers, so many are judged, once MONITORING_JUDGE_PROVIDER names a judge."""
+    sample_percents: dict[str, Percent] = Field(default_factory=dict)
+    """The same for single features, as JSON: `{"assistant": 20}`."""
+    judge_dollars_per_day: float = Field(1, ge=0)
+    """What the judge may cost in a day of UTC; then answers wait, and the oldest go unjudged."""
+    waiting_hours: int = Field(24, ge=1, le=168)
+    """So long the words of an answer wait for the judge, encrypted; then they are deleted."""
+    keep_words: bool = False
+    """Keep what was judged, encrypted, until the judgement itself is deleted."""
+    retention_days: int = Field(400, ge=60)
+    """Days until the numbers of a call and what was said of it are deleted."""
+
+    def percent_of(self, feature: str) -> float:
+        return self.sample_percents.get(feature, self.sample_percent)
+
+
+class JudgeSettings(Access, ModuleSettings):
+    """The model that judges a sample of answers; best another one than answers."""
+
+    model_config = SettingsConfigDict(env_prefix="MONITORING_JUDGE_", extra="ignore")
+    prefix: ClassVar[str] = "MONITORING_JUDGE_"
+
+    provider: str = ""
+    """A file in app/llm/providers; empty: nothing is judged. LLM_REGION holds for it, too."""
+
+    @field_validator("provider")
+    @classmethod
+    def _a_model(cls, value: str) -> str:
+        if value == STAND_IN:
+            raise ValueError("MONITORING_JUDGE_PROVIDER names a model; the stand-in is none")
+        return value
+
+    @property
+    def data_region(self) -> Region:
+        return LLMSettings.load().region
+
+    @property
+    def seconds_to_connect(self) -> float:
+        return LLMSettings.load().connect_seconds
+
+    @property
+    def key(self) -> str:
+        given = self.api_key.get_secret_value()
+        if not given and self.provider == "openai":
+            return LLMSettings.load().openai_api_key.get_secret_value()
+        return given
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self.provider) and not self.lacking
+
+    def outside(self) -> list[Outside]:
+        return [self.server("Judge of answers")]
+
+    def production_problems(self) -> list[str]:
+        return self.access_problems() if self.provider else []
