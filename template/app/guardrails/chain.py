@@ -40,7 +40,10 @@ class OutputGuard(Protocol):
 
 
 async def check(question: Question) -> list[Opinion]:
-    """Ask every input guard; raises `Refused` with the first that blocks."""
+    """Ask every input guard; raises `Refused` with the first that blocks.
+
+    What a person must look at first stands in the opinions.
+    """
     opinions = []
     for name, guard in _asked():
         try:
@@ -76,6 +79,8 @@ class AnswerScreens:
 
     def __init__(self, context: AnswerContext) -> None:
         self.findings: list[tuple[str, Finding]] = []
+        self.review: Opinion | None = None
+        """A guard wants a person to look at this answer first."""
         self._screens: list[tuple[str, int, Screen]] = []
         self._pending = ""
         self._shown = 0
@@ -98,6 +103,10 @@ class AnswerScreens:
             except Exception as error:
                 raise _failure(name, version) from error
             for finding in found:
+                if finding.review:
+                    verdict = Verdict("review", finding.reason)
+                    self.review = self.review or Opinion(name, version, verdict)
+                    continue
                 self.findings.append((name, finding))
                 if finding.replacement is None:
                     verdict = Verdict("block", finding.reason, 1.0)

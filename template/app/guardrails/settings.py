@@ -14,6 +14,11 @@ class GuardrailsSettings(ModuleSettings):
 
     injection_score: float = Field(1.0, gt=0)
     """From this score on a question is refused. A clear attempt scores 1, a hint 0.5."""
+    review_score: float = Field(0, ge=0)
+    """From this score on, and below the one that refuses, a person looks at the answer before it is
+    shown. 0: never."""
+    review_words: tuple[str, ...] = ()
+    """Words and phrases in a question or an answer that a person looks at before it is shown."""
     learned: bool = False
     """Ask the learned detector, too. Needs `uv sync --group guards` and some 100 MB of memory."""
     learned_seconds: float = Field(10, gt=0)

@@ -29,7 +29,8 @@ class Mask:
 class Verdict:
     """`reason` is a word for logs and audit; nothing of the text stands in it."""
 
-    action: Literal["allow", "mask", "block"]
+    action: Literal["allow", "mask", "block", "review"]
+    """`review`: the model is asked, and a person looks at its answer before anyone else does."""
     reason: str = ""
     score: float = 0.0
     masks: tuple[Mask, ...] = ()
@@ -63,6 +64,8 @@ class Finding:
     reason: str
     replacement: str | None = None
     """Shown instead of it; None withholds the rest of the answer."""
+    review: bool = False
+    """A person looks at the whole answer first; nothing more of it is shown until then."""
 
 
 class Screen(Protocol):

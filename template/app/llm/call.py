@@ -67,7 +67,7 @@ class Call:
     said: list[str] = field(default_factory=list)
     """What the person has read so far."""
     for_people: str = ""
-    """Why a person must look first, when one must: "guard" or "degraded"."""
+    """Why a person must look before the answer is shown: "guard" or "degraded"."""
     held: str = ""
     """The answer, while it waits for that."""
     outcome: Outcome = "failed"

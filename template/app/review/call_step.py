@@ -11,6 +11,7 @@ from app.audit import service as audit
 from app.core.direct import Direct
 from app.core.ids import uuid7
 from app.llm.call import Call
+from app.llm.errors import AnswerInReview
 from app.llm.steps.restoring import restored_text
 from app.review.drawing import drawn
 from app.review.queueing import deadline
@@ -46,8 +47,8 @@ async def after(call: Call, db: Direct) -> None:
 
 
 def _reason(call: Call) -> str:
-    if call.for_people:
-        return call.for_people
+    if isinstance(call.problem, AnswerInReview):
+        return call.problem.reason
     found = call.notes.get("confidence")
     # Without a draft there is no conversation in which the reviewed answer could stand.
     if call.outcome == "answered" and found and call.draft is not None:
@@ -76,9 +77,9 @@ def _row(call: Call, reason: str, is_sampled: bool) -> dict[str, Any]:
         "prompt_version": used.version if used else None,
         "reason": reason,
         "sampled": is_sampled,
-        "withheld": bool(call.for_people),
+        "withheld": isinstance(call.problem, AnswerInReview),
         "question": restored_text(call, asked[-1]),
-        "answer": call.held if call.for_people else "".join(call.said),
+        "answer": call.held if isinstance(call.problem, AnswerInReview) else "".join(call.said),
         "sources": Jsonb(_sources(call)),
         "guards": Jsonb({name: call.notes[name] for name in GUARDS if name in call.notes}),
         "confidence": found["score"] if found else None,

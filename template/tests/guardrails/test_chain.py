@@ -18,6 +18,7 @@ def test_the_guards_are_the_files_of_the_two_folders():
         "control": 1,
         "links": 1,
         "personal_numbers": 1,
+        "review_words": 1,
         "secrets": 1,
         "system_prompt": 1,
     }

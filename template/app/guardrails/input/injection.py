@@ -26,7 +26,8 @@ NOT_LETTERS = re.compile(r"[\W_]+")
 
 
 async def check(question: Question) -> Verdict:
-    limit = GuardrailsSettings.load().injection_score
+    settings = GuardrailsSettings.load()
+    limit, look = settings.injection_score, settings.review_score
     worst = Verdict("allow")
     if question.hidden:
         # Nobody sees these characters, so nobody wrote them for a person to read.
@@ -38,7 +39,7 @@ async def check(question: Question) -> Verdict:
         if found.score >= limit:
             return Verdict("block", found.reason, found.score)
         worst = max(worst, found, key=lambda verdict: verdict.score)
-    return worst
+    return replace(worst, action="review") if 0 < look <= worst.score else worst
 
 
 def _windows(text: str) -> Iterator[str]:

@@ -7,9 +7,9 @@ from hashlib import blake2b
 
 from app.guardrails import chain
 from app.guardrails.settings import GuardrailsSettings
-from app.guardrails.verdicts import Mask, Question, Refused, Zone
+from app.guardrails.verdicts import Mask, Opinion, Question, Refused, Zone
 from app.llm.call import Call
-from app.llm.errors import QuestionRefused
+from app.llm.errors import AnswerInReview, QuestionRefused
 from app.llm.port import Message, ToolCall
 
 # Earlier turns come along with each question. What passed once is not read again.
@@ -22,11 +22,13 @@ EXPLAINED = "\n\nTexts like [EMAIL_1] stand for data that you need not know. Kee
 
 async def before(call: Call) -> None:
     messages = list(call.ask.messages)
+    # What was asked before has been judged then, and perhaps released by a person.
+    last = max((at for at, one in enumerate(messages) if one.role == "user"), default=0)
     for place, message in enumerate(messages):
         if message.role == "system":
             continue
         try:
-            masks = await _masks(call, place, message)
+            masks, review = await _read(call, place, message)
         except Refused as refusal:
             opinion = refusal.opinion
             if message.role == "tool":
@@ -40,6 +42,8 @@ async def before(call: Call) -> None:
                 "reason": opinion.verdict.reason,
             }
             raise QuestionRefused(_sentence(refusal)) from refusal
+        if review is not None and place >= last:
+            _let_a_person_look(call, review)
         if masks:
             messages[place] = replace(message, content=masked(call, message.content, masks))
         if message.calls:
@@ -65,17 +69,35 @@ async def _calls(call: Call, calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
     return tuple(found)
 
 
-async def _masks(call: Call, place: int, message: Message) -> tuple[Mask, ...]:
+def _let_a_person_look(call: Call, opinion: Opinion) -> None:
+    """The answer is withheld until then, and nothing is done meanwhile: no tool is called."""
+    call.for_people = AnswerInReview.reason
+    call.ask = replace(call.ask, may_call=False)
+    call.notes["input_guards"] = call.notes.get("input_guards", {}) | {
+        "review": {
+            "guard": opinion.guard,
+            "version": opinion.version,
+            "reason": opinion.verdict.reason,
+        }
+    }
+
+
+async def _read(
+    call: Call, place: int, message: Message
+) -> tuple[tuple[Mask, ...], Opinion | None]:
+    """What must not go out, and whether a person must look at the answer."""
     _forget_what_other_settings_let_pass()
     zone: Zone = "tool" if message.role == "tool" else "person"
     question = Question(message.content, call.hidden.get(place, ""), zone)
     fingerprint = _fingerprint(message.role, question)
     if fingerprint in _passed:
         _passed.move_to_end(fingerprint)
-        return _passed[fingerprint]
+        return _passed[fingerprint], None
     if message.role in {"user", "tool"}:
         opinions = await chain.check(question)
         masks = tuple(mask for one in opinions for mask in one.verdict.masks)
+        if review := next((one for one in opinions if one.verdict.action == "review"), None):
+            return masks, review  # Not remembered: asked again, a person looks again.
         if score := max((one.verdict.score for one in opinions), default=0.0):
             call.notes["input_guards"] = {"score": f"{score:g}"}
     else:
@@ -84,7 +106,7 @@ async def _masks(call: Call, place: int, message: Message) -> tuple[Mask, ...]:
     _passed[fingerprint] = masks
     if len(_passed) > MOST_REMEMBERED:
         _passed.popitem(last=False)
-    return masks
+    return masks, None
 
 
 def _forget_what_other_settings_let_pass() -> None:

@@ -1,13 +1,17 @@
 """Every output guard reads the answer before anyone sees it."""
 
 from app.guardrails.chain import AnswerScreens
-from app.guardrails.verdicts import AnswerContext, Refused
+from app.guardrails.verdicts import AnswerContext, Opinion, Refused
 from app.llm.call import Call, Events, Proceed
-from app.llm.errors import AnswerWithheld
+from app.llm.errors import AnswerInReview, AnswerWithheld
 from app.llm.port import Delta
+from app.llm.steps.restoring import restored_text
+
+IN_REVIEW = "A person looks at this answer before you can read it. You find it here when they have."
 
 
 async def around(call: Call, proceed: Proceed) -> Events:
+    read: list[str] = []
     try:
         context = AnswerContext(call.system_prompt, call.canary)
         screens = AnswerScreens(context)
@@ -16,27 +20,40 @@ async def around(call: Call, proceed: Proceed) -> Events:
                 shown = screens.feed(event.text)
             else:
                 shown = screens.feed("", last=True)
+            if screens.review and not call.for_people:
+                call.for_people = AnswerInReview.reason
+                call.notes["output_guards"] = {"review": _told(screens.review)}
             if shown:
-                yield Delta(shown)
+                read.append(shown)
+                if not call.for_people:
+                    yield Delta(shown)
             if not isinstance(event, Delta):
                 for called in event.calls:
                     # Words on their way into a tool are on their way out as well.
                     _screen(context, called.arguments)
                 if screens.findings:
-                    call.notes["output_guards"] = {
+                    call.notes["output_guards"] = call.notes.get("output_guards", {}) | {
                         "masked": sorted({one.reason for _, one in screens.findings})
                     }
+                if call.for_people:
+                    call.finish = event  # It has been billed, and this is the end of it.
+                    call.held = restored_text(call, "".join(read))
+                    raise AnswerInReview(IN_REVIEW)
                 yield event
     except Refused as refusal:
-        opinion = refusal.opinion
-        call.notes["output_guards"] = {
-            "guard": opinion.guard,
-            "version": opinion.version,
-            "reason": opinion.verdict.reason,
-        }
+        call.for_people = ""  # What is blocked is not for people either.
+        call.notes["output_guards"] = _told(refusal.opinion)
         raise AnswerWithheld(
             "This answer was stopped because it held something that must not be shown."
         ) from refusal
+
+
+def _told(opinion: Opinion) -> dict[str, str | int]:
+    return {
+        "guard": opinion.guard,
+        "version": opinion.version,
+        "reason": opinion.verdict.reason,
+    }
 
 
 def _screen(context: AnswerContext, text: str) -> None:
