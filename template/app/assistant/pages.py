@@ -15,6 +15,7 @@ from app.assistant.schemas import ConversationChange
 from app.core.clock import now
 from app.core.db import Database
 from app.feedback.service import ratings
+from app.review.settings import ReviewSettings
 from app.tools import service as approvals
 from app.web import flash, render
 from app.web.forms import blank, read
@@ -28,6 +29,14 @@ SUGGESTIONS = (
     "How do the template's improvements get here?",
     "How long are conversations kept?",
 )
+
+NOTES = {"interrupted": "Interrupted", "withheld": "Withheld"}
+REVIEWED = {
+    "waiting": "A person will look at this",
+    "approved": "Checked by a person",
+    "corrected": "Corrected by a person",
+    "rejected": "A person found this wrong",
+}
 
 User = Annotated[Person, allow("assistant.use")]
 After = Annotated[str | None, Query(max_length=80)]
@@ -84,12 +93,20 @@ async def _page(
             use | ({"state": now_so[id_]} if (id_ := _approval(use)) in now_so else {})
             for use in message.details.get("tools", [])
         ],
-        notes={"interrupted": "Interrupted", "withheld": "Withheld"},
+        note_of=_note,
         answering=bool(conversation and _is_answering(conversation)),
         retry_key=None if is_past else _unfinished_key(said),
         ratings=await ratings(db, person, [one.call_id for one in said if one.call_id]),
         suggestions=SUGGESTIONS,
+        are_read=ReviewSettings.load().reads("assistant"),
     )
+
+
+def _note(message: Message) -> str:
+    """Below an answer: that it is not whole, or what people have to do with it."""
+    review = message.details.get("review") or {}
+    said = REVIEWED.get(review.get("state", ""), NOTES.get(message.state, ""))
+    return f"{said}: {note}" if (note := review.get("note")) else said
 
 
 def _waiting(message: Message) -> list[UUID]:

@@ -84,7 +84,12 @@ async def release(look_id: UUID, db: Database, person: Reviewer) -> None:
 
 @router.post(
     "/{look_id}/resolve",
-    responses=may(service.NoSuchReview, service.NotYours, service.CorrectionMissing),
+    responses=may(
+        service.NoSuchReview,
+        service.NotYours,
+        service.CorrectionMissing,
+        service.NothingToApprove,
+    ),
 )
 async def resolve(look_id: UUID, verdict: Verdict, db: Database, person: Reviewer) -> ReviewOut:
     """Approve, correct or reject it. Whoever asked finds that in their conversation."""

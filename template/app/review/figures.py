@@ -10,23 +10,24 @@ from sqlalchemy.orm import aliased
 
 from app.core.clock import now
 from app.prompts.statistics import Interval, wilson
-from app.review.agreement import Agreement, agreement
+from app.review.agreement import FEWEST, Agreement, agreement
 from app.review.drawing import drawn
 from app.review.models import ReviewItem, ReviewLook
 from app.review.settings import ReviewSettings
 from app.usage.models import UsageRecord
 
 AGES = (
-    ("under 1 h", timedelta(hours=1)),
-    ("1 to 4 h", timedelta(hours=4)),
-    ("4 to 24 h", timedelta(days=1)),
-    ("1 to 3 days", timedelta(days=3)),
-    ("3 to 7 days", timedelta(days=7)),
-    ("over 7 days", timedelta.max),
+    ("< 1 h", timedelta(hours=1)),
+    ("1–4 h", timedelta(hours=4)),
+    ("4–24 h", timedelta(days=1)),
+    ("1–3 d", timedelta(days=3)),
+    ("3–7 d", timedelta(days=7)),
+    ("> 7 d", timedelta.max),
 )
 BANDS = ((0, 24), (25, 49), (50, 74), (75, 89), (90, 100))
 DAYS = 90
 MOST = 10_000
+__all__ = ["FEWEST", "Figures", "figures", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -54,24 +55,34 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Waiting:
     open: int
     overdue: int
     ages: list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Figures(Waiting):
     agreement: Agreement
     bands: list[Band]
     sample: list[Feature]
 
 
-async def figures(db: AsyncSession) -> Figures:
+async def waiting(db: AsyncSession) -> Waiting:
     rows = await db.execute(
         select(ReviewLook.created_at, ReviewLook.due_at).where(ReviewLook.state != "done")
     )
     still = rows.all()
-    return Figures(
+    return Waiting(
         open=len(still),
         overdue=sum(one.due_at <= now() for one in still),
         ages=ages([one.created_at for one in still]),
+    )
+
+
+async def figures(db: AsyncSession) -> Figures:
+    return Figures(
+        **vars(await waiting(db)),
         agreement=agreement(await _pairs(db)),
         bands=await _bands(db),
         sample=[await _feature(db, name) for name in sorted(ReviewSettings.load().sample)],

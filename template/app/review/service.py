@@ -46,6 +46,10 @@ class NotYours(Conflict):
         super().__init__("This is not yours, or no longer. Please take it again.")
 
 
+class NothingToApprove(Invalid):
+    """No model has answered."""
+
+
 class CorrectionMissing(Invalid):
     """A corrected answer needs an answer."""
 
@@ -110,6 +114,11 @@ async def claim(
     return await _seen(db, person, look, item)
 
 
+async def may_claim(db: AsyncSession, person: Person, look_id: UUID) -> bool:
+    query = select(ReviewLook.id).join(ReviewItem).where(ReviewLook.id == look_id)
+    return await db.scalar(query.where(claimable(person))) is not None
+
+
 async def release(db: AsyncSession, person: Person, look_id: UUID) -> None:
     """Give it back unfinished."""
     look = await _mine(db, person, look_id)
@@ -135,7 +144,7 @@ async def resolve(
             errors={"correction": "Write what the answer should be."},
         )
     if verdict == "approved" and not item.answer:
-        raise Invalid("There is no answer to approve: write one, or reject the question.")
+        raise NothingToApprove("There is no answer to approve: write one, or reject the question.")
     look.verdict, look.note = verdict, note
     look.correction = correction if verdict == "corrected" else ""
     look.state, look.claimed_until, look.done_at = "done", None, now()

@@ -53,5 +53,9 @@ class ReviewSettings(ModuleSettings):
             raise ValueError("REVIEW_HOURS holds whole hours")
         return value
 
+    def reads(self, feature: str) -> bool:
+        """Whether people may read answers that nobody asked them to look at."""
+        return self.sample.get(feature, 0) > 0 or self.confidence_below > 0
+
     def hours_for(self, reason: str) -> int:
         return self.hours.get(reason, HOURS[reason])

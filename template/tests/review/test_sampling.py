@@ -46,7 +46,7 @@ async def test_a_share_of_a_feature_is_queued_and_can_be_proved(office, model, c
     assert (told["share"], told["queued"], told["unexplained"]) == (0.5, len(wanted), 0)
     assert told["drawn"] == told["queued"]
     assert figures["open"] == len(wanted)
-    assert dict(figures["ages"])["under 1 h"] == len(wanted)
+    assert dict(figures["ages"])["< 1 h"] == len(wanted)
 
 
 @pytest.mark.parametrize(

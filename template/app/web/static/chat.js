@@ -191,7 +191,9 @@
       if (result.call_id) this.element.dataset.callId = result.call_id;
       find("model", this.element).textContent = result.model ?? "";
       find("stand-in", this.element).hidden = !result.stand_in;
-      this.end("");
+      this.end(result.review ? "A person will look at this" : "");
+      const known = this.element.dataset.callId && !result.review;
+      find("ask-person", this.element).hidden = !(known && "mayAskPerson" in chat.dataset);
     }
 
     end(note) {
@@ -363,6 +365,19 @@
     dialog.showModal();
   }
 
+  async function askPerson(button) {
+    const message = button.closest("[data-call-id]");
+    button.hidden = true;
+    try {
+      await call(`/api/review/asked/${message.dataset.callId}`, {});
+      find("note", message).textContent = "A person will look at this";
+      say("A person will look at this answer.");
+    } catch (error) {
+      button.hidden = false;
+      app.toast(problemOf(error).detail, "danger");
+    }
+  }
+
   // The last question, when the page came with no whole answer to it.
   function retry(key) {
     if (running) return;
@@ -381,6 +396,7 @@
   chat.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button?.hasAttribute("data-rate")) rate(button);
+    if (button?.hasAttribute("data-ask-person")) askPerson(button);
     if (button?.hasAttribute("data-copy-message")) copyMessage(button);
     if (button?.hasAttribute("data-retry")) retry(button.dataset.retry);
     if (button?.hasAttribute("data-suggestion")) {
