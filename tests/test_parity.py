@@ -11,8 +11,13 @@ SIBLINGS = sorted((ROOT / "template").rglob("*.jinja"))
 @pytest.fixture
 def everything(render: Render) -> Path:
     answers = answers_of(ROOT / "tests" / "answers" / "everything.yml")
-    # One project chooses two providers at most; template/ has them all.
-    return render(**answers, llm_providers=["anthropic", "google", "vertex", "bedrock"])
+    # One project chooses two providers at most and one place to run; template/ has them all.
+    return render(
+        **answers,
+        llm_providers=["anthropic", "google", "vertex", "bedrock"],
+        runs_on_kubernetes=True,
+        ci_systems=["github", "gitlab", "jenkins"],
+    )
 
 
 def test_rendering_with_everything_on_gives_the_files_that_stand_there(everything: Path) -> None:
