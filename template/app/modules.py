@@ -14,6 +14,7 @@ body_limit.py paths with larger bodies
 tools.py      what a model may do in someone's name
 flags.py      flags that it asks for
 reviewed.py   where an answer stands that people looked at
+gauges.py     figures of its rows, for Prometheus
 way_in.py     whether someone can sign in by what it keeps
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from app.core import db, logging
 from app.core.settings import refuse_unsafe
 from app.jobs.worker import work
+from app.telemetry.listener import listening
 
 
 async def run(*, queues: Sequence[str] = (), concurrency: int | None = None) -> None:
@@ -17,6 +18,7 @@ async def run(*, queues: Sequence[str] = (), concurrency: int | None = None) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        await work(stop, queues=queues, concurrency=concurrency)
+        async with listening():
+            await work(stop, queues=queues, concurrency=concurrency)
     finally:
         await db.close()

@@ -18,7 +18,9 @@ from app.audit.models import Event
 from app.core.direct import Direct, write
 from app.core.ids import uuid7
 from app.core.logging import client_address, request_id
+from app.core.metrics import Counter
 
+EVENTS = Counter("app_security_events_total", "Events for the audit log, by kind.", "action")
 ACTION = re.compile(r"[a-z][a-z_-]*(\.[a-z][a-z_-]*)+")
 PERSON = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 DETAIL_BYTES = 2048
@@ -98,6 +100,7 @@ def event(
         raise ValueError(f"An action reads like session.started, not {action!r}.")
     if target is not None and len(str(target)) > TARGET_CHARACTERS:
         raise ValueError(f"A target has at most {TARGET_CHARACTERS} characters.")
+    EVENTS.add(action)
     detail_text = canonical(detail or {})
     if len(detail_text.encode()) > DETAIL_BYTES:
         raise ValueError(f"A detail has at most {DETAIL_BYTES} bytes.")

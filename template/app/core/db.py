@@ -25,6 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.core import embedded
 from app.core.ids import uuid7
+from app.core.metrics import Gauge
 from app.core.settings import get_settings
 
 IDLE_SECONDS_BEFORE_PING = 30
@@ -106,6 +107,24 @@ def engine() -> AsyncEngine:
     event.listen(made.sync_engine, "checkout", _ping_after_idling)
     event.listen(made.sync_engine, "checkin", _remember_use)
     return made
+
+
+def _connections(counted: str) -> float:
+    """Of the pool, without making it."""
+    pool: Any = engine().pool if engine.cache_info().currsize else None
+    return 0 if pool is None else getattr(pool, counted)()
+
+
+Gauge(
+    "app_db_connections_used",
+    "Connections of the pool in use.",
+    read=lambda: _connections("checkedout"),
+)
+Gauge(
+    "app_db_connections_most",
+    "Connections that the pool may have.",
+    read=lambda: get_settings().database_pool_size,
+)
 
 
 def _remember_use(_: Any, record: Any) -> None:

@@ -12,12 +12,16 @@ from typing import Any
 import orjson
 import structlog
 
+from app.core.metrics import Counter
 from app.core.settings import get_settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("app")
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 client_address: ContextVar[str | None] = ContextVar("client_address", default=None)
+
+LINES = Counter("app_log_lines_total", "Lines of the log that worry.", "event", "level")
+TOLD = {"warning", "error", "exception", "critical"}
 
 SECRETS = re.compile(
     # Bounded, so that the time stays in proportion to a line that a stranger made long.
@@ -57,6 +61,13 @@ def _with_request(_: Any, __: str, event: structlog.typing.EventDict) -> structl
     return event
 
 
+def _counted(_: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Of our own lines: those of libraries may say anything."""
+    if method in TOLD:
+        LINES.add(str(event["event"]), "warning" if method == "warning" else "error")
+    return event
+
+
 def configure() -> None:
     """Send every logger of the process through one handler."""
     settings = get_settings()
@@ -69,6 +80,7 @@ def configure() -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            _counted,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],

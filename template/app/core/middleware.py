@@ -9,6 +9,7 @@ from time import perf_counter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core import http_metrics
 from app.core.errors import TooLarge
 from app.core.ids import uuid7
 from app.core.logging import client_address, log, request_id
@@ -39,18 +40,20 @@ class RequestContext:
         self._trust_proxies(scope, headers)
         tokens = request_id.set(known), client_address.set((scope.get("client") or ("",))[0])
         scope.setdefault("state", {})["request_id"] = known
-        start, status = perf_counter(), 500
+        start, status, first = perf_counter(), 500, 0.0
+        http_metrics.began()
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, first
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, first = message["status"], perf_counter()
                 message["headers"].append((b"x-request-id", known.encode()))
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_id)
         finally:
+            http_metrics.ended(scope, status, (first or perf_counter()) - start)
             route = scope.get("route")
             log.info(
                 "request",

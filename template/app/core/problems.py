@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import Invalid, Problem, Unavailable
 from app.core.logging import log, request_id
+from app.core.metrics import Counter
 
 # Lock timeout, statement timeout, serialization failure, deadlock.
 WAITED_TOO_LONG = {"55P03", "57014", "40001", "40P01"}
@@ -40,6 +41,8 @@ PROBLEM: dict[str, Any] = {
     "description": "A problem",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+
+PROBLEMS = Counter("app_problems_total", "Answers that told of a problem, by kind.", "problem")
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -185,6 +188,7 @@ def install(app: FastAPI, answer: Any = None) -> None:
 
     async def handle(request: Request, error: Exception) -> Response:
         problem = as_problem(error)
+        PROBLEMS.add(problem.type.removeprefix("/problems/"))
         page: Response | None = await answer(request, problem) if answer else None
         return page or problem_response(problem)
 

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.core.logging import request_id
+from app.core.metrics import Gauge
 from app.core.problems import as_problem
 
 Event = tuple[str, object]
@@ -30,6 +31,7 @@ HEARTBEAT = b": still here\n\n"
 LONGEST_GOODBYE = 10.0
 
 _open: set[asyncio.Task[None]] = set()
+Gauge("app_streams_open", "Answers that are being streamed.", read=lambda: len(_open))
 
 
 async def drain() -> None:
@@ -60,6 +62,7 @@ class EventStream(Response):
         self._writing = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["streams"] = True
         # Tasks of asyncio's own: a scope of anyio would cancel the generator's `finally` as well.
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))

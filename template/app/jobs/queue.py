@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.clock import now
 from app.core.db import app_url
 from app.core.logging import log, request_id
+from app.core.metrics import SLOW_SECONDS, Counter, Histogram
 from app.jobs.settings import JobsSettings
 from app.modules import parts
 
@@ -75,6 +76,9 @@ class Kind:
     arguments: type[BaseModel]
     retries: int
 
+
+RUNS = Counter("app_job_runs_total", "Tries of jobs, by what came of them.", "name", "outcome")
+TOOK = Histogram("app_job_seconds", "Seconds of a try.", "name", buckets=SLOW_SECONDS)
 
 KINDS: dict[str, Kind] = {}
 SCHEDULES: list[tuple[str, str]] = []
@@ -266,7 +270,7 @@ async def _run(
 ) -> None:
     this = attempt.get()
     line = log.bind(job=name, attempt=this.number)
-    began = monotonic()
+    began, outcome = monotonic(), "finished"
     try:
         try:
             values = dict(arguments.model_validate(stored))
@@ -275,12 +279,18 @@ async def _run(
         async with asyncio.timeout(seconds):
             await handler(**values)
     except asyncio.CancelledError:
+        outcome = "given_back"
         line.warning("job.given_back")
         raise
     except Exception as error:
         if this.last or isinstance(error, GiveUp):
+            outcome = "failed"
             line.error("job.failed", exc_info=error)
         else:
+            outcome = "to_retry"
             line.warning("job.to_retry", error=type(error).__name__)
         raise
+    finally:
+        RUNS.add(name, outcome)
+        TOOK.see(monotonic() - began, name)
     line.info("job.finished", seconds=round(monotonic() - began, 3))

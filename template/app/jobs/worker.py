@@ -15,7 +15,7 @@ from sqlalchemy import text
 from app.core.clock import now
 from app.core.db import transaction
 from app.core.logging import log
-from app.jobs.queue import KINDS, opened
+from app.jobs.queue import KINDS, RUNS, opened
 from app.jobs.settings import JobsSettings
 
 LONGEST_PAUSE = 30.0
@@ -124,6 +124,7 @@ async def _give_back(app: App, job: Job) -> None:
     kind = KINDS.get(job.task_name)
     if job.attempts >= max(kind.retries if kind else 0, DEATHS_ALLOWED):
         log.error("job.failed", job=job.task_name, job_id=job.id, reason="its workers died")
+        RUNS.add(job.task_name, "failed")
         await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
     else:
         log.warning("job.recovered", job=job.task_name, job_id=job.id)

@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from app.core.db import app_url, driver_options
+from app.core.metrics import Gauge
 from app.limits.settings import LimitsSettings
 
 
@@ -28,6 +29,17 @@ def _pool() -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
         reconnect_timeout=5,
         open=False,
     )
+
+
+def _waiting() -> float:
+    return _pool().get_stats().get("requests_waiting", 0) if _pool.cache_info().currsize else 0
+
+
+Gauge(
+    "app_db_statements_waiting",
+    "Limits and sign-ins that wait for a connection of theirs.",
+    read=_waiting,
+)
 
 
 async def fetch(statement: LiteralString, values: Mapping[str, Any]) -> TupleRow | None:

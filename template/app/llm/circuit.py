@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import psycopg
 
 from app.core.logging import log
+from app.core.metrics import Gauge
 from app.limits import connections
 from app.llm.port import Provider
 from app.llm.settings import LLMSettings
@@ -46,8 +47,9 @@ _looked_at = 0.0
 
 
 class Circuit:
-    def __init__(self, key: UUID) -> None:
+    def __init__(self, key: UUID, provider: str = "", model: str = "") -> None:
         self.key = key
+        self.called = provider, model
         self.times = 0
         """How often in a row it was found unwell; 0 while it is well."""
         self.until = 0.0
@@ -125,8 +127,24 @@ def of(provider: Provider) -> Circuit:
     key = uuid5(NAMESPACE_URL, f"{provider.name}\0{provider.model}\0{address}")
     found = _circuits.get(key)
     if found is None:
-        found = _circuits[key] = Circuit(key)
+        found = _circuits[key] = Circuit(key, provider.name, provider.model)
     return found
+
+
+def _resting() -> dict[tuple[str, ...], float]:
+    found: dict[tuple[str, ...], float] = {}
+    for one in _circuits.values():
+        found[one.called] = max(found.get(one.called, 0), float(one.seconds_left > 0))
+    return found
+
+
+Gauge(
+    "app_model_left_alone",
+    "1 while a model that kept failing is not asked.",
+    "provider",
+    "model",
+    read=_resting,
+)
 
 
 def look() -> None:

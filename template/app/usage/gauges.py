@@ -1,0 +1,36 @@
+"""What this month cost everybody together, beside the budgets."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.db import elevated
+from app.core.metrics import Gauge
+from app.usage.settings import UsageSettings, microdollars
+
+SPENT = Gauge("app_spent_dollars", "Spent on models since the month began, by all organisations.")
+FULLEST = Gauge(
+    "app_budget_used_share", "How much of its month's budget the organisation nearest to it used."
+)
+UNUSUAL = Gauge("app_unusual_hours", "Organisations whose spending was unusual in two hours.")
+BUDGET = Gauge("app_budget_dollars", "What one organisation may spend in a month by the settings.")
+
+MONTH = text(
+    "SELECT coalesce(sum(c.microdollars), 0)::float8 / 1000000,"
+    " coalesce(max((c.microdollars + c.reserved_microdollars)"
+    "   / nullif(coalesce(l.microdollars_per_month, :month), 0)::float8), 0)"
+    " FROM usage_counters c LEFT JOIN usage_limits l"
+    " ON l.organization_id = c.organization_id AND l.user_id IS NULL"
+    " WHERE c.period = 'month' AND c.user_id IS NULL"
+    " AND c.starts_at = date_trunc('month', now(), 'UTC')"
+)
+ANOMALIES = text("SELECT count(*) FROM usage_anomalies WHERE last_at > now() - interval '2 hours'")
+
+
+async def read(db: AsyncSession) -> None:
+    most = UsageSettings.load().organization_dollars_per_month
+    BUDGET.replace(float(most or 0))
+    async with elevated(db):
+        spent, share = (await db.execute(MONTH, {"month": microdollars(most)})).one()
+        UNUSUAL.replace(await db.scalar(ANOMALIES) or 0)
+    SPENT.replace(spent)
+    FULLEST.replace(share)

@@ -1,0 +1,57 @@
+"""Reads figures as Prometheus does: over a socket."""
+
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx2
+import pytest
+
+from app.telemetry import rows
+from app.telemetry.listener import listening
+
+SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+class Told:
+    """What `/metrics` said."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        found = [SAMPLE.fullmatch(line) for line in text.splitlines() if not line.startswith("#")]
+        assert all(found), text
+        self.samples = [(one[1], dict(LABEL.findall(one[2] or "")), float(one[3])) for one in found]
+
+    def of(self, name: str, /, **labels: str) -> float:
+        """The sum of all samples with these labels; 0 for none."""
+        return sum(
+            value
+            for found, given, value in self.samples
+            if found == name and labels.items() <= given.items()
+        )
+
+
+Look = Callable[[], Awaitable[Told]]
+
+
+@pytest.fixture
+async def look(configure: Callable[..., None]) -> AsyncIterator[Look]:
+    """`await look()` reads everything anew."""
+    configure(METRICS_PORT=free_port(), METRICS_ROWS_SECONDS=0.000001)
+    async with listening() as port, httpx2.AsyncClient() as reader:
+
+        async def read() -> Told:
+            found = await reader.get(f"http://127.0.0.1:{port}/metrics")
+            assert found.status_code == 200
+            assert found.headers["content-type"].startswith("text/plain; version=0.0.4")
+            return Told(found.text)
+
+        yield read
+    rows._read_at = None
