@@ -50,7 +50,7 @@ machine: $(READY) ## compose.yml as real processes under load, some of which are
 	cd template && .venv/bin/pytest -c pyproject.toml --confcutdir ../tests/machine \
 	  -o pythonpath=". ../tests/machine" -rs ../tests/machine
 
-test-apps: $(READY) ## Render each of tests/answers and run its checks and a third of its tests; all of them: WHOLE=1
+test-apps: $(READY) ## Render each of tests/answers and run its checks and a fifth of its tests; all of them: WHOLE=1
 	$(BIN)/pytest -n 3 --maxschedchunk 1 -m slow
 
 lint: $(READY) ## Style and types of the generator

@@ -69,6 +69,15 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What scripts/costly_tests.py wrote down carries the marker `costly`."""
+    costly = {*(ROOT / "tests" / "costly.txt").read_text(encoding="utf-8").splitlines()}
+    for item in items:
+        if item.nodeid.removeprefix("tests/").partition("[")[0] in costly:
+            item.add_marker("costly")
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

@@ -32,6 +32,24 @@ def test_the_slow_ones_are_in_contract():
     assert [path for path in marked if not path.startswith("tests/contract/")] == []
 
 
+def test_what_is_called_costly_is_there():
+    named = (ROOT / "tests" / "costly.txt").read_text(encoding="utf-8").splitlines()
+    names = [line.split("::") for line in named if not line.startswith("#")]
+    files = {file: ROOT / "tests" / file for file, _ in names}
+    # What an answer leaves out has no file here.
+    texts = {
+        name: path.read_text(encoding="utf-8") for name, path in files.items() if path.exists()
+    }
+
+    assert names
+    gone = [
+        (file, name)
+        for file, name in names
+        if f"def {name}(" not in texts.get(file, f"def {name}(")
+    ]
+    assert gone == [], "write the list anew: scripts/costly_tests.py"
+
+
 def test_ci_runs_both():
     workflow = ROOT / ".github" / "workflows" / "ci.yml"
     if not workflow.exists():
