@@ -72,7 +72,8 @@ def pytest_xdist_auto_num_workers() -> int | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What scripts/costly_tests.py wrote down carries the marker `costly`."""
-    costly = {*(ROOT / "tests" / "costly.txt").read_text(encoding="utf-8").splitlines()}
+    written = ROOT / "tests" / "costly.txt"
+    costly = {*written.read_text(encoding="utf-8").splitlines()} if written.exists() else set()
     for item in items:
         if item.nodeid.removeprefix("tests/").partition("[")[0] in costly:
             item.add_marker("costly")
