@@ -89,6 +89,8 @@ class Case(_Strict):
     expect: Expect
     tags: list[str] = []
     split: Split = "open"
+    source: str = ""
+    """Where it comes from, when people did not think it up."""
     needs: Literal["model", "guards"] = "model"
     """`guards`: the stand-in shows it as well, as no model decides it."""
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Query
 
 from app.core.db import Database
 from app.core.problems import may
-from app.review import asking, figures, service
+from app.review import asking, case_endpoints, figures, service
 from app.review.dependencies import Asker, AskLimit, Reviewer
 from app.review.schemas import (
     AskedFor,
@@ -20,6 +20,7 @@ from app.review.schemas import (
 )
 
 router = APIRouter(prefix="/api/review", tags=["review"])
+router.include_router(case_endpoints.router)
 
 
 @router.get("")

@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, Uniq
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.data import holds
+from app.core.data import ORGANIZATION, holds
 from app.core.db import Base
 
 REASONS = ("guard", "degraded", "asked", "low_confidence", "sampled")
@@ -102,3 +102,24 @@ class ReviewLook(Base):
     done_at: Mapped[datetime | None]
     told_at: Mapped[datetime | None]
     """When reviewers were told that it is overdue."""
+
+
+class ReviewCase(Base):
+    """A correction as a case for evaluations, without what says who someone is."""
+
+    __tablename__ = "review_cases"
+    __data__ = holds(words="question context expect", plain="prompt origin", kept=ORGANIZATION)
+    __table_args__ = (UniqueConstraint("item_id"),)
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE"), index=True
+    )
+    item_id: Mapped[UUID | None] = mapped_column(ForeignKey("review_items.id", ondelete="SET NULL"))
+    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    prompt: Mapped[str] = mapped_column(String(80))
+    question: Mapped[str]
+    context: Mapped[list[str]] = mapped_column(ARRAY(String))
+    expect: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """As `evals/` has it."""
+    origin: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """Where it comes from: ids, dates, versions, and which kinds of data were taken out."""

@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import Database
-from app.review import figures, people, service
+from app.review import case_pages, figures, people, service
+from app.review.case_pages import PAGE, TABS
 from app.review.dependencies import Reviewer
 from app.review.schemas import Show, Verdict, Wanted
 from app.review.service import Looked
@@ -18,7 +19,6 @@ from app.web import flash, render
 from app.web.forms import Form, blank, read
 from app.web.navigation import Link
 
-PAGE = "/review"
 NAVIGATION = [Link("Review", PAGE, "review.work", icon="eye", order=28)]
 REASONS = {
     "guard": ("Sent by a guard", "warning"),
@@ -45,9 +45,9 @@ CHOICES = [
     ("rejected", "Reject", "It is marked as wrong, and stays withheld if it was."),
 ]
 LOOKS = {1: "First look", 2: "Second opinion", 3: "Third look: two people differ"}
-TABS = [("open", "Waiting"), ("mine", "Yours"), ("overdue", "Overdue"), ("done", "Done")]
 
 router = APIRouter(prefix=PAGE, include_in_schema=False)
+router.include_router(case_pages.router)
 
 
 @router.get("")
@@ -69,18 +69,14 @@ async def show_queue(
         person=person,
         found=found,
         show=show,
-        tabs=[(name, _tab(one)) for one, name in TABS] + [("Figures", f"{PAGE}/figures")],
-        current=_tab(show),
+        tabs=TABS,
+        current=PAGE if show == "open" else f"{PAGE}?show={show}",
         choosing=blank(reason=chosen),
         choices=[("", "All")] + [(name, words) for name, (words, _) in REASONS.items()],
         newest=f"{PAGE}?{urlencode(kept)}" if before else None,
         older=f"{PAGE}?{urlencode(kept | {'before': following})}" if following else None,
         waiting=await figures.waiting(db),
     )
-
-
-def _tab(show: str) -> str:
-    return PAGE if show == "open" else f"{PAGE}?show={show}"
 
 
 @router.get("/figures")
@@ -91,7 +87,7 @@ async def show_figures(request: Request, db: Database, person: Reviewer) -> HTML
         person=person,
         figures=await figures.figures(db),
         fewest=figures.FEWEST,
-        tabs=[(name, _tab(one)) for one, name in TABS] + [("Figures", f"{PAGE}/figures")],
+        tabs=TABS,
     )
 
 

@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.review.figures import Figures
 from app.review.service import Looked
@@ -181,3 +181,38 @@ class FiguresOut(BaseModel):
     @classmethod
     def of(cls, found: Figures) -> "FiguresOut":
         return cls.model_validate(found)
+
+
+Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000)]
+
+
+class CaseIn(BaseModel):
+    question: Filled
+    check: Literal["rubric", "contains", "equals", "similar"] = "rubric"
+    text: Filled
+    """What the answer is to say."""
+    context: Annotated[list[Text], Field(max_length=20)] = []
+    """Passages of documents that come along."""
+
+
+class ProposedOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    look_id: UUID
+    question: str
+    check: str
+    text: str
+    context: list[str]
+    removed: list[str]
+    """Kinds of data that were taken out. Names of places and of other people were not."""
+
+
+class CaseOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    prompt: str
+    question: str
+    context: list[str]
+    expect: dict[str, Any]
+    origin: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What people look at, and each look at it."""
+"""What people look at, each look at it, and the cases that corrections become."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -99,6 +99,29 @@ def upgrade() -> None:
         ["organization_id", "priority", "due_at"],
         postgresql_where=sa.text("state <> 'done'"),
     )
+    op.create_table(
+        "review_cases",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", MOMENT, server_default=sa.func.now(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("item_id", sa.Uuid()),
+        sa.Column("made_by", sa.Uuid()),
+        sa.Column("prompt", sa.String(80), nullable=False),
+        sa.Column("question", sa.String(), nullable=False),
+        sa.Column("context", postgresql.ARRAY(sa.String()), nullable=False),
+        sa.Column("expect", postgresql.JSONB(), nullable=False),
+        sa.Column("origin", postgresql.JSONB(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_review_cases"),
+        sa.UniqueConstraint("item_id", name="uq_review_cases_item_id"),
+        *_references(
+            "review_cases",
+            ("organization_id", "organizations", "CASCADE"),
+            ("item_id", "review_items", "SET NULL"),
+            ("made_by", "users", "SET NULL"),
+        ),
+    )
+    op.create_index("ix_review_cases_organization_id", "review_cases", ["organization_id"])
+    protect("review_cases")
     # What was asked and answered cannot be changed, nor can anything leave the queue unseen.
     protect("review_items", grant_to_app="SELECT, INSERT")
     op.execute(
@@ -120,5 +143,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("review_cases")
     op.drop_table("review_looks")
     op.drop_table("review_items")

@@ -1,0 +1,124 @@
+"""A correction becomes a case for evaluations, without what says who someone is."""
+
+import pytest
+import yaml
+from sqlalchemy import text
+
+from app.core import db
+from app.evals import cases as evals
+from app.review.deidentifying import Deidentifier
+from tests.factories import make_user
+from tests.review.conftest import make_office, recorded, says
+from tests.review.test_pages import post
+
+HTML = {"Accept": "text/html"}
+QUESTION = "I am Ada, ada@example.com. May Grace Hopper call 030 901820 on Monday?"
+
+
+@pytest.fixture
+async def corrected(office, model, configure):
+    """A look that corrected an answer."""
+    configure(REVIEW_SAMPLE='{"assistant": 1}')
+    model.behaviour = says("Yes, ", "she may.")
+    await make_user(
+        office.asker.someone.organization_id, display_name="Grace Hopper", password=False
+    )
+    await office.answer(QUESTION)
+    done = await office.resolved("corrected", correction="Write to ADA@example.com, Ada.")
+    return done.json()["id"]
+
+
+async def test_one_press_proposes_a_case_and_a_person_saves_it(office, corrected, tmp_path):
+    client = office.reviewer.client
+    path = f"/api/review/{corrected}/case"
+    proposed = (await client.get(path)).json()
+    assert proposed["question"] == (
+        "I am [PERSON_1], [EMAIL_1]. May [PERSON_2] call [PHONE_1] on Monday?"
+    )
+    assert proposed["text"] == "Write to [EMAIL_1], [PERSON_1]."
+    assert proposed["removed"] == ["EMAIL", "PERSON", "PHONE"]
+    assert (await client.get("/api/review/cases")).json() == []  # nothing is saved by looking
+    # What the person types back in is taken out once more.
+    changed = {"question": f"{proposed['question']} bob@example.com?", "check": "contains"}
+    answer = await client.put(path, json=changed | {"text": "Write"})
+    assert answer.status_code == 200, answer.text
+    again = await client.put(path, json=changed | {"text": "write to", "context": ["From page 1."]})
+    [case] = (await client.get("/api/review/cases")).json()
+    assert case["id"] == answer.json()["id"] == again.json()["id"]
+    assert "bob@" not in case["question"]
+    assert case["expect"] == {"contains": "write to"}
+    assert case["origin"]["feature"] == "assistant"
+    # The file is one that evaluations read,
+    exported = await client.get("/api/review/cases.yml")
+    assert exported.headers["content-type"].startswith("application/yaml")
+    (tmp_path / "corrections.yml").write_text(exported.text, encoding="utf-8")
+    [suite] = evals.suites(tmp_path, prompt="assistant.system")
+    [read] = suite.cases
+    assert (read.input, read.expect.contains) == (case["question"], ["write to"])
+    assert [one.text for one in read.context] == ["From page 1."]
+    # which says where each comes from and of nobody who they are.
+    assert case["origin"]["item"] in read.source
+    assert f"call {case['origin']['call']}" in read.source
+    for word in ("ada@", "Ada", "Grace", "901820", "bob"):
+        assert word not in exported.text
+    assert yaml.safe_load(exported.text)["suite"] == "corrections"
+    for action, count in (("review.case_saved", 2), ("review.cases_exported", 1)):
+        assert len(await recorded(office.reviewer, action)) == count
+    assert (await client.delete(f"/api/review/cases/{case['id']}")).status_code == 204
+    assert (await client.delete(f"/api/review/cases/{case['id']}")).status_code == 404
+    assert (await client.get("/api/review/cases.yml")).status_code == 404
+
+
+async def test_others_make_none_of_it(office, corrected, browser_of, model):
+    stranger = (await make_office(browser_of)).other.client
+    path = f"/api/review/{corrected}/case"
+    case = {"question": "Q?", "text": "A."}
+    assert (await stranger.get(path)).status_code == 404
+    assert (await stranger.put(path, json=case)).status_code == 404
+    assert (await office.asker.client.get(path)).status_code == 403
+    assert (await office.reviewer.client.put(path, json=case)).status_code == 200
+    assert (await stranger.get("/api/review/cases")).json() == []
+    assert (await stranger.get("/api/review/cases.yml")).status_code == 404
+    async with db.transaction(organization_id=office.asker.someone.organization_id) as session:
+        assert await session.scalar(text("SELECT count(*) FROM review_cases")) == 1
+    # Only what was corrected says what is right.
+    await office.answer()
+    approved = (await office.resolved("approved")).json()["id"]
+    refused = await office.reviewer.client.get(f"/api/review/{approved}/case")
+    assert refused.json()["type"] == "/problems/not-corrected"
+    empty = await office.reviewer.client.put(path, json={"question": " ", "text": "A."})
+    assert empty.status_code == 422
+
+
+def test_the_same_data_has_the_same_placeholder():
+    reader = Deidentifier(["Grace Hopper", "Al"], "Ada King")
+    assert (
+        reader.read("grace hopper and Al met ADA at 10.")
+        == "[PERSON_1] and Al met [PERSON_2] at 10."
+    )
+    assert reader.read("Grace Hopper, Kingdom, king") == "[PERSON_1], Kingdom, [PERSON_3]"
+    assert reader.read("DE89 3704 0044 0532 0130 00") == "[ACCOUNT_1]"
+    key = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
+    assert reader.read(f"key {key}") == "key [SECRET_1]"
+    assert reader.kinds == ["ACCOUNT", "PERSON", "SECRET"]
+
+
+async def test_the_page_shows_it_before_it_is_saved(office, corrected):
+    page = await office.reviewer.client.get(f"/review/{corrected}", headers=HTML)
+    assert f'href="/review/{corrected}/case"' in page.text
+    page = (await office.reviewer.client.get(f"/review/{corrected}/case", headers=HTML)).text
+    assert "Taken out: email, person, phone." in page
+    assert "I am [PERSON_1], [EMAIL_1]." in page
+    for form, status in (
+        ({"question": "", "text": "x"}, 422),
+        ({"question": "Q?", "text": "A."}, 303),
+    ):
+        sent = form | {"check": "equals", "passages": "One.\n\nTwo."}
+        answer = await post(office.reviewer, f"/review/{corrected}/case", **sent)
+        assert answer.status_code == status
+    [case] = (await office.reviewer.client.get("/api/review/cases")).json()
+    assert (case["context"], case["expect"]) == (["One.", "Two."], {"equals": "A."})
+    page = (await office.reviewer.client.get("/review/cases", headers=HTML)).text
+    assert "Download for assistant.system" in page
+    await post(office.reviewer, f"/review/cases/{case['id']}/delete")
+    assert "No case yet" in (await office.reviewer.client.get("/review/cases", headers=HTML)).text
