@@ -11,9 +11,9 @@ pytestmark = pytest.mark.slow
 
 # template/ itself is the project with everything on; `make app` runs its checks and tests.
 RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]
-# Browsers and processes of their own cost half of the time: with everything on, and with nothing.
+# With everything on and with nothing: browsers and processes of their own, and all of `make test`.
 WHOLLY = {"prototype"}
-# The others share: each of five runs a fifth of its tests, the costly ones among them.
+# The others share: each of five runs a fifth of its tests. All share the costly ones.
 # `make test-apps WHOLE=1` runs all of them everywhere.
 SHARING = [path.stem for path in RENDERED if path.stem not in WHOLLY]
 SHARES = Path(__file__).parent / "shares"
@@ -34,11 +34,14 @@ def test_it_passes_its_own_checks_and_tests(
         "PYTHONDONTWRITEBYTECODE": "",
     }
 
-    if path.stem in SHARING and not os.environ.get("WHOLE"):
+    if not os.environ.get("WHOLE"):
+        wholly = path.stem in WHOLLY
+        left_out = "slow" if wholly else "slow or browser or dear"
         shared |= {
-            "PYTEST_ADDOPTS": "-p share_of_the_tests -m 'not (slow or browser or dear)'",
+            "PYTEST_ADDOPTS": f"-p share_of_the_tests -m 'not ({left_out})'",
             "PYTHONPATH": str(SHARES),
-            "TESTS_SHARE": str(SHARING.index(path.stem) % 5),
+            "TESTS_SHARED": "costly" if wholly else "all",
+            "TESTS_SHARE": "0" if wholly else str(SHARING.index(path.stem) % 5),
         }
 
     for recipe in ("setup", "check", "test-all"):

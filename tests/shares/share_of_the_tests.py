@@ -1,4 +1,7 @@
-"""A plugin of pytest: a fifth of the tests, told by their names. TESTS_SHARE is 0 to 4."""
+"""A plugin of pytest: a fifth of the tests, told by their names, or all but of the costly ones.
+
+TESTS_SHARE is 0 to 4. TESTS_SHARED is "all", or "costly" to run all others.
+"""
 
 import os
 from zlib import crc32
@@ -8,8 +11,17 @@ import pytest
 SHARES = 5
 
 
+# After the project's own hook, which marks what is costly.
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    share = int(os.environ["TESTS_SHARE"])
-    left = [one for one in items if crc32(one.nodeid.encode()) % SHARES != share]
+    left = [one for one in items if _is_shared(one) and not _is_ours(one)]
     config.hook.pytest_deselected(items=left)
-    items[:] = [one for one in items if crc32(one.nodeid.encode()) % SHARES == share]
+    items[:] = [one for one in items if not _is_shared(one) or _is_ours(one)]
+
+
+def _is_shared(item: pytest.Item) -> bool:
+    return os.environ["TESTS_SHARED"] == "all" or "costly" in item.keywords
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return crc32(item.nodeid.encode()) % SHARES == int(os.environ["TESTS_SHARE"])
