@@ -15,6 +15,8 @@ tools.py      what a model may do in someone's name
 flags.py      flags that it asks for
 reviewed.py   where an answer stands that people looked at
 gauges.py     figures of its rows, for Prometheus
+switched.py   what happens when a flag is set
+vector_store.py  vectors of texts that were seen before
 way_in.py     whether someone can sign in by what it keeps
 """
 

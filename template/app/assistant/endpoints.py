@@ -123,6 +123,8 @@ async def _turn(
         turn.question,
         draft,
         conversation_id=conversation_id,
+        turns=turn.turns,
+        memory=turn.memory,
         tainted=turn.tainted,
     )
     async with aclosing(streamed(written, draft)) as events:

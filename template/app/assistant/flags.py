@@ -1,3 +1,6 @@
 """What can be switched off while the app runs."""
 
-FLAGS = {"model.assistant": "Answers in conversations."}
+FLAGS = {
+    "model.assistant": "Answers in conversations.",
+    "model.assistant.memory": "Summaries of older messages; without them they are left out.",
+}

@@ -14,7 +14,7 @@ class Conversation(Base):
     """Row-level security shows it to nobody but the person whose it is."""
 
     __tablename__ = "conversations"
-    __data__ = holds(words="title", kept="assistant.forget_old")
+    __data__ = holds(words="title memory", kept="assistant.forget_old")
     __table_args__ = (Index("ix_conversations_user_id_updated_at", "user_id", "updated_at"),)
 
     organization_id: Mapped[UUID] = mapped_column(
@@ -27,6 +27,10 @@ class Conversation(Base):
     """When something was last said."""
     tainted: Mapped[bool] = mapped_column(server_default=false())
     """It holds words of documents or tools: from then on, tools only read here."""
+    memory: Mapped[str] = mapped_column(default="")
+    """What was said in messages that fit the model's window no more, summarised."""
+    memory_until: Mapped[UUID | None]
+    """The last turn that is in it."""
     answering_until: Mapped[datetime | None]
     """One answer is written at a time. A server that dies while it writes blocks until then."""
 

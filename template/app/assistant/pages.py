@@ -103,10 +103,12 @@ async def _page(
 
 
 def _note(message: Message) -> str:
-    """Below an answer: that it is not whole, or what people have to do with it."""
+    """Below an answer: that it is not whole, what people have to do with it, what else to know."""
     review = message.details.get("review") or {}
     said = REVIEWED.get(review.get("state", ""), NOTES.get(message.state, ""))
-    return f"{said}: {note}" if (note := review.get("note")) else said
+    if note := review.get("note"):
+        said = f"{said}: {note}"
+    return ". ".join([*([said] if said else []), *message.details.get("marks", [])])
 
 
 def _waiting(message: Message) -> list[UUID]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from app.access.person import Person
+from app.assistant.memory import Memory
 from app.assistant.service import NoSuchConversation
 from app.assistant.statements import ANSWER, ASK, FORGET, RELEASE
 from app.core.clock import now
@@ -51,6 +52,9 @@ class Turn:
     question: str
     key: str | None
     history: Sequence[Message]
+    turns: Sequence[UUID]
+    """The turn of each of these messages."""
+    memory: Memory
     answer: Earlier | None
     tainted: bool = True
     """Something in the conversation was neither written by the person nor by the app."""
@@ -86,7 +90,12 @@ async def begin(person: Person, conversation_id: UUID, text: str, key: str | Non
     answer = None
     if rows and rows[0][0] == "answer":
         answer, rows = Earlier(*rows[0][2:6]), rows[1:]
-    return Turn(turn_id, conversation_id, text, key, _history(rows), answer, tainted)
+    memory = Memory()
+    if rows and rows[0][0] == "memory":
+        memory, rows = Memory(rows[0][2], rows[0][1]), rows[1:]
+    said = _history(rows)
+    history, turns = [one for one, _ in said], [turn for _, turn in said]
+    return Turn(turn_id, conversation_id, text, key, history, turns, memory, answer, tainted)
 
 
 async def keep(person: Person, turn: Turn, db: Direct, outcome: Outcome) -> None:
@@ -131,7 +140,7 @@ def title_of(question: str) -> str:
     return (cut.rpartition(" ")[0] or cut) + " …"
 
 
-def _history(rows: Sequence[Sequence[Any]]) -> Sequence[Message]:
+def _history(rows: Sequence[Sequence[Any]]) -> Sequence[tuple[Message, UUID]]:
     """What was said before, oldest first, without what had no answer. The rows come newest first.
 
     A question that a guard refused would have every later one refused as well.
@@ -139,4 +148,6 @@ def _history(rows: Sequence[Sequence[Any]]) -> Sequence[Message]:
     answered = {
         turn for role, turn, _, state, *_ in rows if role == "assistant" and state != "withheld"
     }
-    return [Message(role, text) for role, turn, text, *_ in reversed(rows) if turn in answered]
+    return [
+        (Message(role, text), turn) for role, turn, text, *_ in reversed(rows) if turn in answered
+    ]

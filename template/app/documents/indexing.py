@@ -13,6 +13,7 @@ from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.cache import service as cache
 from app.core.clock import now
 from app.core.db import transaction
 from app.core.ids import uuid7
@@ -238,6 +239,7 @@ async def _keep(
     await _replace(db, document.id, list(versions), rows)
     found.state, found.reason, found.notes = "ready", None, notes
     found.ready_at = found.ready_at or now()
+    await cache.forget_documents(db, document.organization_id)
     if found.replaces_id is not None:
         await db.execute(delete(Document).where(Document.id == found.replaces_id))
         await enqueue(db, "documents.remove_files")

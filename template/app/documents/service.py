@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.audit import service as audit
+from app.cache import service as cache
 from app.core.crypto import decrypt, encrypt
 from app.core.db import elevated, transaction
 from app.core.errors import Forbidden, Invalid, NotFound, TooLarge
@@ -177,6 +178,7 @@ async def share(
     document.audience = audience
     document.roles = sorted(set(roles)) if audience == "roles" else []
     await db.flush()
+    await cache.forget_documents(db, document.organization_id)
     await audit.record(
         db, "document.shared", person=person, target=document_id, detail={"audience": audience}
     )
@@ -189,6 +191,7 @@ async def remove(db: AsyncSession, person: Person, document_id: UUID) -> None:
     _must_own(person, document)
     await db.delete(document)
     await db.flush()
+    await cache.forget_documents(db, person.organization_id)
     await enqueue(db, "documents.remove_files")
     await audit.record(db, "document.deleted", person=person, target=document_id)
 

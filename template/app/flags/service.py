@@ -107,6 +107,8 @@ async def set_flag(
             .values(name=name, **values)
             .on_conflict_do_update(index_elements=["name"], set_=values)
         )
+    for part in parts("switched"):
+        await part.switched(db, name)
     await audit.record(
         db,
         "flags.set",

@@ -46,6 +46,8 @@ class Call:
     provider: Provider | None = None
     second: Provider | None = None
     """Who is asked when the first gives no answer."""
+    smaller: Provider | None = None
+    """Who is asked when neither answers: a smaller model, and it is told."""
     lost: list[Provider] = field(default_factory=list)
     """Those that took the question, gave no answer, and may bill it."""
     until: float = inf
@@ -59,6 +61,8 @@ class Call:
     tainted: bool = True
     """Until the step `taint` has found nothing that other people may have written."""
     reservation: Reservation | None = None
+    reused: bool = False
+    """An answer from before was given, and no model asked."""
     sent: bool = False
     """The request is on its way to the provider: from here on it may cost."""
     received_bytes: int = 0
@@ -74,6 +78,8 @@ class Call:
     problem: BaseException | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     """For audit and log, by step: words and whole numbers, nothing of what was said."""
+    beside: dict[str, object] = field(default_factory=dict)
+    """What a step keeps for its own `after`, by its name."""
     started: float = field(default_factory=perf_counter)
     first_text_at: float | None = None
     opened: list[Events] = field(default_factory=list)

@@ -9,6 +9,7 @@ from app.access.person import Person
 from app.core.direct import Direct, direct
 from app.core.errors import Problem
 from app.llm.errors import AnswerInReview, AnswerWithheld
+from app.llm.marks import degraded, marks
 from app.llm.port import Done
 
 State = Literal["complete", "interrupted", "withheld", "refused"]
@@ -30,6 +31,8 @@ class Outcome:
     done: Done | None = None
     uses: tuple[dict[str, Any], ...] = ()
     """Tools that the model asked for, as `streaming` tells them."""
+    marks: tuple[str, ...] = ()
+    """What its caller tells of it, beside what the call does."""
     tainted: bool = False
     """It was made with words that neither the person nor the app has written."""
     for_people: str = ""
@@ -52,6 +55,8 @@ class Outcome:
             "provider": self.done.provider,
             "fallback": "fallback" in self.done.notes,
             "prompt": self.done.notes.get("prompt"),
+            "marks": [*self.marks, *marks(self.done.notes)],
+            "degraded": degraded(self.done.notes),
             "sources": [
                 {"title": one.title, "path": one.path, "quote": one.quote}
                 | ({"url": one.url} if one.url else {})
@@ -78,12 +83,15 @@ class Draft:
     uses: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By the id of the call: a tool that was used is told, also when the answer broke off."""
     tainted: bool = False
+    marks: list[str] = field(default_factory=list)
+    """Sentences to be shown below the answer."""
     is_taken: bool = False
     """The gateway keeps it, or has."""
 
     def outcome(self, problem: BaseException | None, done: Done | None) -> Outcome:
         outcome = self._became("".join(self.texts), problem, done)
-        return replace(outcome, uses=tuple(self.uses.values()), tainted=self.tainted)
+        uses, marked = tuple(self.uses.values()), tuple(self.marks)
+        return replace(outcome, uses=uses, marks=marked, tainted=self.tainted)
 
     def _became(self, text: str, problem: BaseException | None, done: Done | None) -> Outcome:
         if isinstance(problem, AnswerWithheld):

@@ -16,6 +16,7 @@ from app.llm.errors import ModelMisconfigured, billed
 from app.llm.extractive import vectors as stand_in
 from app.llm.port import estimated_tokens
 from app.llm.settings import LLMSettings
+from app.modules import parts
 from app.usage import service as usage
 from app.usage.prices import price_of
 from app.usage.service import Reservation, Used
@@ -62,11 +63,18 @@ async def embed(
     if f"{provider}/{name}" == STAND_IN:
         return await asyncio.to_thread(stand_in.vectors, texts)
     await switches.check(feature, organization_id=organization_id, who=user_id)
-    found: list[list[float]] = []
-    for start in range(0, len(texts), AT_ONCE):
-        some = texts[start : start + AT_ONCE]
-        found += await _embed(some, provider, name, organization_id, user_id, feature)
-    return found
+    kind = f"{provider}/{name}/{LLMSettings.load().embedding_dimensions or ''}"
+    known: dict[str, Sequence[float]] = {}
+    for store in parts("vector_store"):
+        known |= await store.find(organization_id, kind, texts)
+    unknown = [one for one in dict.fromkeys(texts) if one not in known]
+    for start in range(0, len(unknown), AT_ONCE):
+        some = unknown[start : start + AT_ONCE]
+        made = await _embed(some, provider, name, organization_id, user_id, feature)
+        for store in parts("vector_store"):
+            await store.keep(organization_id, kind, some, made)
+        known |= zip(some, made, strict=True)
+    return [list(known[one]) for one in texts]
 
 
 async def _embed(

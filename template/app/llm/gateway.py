@@ -31,7 +31,8 @@ LIFE = (
     "breaker",
     "retries",
     "fallback",
-    "cache",
+    "cache",  # An answer from before; an old one when nobody answers.
+    "smaller",  # Else a smaller model.
     "deadline",
     "citations",
     "output_guards",  # Nothing is shown that they may still stop.

@@ -106,6 +106,10 @@ class Ask:
     """False: the tools stay in the request for what was said before, and none may be called."""
     tainted: bool = False
     """Words are in it that neither the person nor the app has written."""
+    reusable: bool = False
+    """Whether an earlier answer to the same will do: nothing personal or dear hangs on it."""
+    model: str = ""
+    """Another model of the same provider, such as one that is evaluated. Empty: as routed."""
     shape: Shape | None = None
     prompt: PromptUsed | None = None
     """Written down with the call."""

@@ -16,7 +16,7 @@ from app.access.person import Person
 from app.llm import gateway
 from app.llm.draft import Draft
 from app.llm.errors import ModelTooSlow, ToolsWithoutEnd
-from app.llm.port import Ask, Delta, Done, Message, Offer, ToolCall, ToolUse
+from app.llm.port import Ask, Delta, Done, Message, Offer, ToolCall, ToolUse, beside_tokens
 from app.llm.settings import FallbackSettings, LLMSettings
 from app.tools import running
 from app.tools.registry import Tool, Use, tools
@@ -39,6 +39,12 @@ def answer(
         return gateway.answer(person, ask, draft)
     use = Use(person, conversation_id, tainted=ask.tainted)
     return _rounds(_Loop(use, draft), replace(ask, tools=[_offer(one) for one in found]))
+
+
+def tokens_of_tools(person: Person) -> int:
+    """What the tools take of the window that this person may use."""
+    found = running.offered(person) if are_offered() else []
+    return beside_tokens(Ask([], "", tools=[_offer(one) for one in found])) if found else 0
 
 
 def are_offered() -> bool:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from app.core.outside import Outside
@@ -11,6 +11,16 @@ from app.llm.access import STAND_IN, Access, Region
 
 ANSWERED = answers().get("llm", {})
 ANSWERED_FALLBACK = ANSWERED.get("fallback", "none").removeprefix("none")
+
+
+class ModelLimits(BaseModel):
+    """What a model besides the usual one can take."""
+
+    context_tokens: int | None = Field(None, ge=256)
+    """Its window; None: that of the usual model."""
+    tools: bool = True
+    shapes: bool = True
+    """Whether it can be held to a JSON schema."""
 
 
 class LLMSettings(Access, ModuleSettings):
@@ -35,6 +45,12 @@ class LLMSettings(Access, ModuleSettings):
     """Its key. Empty: the model's."""
     embedding_dimensions: int | None = Field(None, ge=8, le=1024)
     """How many numbers to ask for, of models that can be asked; at most 1,024 are kept."""
+    smaller_model: str = ""
+    """A model of the same provider that answers when no other does; empty: none."""
+    task_models: dict[str, list[str]] = Field(default_factory=dict)
+    """By feature, models of the same provider that will do; the cheapest that can is asked."""
+    model_limits: dict[str, ModelLimits] = Field(default_factory=dict)
+    """By model, what it cannot do, as JSON: context_tokens, tools, shapes."""
     context_tokens: int = Field(128_000, ge=256)
     """The model's window: question and answer together."""
     max_output_tokens: int = Field(2_048, ge=1)

@@ -31,7 +31,7 @@ async def drain() -> None:
 async def settled(call: Call, way: Life) -> None:
     """Run what comes after a call. Raises when an answered one cannot be written down."""
     if call.draft is not None:
-        call.draft.tainted |= call.sent and call.tainted
+        call.draft.tainted |= (call.sent or call.reused) and call.tainted
         if call.goes_on:
             call.draft = None  # Kept with the call that comes to an answer.
     # A task of its own: whoever left has been cancelled, and what is booked must be booked.

@@ -9,7 +9,7 @@ from app.llm.draft import Draft
 from app.llm.errors import AnswerWithheld
 from app.llm.port import Delta, Done, ToolUse
 
-TOLD = ("model", "provider", "stand_in", "fallback", "finish_reason")
+TOLD = ("model", "provider", "stand_in", "fallback", "finish_reason", "degraded", "marks")
 
 
 async def streamed(

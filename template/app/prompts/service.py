@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.audit import service as audit
+from app.cache import service as cache
 from app.core.clock import now
 from app.core.db import elevated
 from app.core.errors import Conflict, NotFound
@@ -167,6 +168,8 @@ async def move_label(
         if label == "live":
             await end_experiments(db, found.id)
         moved = await _move(db, person, found, chosen, label, reason, gate)
+        if label == "live":
+            await cache.forget_prompt(db, name)
     await audit.record(
         db,
         "prompt.released" if label == "live" else "prompt.labelled",

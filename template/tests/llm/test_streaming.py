@@ -71,6 +71,8 @@ async def test_words_come_one_by_one_and_are_kept_together():
         "stand_in": False,
         "fallback": False,
         "finish_reason": "stop",
+        "degraded": None,
+        "marks": [],
     }
     assert kept == [Outcome("complete", "Good morning.", DONE.call_id, DONE)]
 

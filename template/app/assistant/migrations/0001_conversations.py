@@ -23,13 +23,15 @@ CREATE FUNCTION conversation_ask(
 ) LANGUAGE plpgsql AS $$
 DECLARE
     earlier record;
+    recalled record;
 BEGIN
     PERFORM set_config('app.organization_id', organization::text, true),
             set_config('app.user_id', person::text, true),
             set_config('synchronous_commit', 'off', true);
     UPDATE conversations c SET answering_until = until
     WHERE c.id = conversation AND (c.answering_until IS NULL OR c.answering_until <= moment)
-    RETURNING c.tainted INTO strange;
+    RETURNING c.tainted, c.memory, c.memory_until INTO recalled;
+    strange := recalled.tainted;
     IF NOT FOUND THEN
         PERFORM FROM conversations c WHERE c.id = conversation;
         what := CASE WHEN FOUND THEN 'answering' ELSE 'missing' END;
@@ -63,9 +65,16 @@ BEGIN
             WHERE m.turn_id = turn AND m.role = 'assistant' AND m.state <> 'interrupted'
         );
     END IF;
+    IF recalled.memory <> '' THEN
+        RETURN QUERY
+        SELECT 'memory', recalled.memory_until, recalled.memory::text, NULL::text, NULL::uuid,
+               NULL::jsonb, strange;
+    END IF;
+    -- What is in the summary is not read again.
     RETURN QUERY
     SELECT m.role::text, m.turn_id, m.text::text, m.state::text, NULL::uuid, NULL::jsonb, strange
     FROM messages m WHERE m.conversation_id = conversation AND m.turn_id < turn
+      AND (recalled.memory_until IS NULL OR m.turn_id > recalled.memory_until)
     ORDER BY m.turn_id DESC, m.role LIMIT most;
 END
 $$
@@ -133,6 +142,8 @@ def upgrade() -> None:
         sa.Column("title", sa.String(120), nullable=False),
         sa.Column("updated_at", MOMENT, server_default=sa.func.now(), nullable=False),
         sa.Column("tainted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("memory", sa.String(), server_default="", nullable=False),
+        sa.Column("memory_until", sa.Uuid()),
         sa.Column("answering_until", MOMENT),
     )
     op.create_index("ix_conversations_organization_id", "conversations", ["organization_id"])

@@ -50,24 +50,26 @@ async def after(call: Call, db: Direct) -> None:
     call.used = replace(_with_lost(call, _used(call)), first_text_ms=waited)
     if call.reservation is not None:
         booked = replace(call.reservation, provider=call.routed.name)
-        await service.settle(db, booked, call.used, call.outcome)
+        outcome = "reused" if call.reused and call.outcome == "answered" else call.outcome
+        await service.settle(db, booked, call.used, outcome)
 
 
 def _most(call: Call) -> tuple[int, int, bool]:
     """Tokens and money that a call may take at most, and whether the prices are known.
 
-    A provider that fails may bill the question, and then the second one answers it.
+    A provider that fails may bill the question, and then another one answers it.
     """
-    first, second, most = call.routed, call.second, call.ask.max_output_tokens or 0
-    asked = asked_tokens(first, call.ask)
-    price = price_of(first.price_list, first.model)
-    tokens, microdollars = asked + most, price.cost(asked, most)
-    if second is None:
-        return tokens, microdollars, price.known
-    again = asked_tokens(second, call.ask)
-    other = price_of(second.price_list, second.model)
-    then = price.cost(asked, 0) + other.cost(again, most)
-    return asked + again + most, max(microdollars, then), price.known and other.known
+    most = call.ask.max_output_tokens or 0
+    tokens, lost, dearest, known = most, 0, 0, True
+    for provider in (call.routed, call.second, call.smaller):
+        if provider is None:
+            continue
+        asked = asked_tokens(provider, call.ask)
+        price = price_of(provider.price_list, provider.model)
+        dearest = max(dearest, lost + price.cost(asked, most))
+        lost += price.cost(asked, 0)
+        tokens, known = tokens + asked, known and price.known
+    return tokens, dearest, known
 
 
 def _with_lost(call: Call, used: Used) -> Used:

@@ -191,7 +191,8 @@
       if (result.call_id) this.element.dataset.callId = result.call_id;
       find("model", this.element).textContent = result.model ?? "";
       find("stand-in", this.element).hidden = !result.stand_in;
-      this.end(result.review ? "A person will look at this" : "");
+      const review = result.review ? ["A person will look at this"] : [];
+      this.end([...review, ...(result.marks ?? [])].join(". "));
       const known = this.element.dataset.callId && !result.review;
       find("ask-person", this.element).hidden = !(known && "mayAskPerson" in chat.dataset);
     }

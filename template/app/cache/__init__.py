@@ -1,0 +1,1 @@
+"""Answers that were given before, and the vectors of texts that were seen before."""

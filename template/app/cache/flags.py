@@ -1,0 +1,3 @@
+"""What can be switched off while the app runs."""
+
+FLAGS = {"model.cache": "Answers that were given before; switching it off empties the cache."}
