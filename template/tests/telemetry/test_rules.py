@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from app.core.metrics import METRICS
+from app.core.service_levels import ServiceLevels
 from app.core.settings import ROOT
 from app.modules import MODULES, has, parts
 
@@ -119,3 +120,11 @@ def test_rules_and_dashboards_ask_for_figures_that_there_are():
     for path in files:
         asked = set(METRIC.findall(path.read_text(encoding="utf-8")))
         assert asked - known == set(), path.name
+
+
+def test_the_page_of_service_levels_has_the_numbers_of_the_settings():
+    text = (ROOT / "docs" / "slo.md").read_text(encoding="utf-8")
+    for name, field in ServiceLevels.model_fields.items():
+        told = f"{field.default} s" if name.endswith("_seconds") else f"{field.default:.1%}"
+        shown = told.replace(".0%", "%").replace("%", " %")
+        assert f"`SLO_{name.upper()}`, {shown}" in text, name
