@@ -8,9 +8,9 @@ from fastapi import APIRouter, Header, Query
 
 from app.access.access import allow, allow_detached
 from app.access.person import Person
-from app.assistant import service, turns
+from app.assistant import service, turns, uses
 from app.assistant.answer import answer
-from app.assistant.models import Conversation
+from app.assistant.models import Conversation, Message
 from app.assistant.schemas import (
     ConversationChange,
     ConversationIn,
@@ -64,11 +64,19 @@ async def read_conversation(
     """A conversation with its newest turns, oldest first."""
     found = await service.conversation(db, conversation_id)
     said, earlier = await service.messages(db, conversation_id, before=before, turns=limit)
+    used = await uses.as_of_now(db, person, said)
     return ConversationWithMessages(
         **ConversationOut.model_validate(found).model_dump(),
-        messages=[MessageOut.model_validate(one) for one in said],
+        messages=[_shown(one, used) for one in said],
         earlier=earlier,
     )
+
+
+def _shown(one: Message, used: uses.Uses) -> MessageOut:
+    shown = MessageOut.model_validate(one)
+    if one.id in used:
+        shown.metadata = shown.metadata | {"tools": used[one.id]}
+    return shown
 
 
 @router.patch("/{conversation_id}", response_model=ConversationOut)

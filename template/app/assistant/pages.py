@@ -9,14 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import allow
 from app.access.person import Person
-from app.assistant import service
+from app.assistant import service, uses
 from app.assistant.models import Conversation, Message
 from app.assistant.schemas import ConversationChange
 from app.core.clock import now
 from app.core.db import Database
 from app.feedback.service import ratings
 from app.review.settings import ReviewSettings
-from app.tools import service as approvals
 from app.web import flash, render
 from app.web.forms import blank, read
 from app.web.navigation import Link
@@ -77,7 +76,7 @@ async def _page(
     after: str | None,
 ) -> HTMLResponse:
     conversations, older = await service.conversations(db, after=after, limit=50)
-    now_so = await approvals.states(db, [one for each in said for one in _waiting(each)])
+    used = await uses.as_of_now(db, person, said)
     return render(
         request,
         "assistant/chat.html",
@@ -89,10 +88,7 @@ async def _page(
         older=older and f"?{urlencode({'after': older})}",
         said=said,
         earlier=earlier,
-        tools_of=lambda message: [
-            use | ({"state": now_so[id_]} if (id_ := _approval(use)) in now_so else {})
-            for use in message.details.get("tools", [])
-        ],
+        tools_of=lambda message: used.get(message.id, []),
         note_of=_note,
         answering=bool(conversation and _is_answering(conversation)),
         retry_key=None if is_past else _unfinished_key(said),
@@ -109,15 +105,6 @@ def _note(message: Message) -> str:
     if note := review.get("note"):
         said = f"{said}: {note}"
     return ". ".join([*([said] if said else []), *message.details.get("marks", [])])
-
-
-def _waiting(message: Message) -> list[UUID]:
-    """What of an answer may have been decided since."""
-    return [id_ for use in message.details.get("tools", []) if (id_ := _approval(use))]
-
-
-def _approval(use: dict[str, str]) -> UUID | None:
-    return UUID(use["approval_id"]) if "approval_id" in use else None
 
 
 def _is_answering(conversation: Conversation) -> bool:

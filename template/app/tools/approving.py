@@ -8,15 +8,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.core.db import transaction
-from app.tools import service
+from app.tools import service, telling
 from app.tools.models import ToolApproval
 from app.tools.registry import Tool, Use
 from app.tools.rights import person_now
 from app.tools.running import Outcome, executed, refused
 
+SAID = {"done": "approved and done"}
+
 
 async def approve(person: Person, approval_id: UUID, seen: str) -> Outcome:
-    """Three short transactions: claim it, run it, note what became of it.
+    """Short transactions: claim it, run it, note what became of it, tell who asked.
 
     What a tool changes in the database and that it is done are kept together. Raises what
     `service.claim` raises.
@@ -27,6 +29,8 @@ async def approve(person: Person, approval_id: UUID, seen: str) -> Outcome:
     if outcome.state != "done":
         async with transaction(organization_id=row.organization_id, user_id=person.user_id) as db:
             await service.note(db, row.id, "failed", "", outcome.reason)
+    async with transaction(organization_id=row.organization_id, user_id=person.user_id) as db:
+        await telling.decided(db, person, row, SAID.get(outcome.state, "approved, but it failed"))
     return outcome
 
 

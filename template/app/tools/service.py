@@ -15,6 +15,7 @@ from app.core.clock import now
 from app.core.crypto import keyed_digest, same
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.ids import uuid7
+from app.tools import telling
 from app.tools.models import ToolApproval
 from app.tools.registry import Arguments, Tool, Use, tools
 from app.tools.settings import ToolsSettings
@@ -80,6 +81,7 @@ async def ask(db: AsyncSession, use: Use, wanted: Tool, arguments: Arguments) ->
     made.fingerprint = fingerprint(made)
     db.add(made)
     await db.flush()
+    await telling.waits(db, person, made, wanted)
     return made.id
 
 
@@ -119,12 +121,20 @@ async def shown(db: AsyncSession, person: Person, approval_id: UUID) -> Shown:
     return (await _shown(db, [await found(db, person, approval_id)]))[0]
 
 
-async def states(db: AsyncSession, ids: Collection[UUID]) -> dict[UUID, str]:
-    """What became of each of these."""
+async def outcomes(
+    db: AsyncSession, person: Person, ids: Collection[UUID]
+) -> dict[UUID, dict[str, str]]:
+    """What became of each of these that someone asked for themselves, as it is told of a use."""
     if not ids:
         return {}
-    query = select(ToolApproval).where(ToolApproval.id.in_(ids))
-    return {one.id: state_of(one) for one in await db.scalars(query)}
+    query = select(ToolApproval).where(
+        ToolApproval.id.in_(ids), ToolApproval.user_id == person.user_id
+    )
+    return {
+        one.id: {"state": state_of(one), "reason": one.reason}
+        | ({"result": one.result} if one.result else {})
+        for one in await db.scalars(query)
+    }
 
 
 def state_of(row: ToolApproval) -> str:
@@ -174,6 +184,7 @@ async def decline(db: AsyncSession, person: Person, approval_id: UUID) -> None:
     """Say no, also to what one asked for oneself."""
     row = await found(db, person, approval_id)
     await _decide(db, person, row, state="declined")
+    await telling.decided(db, person, row, "declined")
     await audit.record(db, "tool.declined", person=person, target=row.id, detail={"tool": row.tool})
 
 

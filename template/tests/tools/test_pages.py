@@ -25,6 +25,7 @@ async def test_what_waits_is_shown_approved_and_told_in_the_conversation(browser
     assert [amount for _, amount in paid] == [5]
     chat = await browser.open(f"/chat/{conversation}")
     assert "Waits for approval" not in chat.text.replace("Approvals", "").split("Pay five.")[-1]
+    assert "Done: 5 paid" in chat.text
 
 
 async def test_what_is_declined_is_told_and_members_do_not_look(browser_of, plays, paid):
