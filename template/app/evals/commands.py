@@ -1,6 +1,7 @@
 """`app evals`: run the suites where people and CI are."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -11,12 +12,13 @@ from rich.table import Table
 from app.core import db as database
 from app.core.db import transaction
 from app.core.errors import CannotStart, Problem
-from app.evals import service, work
+from app.evals import cheaper, service, work
 from app.evals.models import EvalRun
 from app.evals.running import Result
 from app.prompts import service as prompts
 from app.prompts.lifespan import ready
 from app.prompts.statistics import wilson
+from app.usage.prices import MILLION
 
 commands = typer.Typer(help="Evaluate prompts.", no_args_is_help=True)
 out = Console()
@@ -91,6 +93,39 @@ def _show(done: EvalRun, broken: list[Result]) -> None:
 def _why(result: Result) -> str:
     missed = [f"{one.name} {one.detail}".strip() for one in result.checks if one.holds is False]
     return "; ".join(missed) or result.outcome
+
+
+@commands.command("models")
+def models(
+    prompt: Annotated[str, typer.Option(help="Its name.")] = "assistant.system",
+) -> None:
+    """Would a cheaper model pass? Runs the suites with the live version on each of them."""
+    try:
+        found = asyncio.run(_models(prompt))
+    except (Problem, CannotStart) as problem:
+        out.print(f"[red]{problem}[/]")
+        raise typer.Exit(2) from problem
+    table = Table("Model", "Would do", "Passed", "95 %", "1,000 typical calls", "Its run")
+    for one in found:
+        span = f"{one.share.low:.0%} to {one.share.high:.0%}" if one.share else "–"
+        does = "answers now" if one.is_usual else ("yes" if one.would_do else "no")
+        costs = [f"${one.microdollars / MILLION:.2f}"]
+        costs.append(f"${one.run.microdollars / MILLION:.2f}" if one.run else "–")
+        table.add_row(one.model, does, f"{one.passed}/{one.counted}", span, *costs)
+    out.print(table)
+    if len(found) < 2:
+        out.print("No cheaper model is known. Name some in EVALS_MODELS.")
+    for one in found:
+        for sentence in one.run.verdicts if one.run else ():
+            out.print(f"{one.model}: {sentence}", markup=False)
+
+
+async def _models(name: str) -> Sequence[cheaper.Line]:
+    try:
+        await ready()
+        return await cheaper.evaluate(name, lambda model: out.print(f"Asking {model} ..."))
+    finally:
+        await database.close()
 
 
 @commands.command("compare")

@@ -5,16 +5,20 @@ from fastapi import APIRouter, Query
 
 from app.access.person import Person
 from app.core.db import Database
-from app.evals import service
+from app.core.problems import may
+from app.evals import cheaper, service
 from app.evals.models import EvalRun
 from app.evals.schemas import (
     ComparedOut,
+    ModelOut,
     ResultOut,
     RunIn,
     RunOut,
     RunWithResults,
     ShareOut,
 )
+from app.prompts import service as prompts
+from app.prompts.service import NoSuchPrompt
 from app.users.operators import operators
 
 router = APIRouter(prefix="/api/evaluations", tags=["evaluations"])
@@ -55,6 +59,17 @@ async def compare_runs(db: Database, person: Reader, before: UUID, after: UUID) 
         worse=[_named(case, shown) for case in found.worse],
         change=ShareOut.model_validate(found.change) if found.change else None,
     )
+
+
+@router.get("/models", responses=may(NoSuchPrompt))
+async def list_models(
+    db: Database,
+    person: Reader,
+    prompt: Annotated[str, Query(max_length=80)] = "assistant.system",
+) -> list[ModelOut]:
+    """The usual model and cheaper ones, with their newest run of the live version."""
+    await prompts.prompt(db, prompt)
+    return [ModelOut.model_validate(one) for one in await cheaper.lines(db, prompt)]
 
 
 def _named(case: tuple[str, str], shown: set[tuple[str, str]]) -> str:

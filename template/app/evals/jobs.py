@@ -2,8 +2,9 @@ from uuid import UUID
 
 from app.core.db import transaction
 from app.core.errors import CannotStart, Problem
-from app.evals import service, work
+from app.evals import cheaper, service, work
 from app.jobs.queue import GiveUp, attempt, every, task
+from app.prompts.lifespan import ready
 
 
 @task("evals.run", retries=1, timeout=3600)
@@ -18,6 +19,16 @@ async def run(run_id: UUID) -> None:
         if attempt.get().last:
             await work.failed(run_id, "It broke off; the log of the worker says why.")
         raise
+
+
+@task("evals.models", retries=0, timeout=4 * 3600)
+async def models(name: str) -> None:
+    """Evaluate the cheaper models with the live version of a prompt."""
+    await ready()
+    try:
+        await cheaper.evaluate(name)
+    except (CannotStart, Problem) as error:
+        raise GiveUp(str(error)) from error
 
 
 @every("43 3 * * *")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from app.access.person import Person
 from app.core.db import Database
-from app.evals import service
+from app.evals import cheaper_pages, service
 from app.evals.models import EvalRun
 from app.prompts import service as prompts
 from app.prompts.statistics import Interval, wilson
@@ -41,6 +41,7 @@ class Wanted(BaseModel):
 
 
 router = APIRouter(prefix=PAGE, include_in_schema=False)
+router.include_router(cheaper_pages.router)
 
 Reader = Annotated[Person, operators("evals.read")]
 Runner = Annotated[Person, operators("evals.run")]

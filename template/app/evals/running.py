@@ -76,6 +76,7 @@ async def run(
     judge: Judge,
     *,
     stand_in: bool,
+    model: str = "",
     told: Callable[[Result], None] = lambda result: None,
 ) -> Report:
     """All cases of these suites. Refusals are outcomes; a provider that fails is an error."""
@@ -90,7 +91,7 @@ async def run(
             if stand_in and case.needs == "model":
                 result = Result(suite.suite, case, "skipped", "needs a model")
             else:
-                result = await _result(person, subject, suite.suite, case, judge, purse)
+                result = await _result(person, subject, suite.suite, case, judge, purse, model)
             report.results.append(result)
             told(result)
             if purse.is_empty:
@@ -103,11 +104,11 @@ async def run(
 
 
 async def _result(
-    person: Person, subject: Subject, suite: str, case: Case, judge: Judge, purse: Purse
+    person: Person, subject: Subject, suite: str, case: Case, judge: Judge, purse: Purse, model: str
 ) -> Result:
     began = perf_counter()
     try:
-        outcome, text = await _answer(person, subject, case, purse)
+        outcome, text = await _answer(person, subject, case, purse, model)
         found = await checks(case, outcome, text, _embed(person), judge.holds)
     except Problem as problem:
         kind = problem.type.removeprefix("/problems/")
@@ -116,7 +117,9 @@ async def _result(
     return Result(suite, case, verdict(found), outcome, shown, found, _since(began))
 
 
-async def _answer(person: Person, subject: Subject, case: Case, purse: Purse) -> tuple[str, str]:
+async def _answer(
+    person: Person, subject: Subject, case: Case, purse: Purse, model: str
+) -> tuple[str, str]:
     """Outcome and text. Raises the problems that say nothing about the prompt."""
     messages = [
         Message("system", subject.system),
@@ -130,6 +133,7 @@ async def _answer(person: Person, subject: Subject, case: Case, purse: Purse) ->
         with_context=bool(case.context),
         passages=[Passage(one.text, one.title, "") for one in case.context],
         prompt=PromptUsed(subject.prompt, subject.number),
+        model=model,
     )
     try:
         answer: Answer = await gateway.complete(person, ask)

@@ -64,3 +64,19 @@ class ComparedOut(BaseModel):
     worse: list[str]
     change: ShareOut | None
     """Of the share that passed, with its interval of 95 % by paired bootstrap."""
+
+
+class ModelOut(BaseModel):
+    """A model, and how it did in its newest run with the version that is live."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    model: str
+    is_usual: bool
+    would_do: bool
+    """It passed the gate that a release has to pass, compared with the usual model."""
+    passed: int
+    counted: int
+    share: ShareOut | None
+    microdollars: int
+    """Of a thousand typical calls: 4,000 tokens in, 500 out."""

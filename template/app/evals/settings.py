@@ -11,6 +11,10 @@ class EvalsSettings(ModuleSettings):
     """Cases that one run asks at the same time."""
     dollars_per_run: float = Field(5, ge=0)
     """What one run may cost; then it stops, and nothing is released by it."""
+    models: list[str] = Field(default_factory=list)
+    """Cheaper models of the same provider to look at, as JSON, beside those that answer already."""
+    dollars_per_report: float = Field(10, ge=0)
+    """What evaluating them may cost together; then no further one is begun."""
     judge_dollars_per_run: float = Field(2, ge=0)
     """What its judge may cost besides."""
     least_agreement: float = Field(0.6, ge=0, le=1)

@@ -30,22 +30,29 @@ async def evaluate(
     run_id: UUID,
     only: Sequence[str] = (),
     told: Callable[[Result], None] = lambda result: None,
+    *,
+    model: str = "",
 ) -> EvalRun:
-    """Run a waiting evaluation to its verdict. A failed one says why in its row, too."""
+    """Run a waiting evaluation to its verdict. A failed one says why in its row, too.
+
+    With a `model` it answers instead of the usual one, whose latest run it is compared with.
+    """
     await ready()
     async with transaction(elevated=True) as db:
         run = await service.run(db, run_id)
         run.state = "running"
         organization = (await users.the_organization(db)).id
         subject = await _subject(db, run)
-    provider, person = routing.provider(), operators.machine(organization)
+    usual = routing.provider()
+    provider = routing.of_model(model) if model else usual
+    person = operators.machine(organization)
     known = suites(prompt=run.prompt)
     chosen = named(known, only)
     judge = Judge(person)
     if _has_rubric(chosen) and not provider.stand_in:
         await judge.calibrate()
     report = await running.run(
-        person, subject, chosen, judge, stand_in=provider.stand_in, told=told
+        person, subject, chosen, judge, stand_in=provider.stand_in, told=told, model=model
     )
     async with transaction(elevated=True) as db:
         run = await service.run(db, run_id)
@@ -55,7 +62,7 @@ async def evaluate(
         run.microdollars = report.microdollars
         run.complete = not report.ended_early and len(chosen) == len(known) > 0
         live = registry.live(run.prompt).number
-        before = await service.latest(db, run.prompt, live, provider)
+        before = await service.latest(db, run.prompt, live, usual)
         found = gate.verdicts(
             chosen, report.results, await service.states(db, before.id if before else None)
         )
