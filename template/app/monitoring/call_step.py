@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 
 import orjson
 
+from app.core.clock import now
 from app.core.crypto import encrypt
 from app.core.direct import Direct
 from app.core.logging import log
@@ -24,7 +25,8 @@ SHARES = 10_000
 OBSERVE: LiteralString = (
     "SELECT monitoring_observe(%(call_id)s, %(organization_id)s, %(feature)s, %(provider)s,"
     " %(model)s, %(prompt)s, %(prompt_version)s, %(outcome)s, %(guard)s, %(declined)s,"
-    " %(confidence)s, %(asked)s, %(answered)s, %(language)s, %(topic)s, %(words)s)"
+    " %(confidence)s, %(asked)s, %(answered)s, %(language)s, %(topic)s,"
+    " %(asker)s, %(words)s)"
 )
 
 
@@ -59,6 +61,7 @@ def _seen(call: Call) -> dict[str, Any]:
         "answered": len(answer),
         "language": seeing.language(question),
         "topic": seeing.topic(question),
+        "asker": seeing.asker(call.person.user_id, now()),
         "words": _sealed(call, question, answer) if is_sampled else None,
     }
 

@@ -4,8 +4,17 @@ from fastapi import APIRouter
 
 from app.access.access import allow
 from app.core.db import Database
-from app.monitoring import quality, speed
-from app.monitoring.schemas import JudgeOut, OutcomesOut, QualityOut, SpeedOut, version_out
+from app.monitoring import drift, quality, speed
+from app.monitoring.schemas import (
+    AlertOut,
+    DriftOut,
+    JudgeOut,
+    OutcomesOut,
+    QualityOut,
+    ReadingOut,
+    SpeedOut,
+    version_out,
+)
 from app.monitoring.span import Days
 from app.usage import reports
 
@@ -37,4 +46,13 @@ async def read_quality(db: Database, span: Days) -> QualityOut:
         judge=JudgeOut.model_validate(judge) if judge else None,
         states=await quality.waiting(db, span.since),
         versions=[version_out(one) for one in await quality.by_version(db, span.since, span.until)],
+    )
+
+
+@router.get("/drift")
+async def read_drift(db: Database, span: Days) -> DriftOut:
+    """What each day's look saw, and the drifts that were told."""
+    return DriftOut(
+        alerts=[AlertOut.model_validate(one) for one in await drift.alerts(db, span.since)],
+        readings=[ReadingOut.model_validate(one) for one in await drift.readings(db, span.since)],
     )

@@ -2,7 +2,7 @@
 
 from app.core.logging import log
 from app.jobs.queue import every, task
-from app.monitoring import judge_work
+from app.monitoring import drift, judge_work
 
 
 @every("* * * * *")
@@ -12,6 +12,15 @@ async def judge() -> None:
     judged = await judge_work.run()
     if judged:
         log.info("monitoring.judged", answers=judged)
+
+
+@every("7 5 * * *")
+@task("monitoring.drift", retries=2, timeout=3600)
+async def look_for_drift() -> None:
+    """Compare each organisation's week with the four before it, and tell what has drifted."""
+    told = await drift.look_everywhere()
+    if told:
+        log.info("monitoring.drift_told", alerts=told)
 
 
 @every("29 4 * * *")

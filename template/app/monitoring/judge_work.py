@@ -17,7 +17,13 @@ from app.llm.steps import routing
 from app.monitoring import judging
 from app.monitoring.call_step import place
 from app.monitoring.judging import CRITERIA, FEATURE
-from app.monitoring.models import Calibration, Judgement, MonitoredCall
+from app.monitoring.models import (
+    Calibration,
+    DriftAlert,
+    DriftReading,
+    Judgement,
+    MonitoredCall,
+)
 from app.monitoring.settings import JudgeSettings, MonitoringSettings
 from app.prompts import registry
 from app.prompts.lifespan import ready
@@ -75,7 +81,7 @@ async def forget() -> None:
     """Delete what is older than it is kept."""
     limit = now() - timedelta(days=MonitoringSettings.load().retention_days)
     async with transaction(elevated=True) as db:
-        for kind in (Judgement, MonitoredCall, Calibration):
+        for kind in (Judgement, MonitoredCall, Calibration, DriftReading, DriftAlert):
             await db.execute(delete(kind).where(kind.created_at < limit))
 
 

@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,7 +35,7 @@ class MonitoredCall(Base):
         CheckConstraint(
             "outcome IN ('answered', 'refused', 'withheld', 'failed', 'left')", name="outcome"
         ),
-        Index("ix_monitoring_calls_time", "organization_id", "feature", "created_at"),
+        Index("ix_monitoring_calls_time", "organization_id", "created_at"),
     )
 
     organization_id: Mapped[UUID] = mapped_column(
@@ -42,6 +51,9 @@ class MonitoredCall(Base):
     """The guard that stopped it, or nothing."""
     declined: Mapped[bool]
     """The model itself says that it will not or cannot."""
+    asker: Mapped[int]
+    """The same for all calls of one person in one day, by a keyed digest: the next day another one.
+    Calls of one person are alike, and tests take calls that have nothing to do with each other."""
     confidence: Mapped[int | None]
     """In percent, where the app has any."""
     question_characters: Mapped[int]
@@ -102,3 +114,63 @@ class Calibration(Base):
     kappas: Mapped[dict[str, Any]] = mapped_column(JSONB)
     """By criterion: Cohen's kappa with people."""
     microdollars: Mapped[int] = mapped_column(BigInteger)
+
+
+class DriftReading(Base):
+    """What one look found of one measure of a feature."""
+
+    __tablename__ = "monitoring_readings"
+    __data__ = holds(plain="feature measure kind before after", kept=KEPT)
+    __table_args__ = (
+        UniqueConstraint("organization_id", "feature", "measure", "day"),
+        CheckConstraint("kind IN ('ordered', 'named', 'share')", name="kind"),
+        Index("ix_monitoring_readings_day", "organization_id", "day"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    day: Mapped[datetime]
+    """The day of UTC on which it was looked at; the newest look of a day stays."""
+    feature: Mapped[str] = mapped_column(String(60))
+    measure: Mapped[str] = mapped_column(String(20))
+    kind: Mapped[str] = mapped_column(String(7))
+    reference: Mapped[int] = mapped_column(BigInteger)
+    current: Mapped[int] = mapped_column(BigInteger)
+    effect: Mapped[float]
+    """Population stability index; of a share, Cohen's h."""
+    p_value: Mapped[float]
+    adjusted: Mapped[float]
+    """After Holm, for all measures of the look."""
+    drifted: Mapped[bool]
+    before: Mapped[str] = mapped_column(String(80))
+    after: Mapped[str] = mapped_column(String(80))
+
+
+class DriftAlert(Base):
+    """A drift that was told; one row and one mail while it goes on."""
+
+    __tablename__ = "monitoring_alerts"
+    __data__ = holds(plain="feature measure before after", kept=KEPT)
+    __table_args__ = (
+        Index(
+            "uq_monitoring_alerts_open",
+            "organization_id",
+            "feature",
+            "measure",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    feature: Mapped[str] = mapped_column(String(60))
+    measure: Mapped[str] = mapped_column(String(20))
+    effect: Mapped[float]
+    adjusted: Mapped[float]
+    before: Mapped[str] = mapped_column(String(80))
+    after: Mapped[str] = mapped_column(String(80))
+    last_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

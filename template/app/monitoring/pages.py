@@ -1,6 +1,6 @@
 """How the app does for an organisation, to look at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,8 +11,9 @@ from app.access.access import allow
 from app.access.person import Person
 from app.core.db import Database
 from app.evals.settings import EvalsSettings
-from app.monitoring import quality, speed
+from app.monitoring import drift, quality, speed
 from app.monitoring.judging import CRITERIA
+from app.monitoring.models import DriftReading
 from app.monitoring.settings import JudgeSettings, MonitoringSettings
 from app.monitoring.span import CHOICES, Days, Span
 from app.usage import reports
@@ -25,6 +26,7 @@ NAVIGATION = [Link("Monitoring", PAGE, "monitoring.read", "Administration", "cha
 TABS = [
     ("Speed and errors", PAGE),
     ("Quality", f"{PAGE}/quality"),
+    ("Drift", f"{PAGE}/drift"),
 ]
 MODELS = 4
 """Lines that a chart can tell apart."""
@@ -90,6 +92,61 @@ async def show_quality(request: Request, db: Database, person: Reader, span: Day
         percent=MonitoringSettings.load().sample_percent,
         **around(f"{PAGE}/quality", span),
     )
+
+
+@router.get("/drift")
+async def show_drift(request: Request, db: Database, person: Reader, span: Days) -> HTMLResponse:
+    found = await drift.readings(db, span.since)
+    newest = max((one.day for one in found), default=None)
+    by_feature: dict[str, dict[str, dict[datetime, DriftReading]]] = {}
+    for one in found:
+        by_feature.setdefault(one.feature, {}).setdefault(one.measure, {})[one.day] = one
+    settings = MonitoringSettings.load()
+    return render(
+        request,
+        "monitoring/drift.html",
+        person=person,
+        alerts=await drift.alerts(db, span.since),
+        features={
+            feature: {
+                "now": [one[newest] for one in measures.values() if newest in one],
+                "charts": [
+                    (title, lines)
+                    for title, kinds in KINDS
+                    if (lines := _effects(span, measures, kinds))
+                ],
+            }
+            for feature, measures in by_feature.items()
+        },
+        newest=newest,
+        alpha=settings.drift_alpha,
+        least=settings.drift_least_calls,
+        **around(f"{PAGE}/drift", span),
+    )
+
+
+KINDS = (
+    ("Questions and answers: stability index by day", ("ordered", "named")),
+    ("Shares: Cohen's h by day", ("share",)),
+)
+
+
+def _effects(
+    span: Span, measures: Mapping[str, Mapping[datetime, DriftReading]], kinds: Sequence[str]
+) -> list[tuple[str, list[float]]]:
+    """The measures that moved most, as lines; a day without a look is 0."""
+    chosen = {
+        name: days for name, days in measures.items() if next(iter(days.values())).kind in kinds
+    }
+    most = sorted(chosen, key=lambda name: -max(one.effect for one in chosen[name].values()))
+    return [
+        (
+            name.capitalize(),
+            [round(days[day].effect, 3) if day in days else 0.0 for day in span.days],
+        )
+        for name in most[:MODELS]
+        if (days := chosen[name])
+    ]
 
 
 def around(path: str, span: Span) -> dict[str, Any]:

@@ -75,6 +75,41 @@ class QualityOut(BaseModel):
     versions: list[VersionOut]
 
 
+class ReadingOut(_Read):
+    """One measure of the seven days before a look, and of the four weeks before those."""
+
+    day: datetime
+    feature: str
+    measure: str
+    kind: str
+    reference: int
+    current: int
+    effect: float
+    """Population stability index; of a share, Cohen's h."""
+    p_value: float
+    adjusted: float
+    drifted: bool
+    before: str
+    after: str
+
+
+class AlertOut(_Read):
+    feature: str
+    measure: str
+    effect: float
+    adjusted: float
+    before: str
+    after: str
+    created_at: datetime
+    last_at: datetime
+    ended_at: datetime | None
+
+
+class DriftOut(BaseModel):
+    alerts: list[AlertOut]
+    readings: list[ReadingOut]
+
+
 def share_out(one: Share) -> ShareOut:
     found = one.interval
     return ShareOut(hits=one.hits, of=one.of, value=found.value, low=found.low, high=found.high)

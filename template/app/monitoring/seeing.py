@@ -1,7 +1,9 @@
 """What a question and an answer are like, as a few numbers from which no word follows."""
 
 import re
+from datetime import datetime
 from hashlib import blake2b
+from uuid import UUID
 
 from app.core.crypto import keyed_digest
 from app.evals.languages import language as language_of
@@ -40,6 +42,12 @@ def topic(question: str) -> int:
     least = min(blake2b(word.encode(), digest_size=8, key=key).digest() for word in words)
     # The least digests are all small: the box comes from the bits behind those that chose it.
     return 1 + int.from_bytes(blake2b(least, digest_size=8).digest(), "big") % (TOPICS - 1)
+
+
+def asker(user_id: UUID, moment: datetime) -> int:
+    """A number for a person on one day; without the key nobody finds out whose it is."""
+    found = keyed_digest(f"{user_id} {moment:%Y-%m-%d}", "monitoring askers")
+    return int.from_bytes(found[:4], "big") >> 1
 
 
 def declines(answer: str) -> bool:

@@ -26,6 +26,10 @@ class MonitoringSettings(ModuleSettings):
     """So long the words of an answer wait for the judge, encrypted; then they are deleted."""
     keep_words: bool = False
     """Keep what was judged, encrypted, until the judgement itself is deleted."""
+    drift_alpha: float = Field(0.01, gt=0, lt=0.5)
+    """How often one look at a feature may find a drift where there is none."""
+    drift_least_calls: int = Field(200, ge=50)
+    """Calls that both weeks and the weeks before must have until they are compared."""
     retention_days: int = Field(400, ge=60)
     """Days until the numbers of a call and what was said of it are deleted."""
 

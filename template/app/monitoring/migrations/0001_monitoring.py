@@ -16,15 +16,15 @@ OBSERVE = """
 CREATE FUNCTION monitoring_observe(
     call_id uuid, organization uuid, of_feature text, at_provider text, of_model text,
     of_prompt text, of_version int, how text, of_guard text, has_declined boolean, sure int,
-    asked int, answered int, in_language text, on_topic int, asked_words bytea
+    asked int, answered int, in_language text, on_topic int, by_whom int, asked_words bytea
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO monitoring_calls (
         id, organization_id, feature, provider, model, prompt, prompt_version, outcome, guard,
-        declined, confidence, question_characters, answer_characters, language, topic
+        declined, confidence, question_characters, answer_characters, language, topic, asker
     ) VALUES (
         call_id, organization, of_feature, at_provider, of_model, of_prompt, of_version, how,
-        of_guard, has_declined, sure, asked, answered, in_language, on_topic
+        of_guard, has_declined, sure, asked, answered, in_language, on_topic, by_whom
     ) ON CONFLICT DO NOTHING;
     IF asked_words IS NOT NULL THEN
         INSERT INTO monitoring_judgements (
@@ -39,7 +39,8 @@ END
 $$
 """
 ARGUMENTS = (
-    "uuid, uuid, text, text, text, text, int, text, text, boolean, int, int, int, text, int, bytea"
+    "uuid, uuid, text, text, text, text, int, text, text, boolean, int, int, int, text, int, int,"
+    " bytea"
 )
 
 
@@ -55,15 +56,14 @@ def upgrade() -> None:
         sa.Column("answer_characters", sa.Integer(), nullable=False),
         sa.Column("language", sa.String(2), nullable=False),
         sa.Column("topic", sa.Integer(), nullable=False),
+        sa.Column("asker", sa.Integer(), nullable=False),
         sa.CheckConstraint(
             "outcome IN ('answered', 'refused', 'withheld', 'failed', 'left')",
             name="ck_monitoring_calls_outcome",
         ),
     )
     op.create_index(
-        "ix_monitoring_calls_time",
-        "monitoring_calls",
-        ["organization_id", "feature", "created_at"],
+        "ix_monitoring_calls_time", "monitoring_calls", ["organization_id", "created_at"]
     )
     _owned(
         "monitoring_judgements",
@@ -103,6 +103,7 @@ def upgrade() -> None:
         sa.Column("microdollars", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_monitoring_calibrations"),
     )
+    _drift()
     op.execute(OBSERVE)
     op.execute(f"REVOKE ALL ON FUNCTION monitoring_observe({ARGUMENTS}) FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION monitoring_observe({ARGUMENTS}) TO app")
@@ -119,8 +120,60 @@ def upgrade() -> None:
     op.execute("GRANT SELECT, INSERT, DELETE ON monitoring_calibrations TO app_auth")
 
 
+def _drift() -> None:
+    _owned(
+        "monitoring_readings",
+        sa.Column("day", MOMENT, nullable=False),
+        sa.Column("feature", sa.String(60), nullable=False),
+        sa.Column("measure", sa.String(20), nullable=False),
+        sa.Column("kind", sa.String(7), nullable=False),
+        sa.Column("reference", sa.BigInteger(), nullable=False),
+        sa.Column("current", sa.BigInteger(), nullable=False),
+        sa.Column("effect", sa.Float(), nullable=False),
+        sa.Column("p_value", sa.Float(), nullable=False),
+        sa.Column("adjusted", sa.Float(), nullable=False),
+        sa.Column("drifted", sa.Boolean(), nullable=False),
+        sa.Column("before", sa.String(80), nullable=False),
+        sa.Column("after", sa.String(80), nullable=False),
+        sa.UniqueConstraint(
+            "organization_id",
+            "feature",
+            "measure",
+            "day",
+            name="uq_monitoring_readings_organization_id_feature_measure_day",
+        ),
+        sa.CheckConstraint(
+            "kind IN ('ordered', 'named', 'share')", name="ck_monitoring_readings_kind"
+        ),
+    )
+    op.create_index("ix_monitoring_readings_day", "monitoring_readings", ["organization_id", "day"])
+    _owned(
+        "monitoring_alerts",
+        sa.Column("feature", sa.String(60), nullable=False),
+        sa.Column("measure", sa.String(20), nullable=False),
+        sa.Column("effect", sa.Float(), nullable=False),
+        sa.Column("adjusted", sa.Float(), nullable=False),
+        sa.Column("before", sa.String(80), nullable=False),
+        sa.Column("after", sa.String(80), nullable=False),
+        sa.Column("last_at", MOMENT, nullable=False),
+        sa.Column("ended_at", MOMENT),
+    )
+    op.create_index(
+        "uq_monitoring_alerts_open",
+        "monitoring_alerts",
+        ["organization_id", "feature", "measure"],
+        unique=True,
+        postgresql_where="ended_at IS NULL",
+    )
+    for table in ("monitoring_readings", "monitoring_alerts"):
+        protect(table, grant_to_app="SELECT")
+        open_to_auth(table)
+
+
 def downgrade() -> None:
     op.execute(f"DROP FUNCTION monitoring_observe({ARGUMENTS})")
+    op.drop_table("monitoring_alerts")
+    op.drop_table("monitoring_readings")
     for table in ("monitoring_calibrations", "monitoring_judgements", "monitoring_calls"):
         op.drop_table(table)
 
