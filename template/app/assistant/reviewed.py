@@ -10,17 +10,18 @@ from app.assistant.models import Message
 from app.review.outcome import Reviewed, Said
 
 
-async def deliver(db: AsyncSession, reviewed: Reviewed) -> None:
+async def deliver(db: AsyncSession, reviewed: Reviewed) -> str:
     """Nothing happens when the conversation was deleted meanwhile."""
     answer = await _answer(db, reviewed.call_id)
     if answer is None:
-        return
+        return ""
     if reviewed.text is not None:
         answer.text = reviewed.text
         answer.state = "withheld" if reviewed.withheld else "complete"
     told: dict[str, Any] = {"state": reviewed.verdict, "note": reviewed.note}
     answer.details = answer.details | {"review": told}
     await db.flush()
+    return f"/chat/{answer.conversation_id}"
 
 
 async def said(db: AsyncSession, call_id: UUID) -> Said | None:

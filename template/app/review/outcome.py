@@ -2,7 +2,8 @@
 
 A module that keeps answers has `reviewed.py` with
 
-    async def deliver(db, reviewed)                   as whoever asked: put it where the answer is
+    async def deliver(db, reviewed) -> str            as whoever asked: put it where the answer is,
+                                                      and tell that page; empty when it is gone
     async def said(db, call_id) -> Said | None        as whoever asked: what a person is to look at
 """
 
@@ -63,14 +64,14 @@ async def tell(db: AsyncSession, person: Person, item: ReviewItem, *, before: st
     await db.flush()
     # Row security shows a conversation to nobody but its owner.
     await set_context(db, user_id=item.user_id)
-    for part in parts("reviewed"):
-        await part.deliver(db, reviewed)
+    pages = [await part.deliver(db, reviewed) for part in parts("reviewed")]
     await set_context(db, user_id=person.user_id)
-    if item.reason in WAITED_FOR:
-        await _mail(db, item)
+    page = next((one for one in pages if one), "")
+    if page and item.reason in WAITED_FOR:
+        await _mail(db, item, page)
 
 
-async def _mail(db: AsyncSession, item: ReviewItem) -> None:
+async def _mail(db: AsyncSession, item: ReviewItem, page: str) -> None:
     async with elevated(db):
         readers = await reader(db, item.organization_id, item.user_id)
     for one in readers:
@@ -79,5 +80,5 @@ async def _mail(db: AsyncSession, item: ReviewItem) -> None:
             one.email,
             "review/looked",
             name=one.display_name,
-            link=links.to("/chat", api="/api/conversations"),
+            link=links.to(page, api="/api/conversations"),
         )

@@ -111,7 +111,7 @@ async def claim(
         target=look.id,
         detail={"call": str(item.call_id), "reason": item.reason},
     )
-    return await _seen(db, person, look, item)
+    return _seen(person, look, item, await _looked_at_again(db, [item.id]))
 
 
 async def may_claim(db: AsyncSession, person: Person, look_id: UUID) -> bool:
@@ -157,7 +157,7 @@ async def resolve(
         target=look.id,
         detail={"call": str(item.call_id), "verdict": verdict, "look": look.number},
     )
-    return await _seen(db, person, look, item)
+    return _seen(person, look, item, await _looked_at_again(db, [item.id]))
 
 
 async def _go_on(db: AsyncSession, person: Person, item: ReviewItem, look: ReviewLook) -> None:
@@ -193,7 +193,8 @@ async def found(
     if before and (last := await db.get(ReviewLook, before)):
         query = query.where(_behind(show, last))
     rows = (await db.execute(_shown(query, person, show))).all()
-    seen = [await _seen(db, person, look, item) for look, item in rows[:most]]
+    again = await _looked_at_again(db, [item.id for _, item in rows])
+    seen = [_seen(person, look, item, again) for look, item in rows[:most]]
     return seen, rows[most - 1][0].id if len(rows) > most else None
 
 
@@ -223,25 +224,28 @@ async def shown(db: AsyncSession, person: Person, look_id: UUID) -> Looked:
     """One of them. Who reads words that they did not look at themselves is written down."""
     look = await _look(db, look_id)
     item = await db.get_one(ReviewItem, look.item_id)
-    seen = await _seen(db, person, look, item)
+    seen = _seen(person, look, item, await _looked_at_again(db, [item.id]))
     if seen.words and look.claimed_by != person.user_id:
         await audit.record(db, "review.read", person=person, target=look.id)
     return seen
 
 
-async def _seen(db: AsyncSession, person: Person, look: ReviewLook, item: ReviewItem) -> Looked:
-    """Words are for who has taken it; what is done is for all, once nobody still looks blindly."""
-    if look.state == "done" and look.claimed_by == person.user_id:
-        return Looked(look, item, words=True, verdict=True)
-    if look.state != "done":
-        is_mine = look.state == "claimed" and look.claimed_by == person.user_id
-        return Looked(look, item, words=is_mine and not _is_over(look), verdict=False)
-    still = await db.scalar(
-        select(ReviewLook.id)
-        .where(ReviewLook.item_id == item.id, ReviewLook.state != "done")
-        .limit(1)
+async def _looked_at_again(db: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
+    """Items that someone is still to look at, who must not know what others said."""
+    query = select(ReviewLook.item_id).where(
+        ReviewLook.item_id.in_(ids), ReviewLook.state != "done"
     )
-    return Looked(look, item, words=still is None, verdict=still is None)
+    return set(await db.scalars(query))
+
+
+def _seen(person: Person, look: ReviewLook, item: ReviewItem, again: set[UUID]) -> Looked:
+    """Words are for who has taken it; what is done is for all, once nobody still looks blindly."""
+    is_mine = look.claimed_by == person.user_id
+    if look.state != "done":
+        is_theirs = look.state == "claimed" and is_mine and not _is_over(look)
+        return Looked(look, item, words=is_theirs, verdict=False)
+    shown = is_mine or item.id not in again
+    return Looked(look, item, words=shown, verdict=shown)
 
 
 def _is_over(look: ReviewLook) -> bool:
@@ -263,13 +267,3 @@ async def _mine(db: AsyncSession, person: Person, look_id: UUID) -> ReviewLook:
     if look.state != "claimed" or look.claimed_by != person.user_id or _is_over(look):
         raise NotYours
     return look
-
-
-async def of_calls(db: AsyncSession, person: Person, call_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Which of someone's own answers people look at, and whether they have: open or resolved."""
-    if not call_ids:
-        return {}
-    query = select(ReviewItem.call_id, ReviewItem.verdict).where(
-        ReviewItem.user_id == person.user_id, ReviewItem.call_id.in_(call_ids)
-    )
-    return {row.call_id: row.verdict or "open" for row in await db.execute(query)}

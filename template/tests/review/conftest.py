@@ -73,6 +73,22 @@ def says(*words: str, **more: Any) -> Behaviour:
     return Behaviour(words=words, **more)
 
 
+QUESTION = "I am Ada, ada@example.com. May Grace Hopper call 030 901820 on Monday?"
+
+
+@pytest.fixture
+async def corrected(office, model, configure):
+    """A look that corrected an answer."""
+    configure(REVIEW_SAMPLE='{"assistant": 1}')
+    model.behaviour = says("Yes, ", "she may.")
+    await make_user(
+        office.asker.someone.organization_id, display_name="Grace Hopper", password=False
+    )
+    await office.answer(QUESTION)
+    done = await office.resolved("corrected", correction="Write to ADA@example.com, Ada.")
+    return done.json()["id"]
+
+
 async def recorded(browser: Browser, action: str) -> list[Event]:
     async with db.transaction(organization_id=browser.someone.organization_id) as session:
         rows = await session.scalars(select(Event).where(Event.action == action))

@@ -1,31 +1,12 @@
 """A correction becomes a case for evaluations, without what says who someone is."""
 
-import pytest
 import yaml
 from sqlalchemy import text
 
 from app.core import db
 from app.evals import cases as evals
 from app.review.deidentifying import Deidentifier
-from tests.factories import make_user
-from tests.review.conftest import make_office, recorded, says
-from tests.review.test_pages import post
-
-HTML = {"Accept": "text/html"}
-QUESTION = "I am Ada, ada@example.com. May Grace Hopper call 030 901820 on Monday?"
-
-
-@pytest.fixture
-async def corrected(office, model, configure):
-    """A look that corrected an answer."""
-    configure(REVIEW_SAMPLE='{"assistant": 1}')
-    model.behaviour = says("Yes, ", "she may.")
-    await make_user(
-        office.asker.someone.organization_id, display_name="Grace Hopper", password=False
-    )
-    await office.answer(QUESTION)
-    done = await office.resolved("corrected", correction="Write to ADA@example.com, Ada.")
-    return done.json()["id"]
+from tests.review.conftest import make_office, recorded
 
 
 async def test_one_press_proposes_a_case_and_a_person_saves_it(office, corrected, tmp_path):
@@ -101,24 +82,3 @@ def test_the_same_data_has_the_same_placeholder():
     key = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
     assert reader.read(f"key {key}") == "key [SECRET_1]"
     assert reader.kinds == ["ACCOUNT", "PERSON", "SECRET"]
-
-
-async def test_the_page_shows_it_before_it_is_saved(office, corrected):
-    page = await office.reviewer.client.get(f"/review/{corrected}", headers=HTML)
-    assert f'href="/review/{corrected}/case"' in page.text
-    page = (await office.reviewer.client.get(f"/review/{corrected}/case", headers=HTML)).text
-    assert "Taken out: email, person, phone." in page
-    assert "I am [PERSON_1], [EMAIL_1]." in page
-    for form, status in (
-        ({"question": "", "text": "x"}, 422),
-        ({"question": "Q?", "text": "A."}, 303),
-    ):
-        sent = form | {"check": "equals", "passages": "One.\n\nTwo."}
-        answer = await post(office.reviewer, f"/review/{corrected}/case", **sent)
-        assert answer.status_code == status
-    [case] = (await office.reviewer.client.get("/api/review/cases")).json()
-    assert (case["context"], case["expect"]) == (["One.", "Two."], {"equals": "A."})
-    page = (await office.reviewer.client.get("/review/cases", headers=HTML)).text
-    assert "Download for assistant.system" in page
-    await post(office.reviewer, f"/review/cases/{case['id']}/delete")
-    assert "No case yet" in (await office.reviewer.client.get("/review/cases", headers=HTML)).text

@@ -31,6 +31,7 @@ async def test_whoever_doubts_an_answer_gets_a_person(office, model):
     assert review == {"state": "approved", "note": "95 are named, ten are large."}
     [letter] = await letters(office.asker)
     assert "95 are named" not in letter.body
+    assert "/chat/" in letter.body or "/api/conversations" in letter.body
     again = await office.asker.client.post(path, json={})
     assert again.json()["type"] == "/problems/looked-at-already"
     [asked] = await recorded(office.asker, "review.asked_for")
@@ -79,4 +80,5 @@ async def test_a_deleted_conversation_takes_no_answer(office, model):
     await office.asker.client.post(f"/api/review/asked/{call}", json={})
     await office.asker.client.delete(f"/api/conversations/{conversation}")
     assert (await office.resolved("corrected", correction="Too late.")).status_code == 200
+    assert await letters(office.asker) == []
     assert (await office.asker.client.get(f"/api/conversations/{conversation}")).status_code == 404

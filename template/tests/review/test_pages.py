@@ -77,6 +77,18 @@ async def test_a_reviewer_works_through_the_queue(office, model, configure, page
         assert answer.status_code == 403
 
 
+async def test_a_verdict_is_hidden_while_someone_looks_again(office, model, configure, page):
+    configure(REVIEW_SAMPLE='{"assistant": 1}', REVIEW_SECOND_SHARE=1)
+    await office.answer()
+    first = (await office.resolved("rejected", note="Not so.")).json()["id"]
+    for path in ("/review?show=done", f"/review/{first}"):
+        assert "Not so." not in await page(path, office.other)
+    assert "Hidden while someone looks again" in await page("/review?show=done", office.other)
+    assert "must not know the verdict" in await page(f"/review/{first}", office.other)
+    await office.resolved("rejected", office.other)
+    assert "Not so." in await page(f"/review/{first}", office.other)
+
+
 async def test_a_conversation_says_that_people_look(office, model, configure, page):
     conversation, _ = await office.answer()
     shown = await page(f"/chat/{conversation}", office.asker)

@@ -19,3 +19,12 @@ async def test_one_press_asks_for_a_person_and_stays_said(page, model):
         await expect(page.get_by_text("A person will look at this", exact=True)).to_be_visible()
         await expect(button).to_be_hidden()
         await page.reload()
+
+
+async def test_an_answer_that_is_withheld_says_so_as_it_ends(page, model, configure):
+    configure(GUARDRAILS_REVIEW_WORDS='["word9"]')
+    await page.goto("/chat")
+    await ask(page, "Say ten words.")
+    await expect(page.get_by_text("A person will look at this", exact=True)).to_be_visible()
+    await expect(page.get_by_text("A person looks at this answer before")).to_be_visible()
+    await expect(page.get_by_text("word1")).to_have_count(0)
