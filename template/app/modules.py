@@ -17,6 +17,8 @@ reviewed.py   where an answer stands that people looked at
 gauges.py     figures of its rows, for Prometheus
 switched.py   what happens when a flag is set
 vector_store.py  vectors of texts that were seen before
+kept_files.py files that stand outside the database, for backups
+restored.py   what is wrong with what a backup brought back
 way_in.py     whether someone can sign in by what it keeps
 """
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from app.audit import chain
 from app.audit.models import Anchor
-from app.audit.verification import Report, chains, verify
+from app.audit.verification import Report, verify_every_chain
 from app.core import db as database
 
 commands = typer.Typer(help="The audit log.", no_args_is_help=True)
@@ -47,14 +47,7 @@ def verify_all(
 
 async def _verify(only: UUID | None, kept: dict[UUID | None, list[Anchor]]) -> list[Report]:
     try:
-        async with database.transaction(elevated=True) as db:
-            wanted = [only] if only else sorted({*await chains(db), *kept}, key=str)
-        reports = []
-        for organization_id in wanted:
-            # Each in a transaction of its own that shows this chain and no other.
-            async with database.transaction(elevated=True, organization_id=organization_id) as db:
-                reports.append(await verify(db, organization_id, kept.get(organization_id, [])))
-        return reports
+        return await verify_every_chain(only, kept)
     finally:
         await database.close()
 

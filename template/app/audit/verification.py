@@ -6,7 +6,7 @@ with a key that is not in the database.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.audit import chain
 from app.audit.models import Anchor, Event, Head
 from app.core.clock import now
+from app.core.db import transaction
 
 # Anchors are made every five minutes; a worker may be down for a while.
 LATE = timedelta(hours=1)
@@ -72,6 +73,20 @@ async def verify(
     if head and await db.scalar(_behind_head(organization_id)):
         report.findings.append("The head was set back: there are events behind it.")
     return report
+
+
+async def verify_every_chain(
+    only: UUID | None = None, kept_elsewhere: Mapping[UUID | None, Iterable[Anchor]] | None = None
+) -> list[Report]:
+    kept = kept_elsewhere or {}
+    async with transaction(elevated=True) as db:
+        wanted = [only] if only else sorted({*await chains(db), *kept}, key=str)
+    reports = []
+    for organization_id in wanted:
+        # Each in a transaction of its own that shows this chain and no other.
+        async with transaction(elevated=True, organization_id=organization_id) as db:
+            reports.append(await verify(db, organization_id, kept.get(organization_id, [])))
+    return reports
 
 
 def _behind_head(organization_id: UUID | None) -> Select[int]:

@@ -52,6 +52,14 @@ async def delete(name: str) -> None:
         raise StorageUnreachable("The file could not be deleted.") from error
 
 
+async def names() -> list[str]:
+    def found() -> list[str]:
+        folder = _folder()
+        return sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*"))
+
+    return await to_thread.run_sync(found)
+
+
 async def check() -> None:
     def write() -> None:
         _create(probe := _folder() / INCOMING / secrets.token_hex(16)).close()

@@ -2,11 +2,14 @@
 
 import asyncio
 import hashlib
+import re
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from html import unescape
 from io import BytesIO
 from typing import IO, Any
+from urllib.parse import quote
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
 from anyio import to_thread
@@ -61,6 +64,26 @@ async def delete(name: str) -> None:
                 return
 
 
+async def names() -> list[str]:
+    found: list[str] = []
+    query = "list-type=2"
+    while query:
+        for left in reversed(range(TRIES)):
+            async with _asked("GET", "", left=left, query=query) as response:
+                if response is None:
+                    continue
+                if response.status == 404:
+                    raise StorageUnreachable("The bucket is not there.")
+                page = (await response.read()).decode()
+                break
+        found += [unescape(key) for key in re.findall(r"<Key>([^<]+)</Key>", page)]
+        more = re.search(r"<NextContinuationToken>([^<]+)<", page)
+        # In the order of the alphabet, for the signature.
+        token = quote(unescape(more[1]), safe="") if more else ""
+        query = f"continuation-token={token}&list-type=2" if token else ""
+    return found
+
+
 async def make_bucket() -> None:
     """Only on a server of our own: the key that the app has may not do so anywhere else."""
     region = StorageSettings.load().s3_region
@@ -89,10 +112,12 @@ async def _asked(
     headers: dict[str, str] | None = None,
     left: int = 0,
     fine: Collection[int] = (),
+    query: str = "",
 ) -> AsyncIterator[ClientResponse | None]:
     """The answer, or None when another try is left and may help. 404 is an answer for GET."""
     settings = StorageSettings.load()
     url = f"{settings.s3_url}/{settings.s3_bucket}" + (f"/{name}" if name else "")
+    url += f"?{query}" if query else ""
     sent = signed(
         url,
         digest,

@@ -96,6 +96,25 @@ async def remove(name: str) -> None:
     await _backend().delete(name)
 
 
+async def names() -> list[str]:
+    """Every file that is kept."""
+    return [name for name in await _backend().names() if NAME.fullmatch(name)]
+
+
+async def stored(name: str) -> AsyncGenerator[bytes, None]:
+    """A file as it is stored, for a backup: only its owner's key opens it."""
+    _check(name)
+    async with aclosing(_backend().get(name)) as kept:
+        async for piece in kept:
+            yield piece
+
+
+async def store_again(name: str, pieces: AsyncIterable[bytes]) -> None:
+    """What `stored` gave, from a backup."""
+    _check(name)
+    await _backend().put(name, pieces)
+
+
 async def check() -> None:
     """Raise when files can neither be kept nor read."""
     await _backend().check()

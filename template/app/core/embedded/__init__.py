@@ -7,7 +7,9 @@ it. Nobody cleans up: a process holds its place by a lock that the kernel drops 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -54,6 +56,19 @@ def start(folder: Path, *, environment: str | None = None, durable: bool = True)
         return _start(folder.resolve(), durable)
     except OSError as error:
         raise CannotStart(sentence(error, folder)) from error
+
+
+def remove(folder: Path) -> None:
+    """Let go of a server that only we use, wait until it is gone, and delete what it kept."""
+    from app.core.embedded.locks import held
+
+    folder = folder.resolve()
+    os.close(_places.pop(folder))
+    while held(folder / "keeper.lock"):
+        time.sleep(0.01)
+    home = (folder / "data").resolve().parent  # elsewhere when its account may not enter here
+    for place in {folder, home}:
+        shutil.rmtree(place)
 
 
 def _start(folder: Path, durable: bool) -> Urls:
