@@ -126,6 +126,7 @@ async def _ask(person: Person, memory: str, messages: Sequence[Message]) -> str:
         max_output_tokens=AssistantSettings.load().memory_tokens,
         prompt=prompt.used,
         tainted=True,
+        read_by_people=False,
     )
     return (await gateway.complete(person, ask)).text.strip()
 

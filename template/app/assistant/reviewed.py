@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.assistant.models import Message
+from app.assistant.models import Conversation, Message
 from app.review.outcome import Reviewed, Said
 
 
@@ -21,6 +21,8 @@ async def deliver(db: AsyncSession, reviewed: Reviewed) -> str:
     told: dict[str, Any] = {"state": reviewed.verdict, "note": reviewed.note}
     answer.details = answer.details | {"review": told}
     await db.flush()
+    if reviewed.text is not None:
+        await _forget_summary(db, answer)
     return f"/chat/{answer.conversation_id}"
 
 
@@ -40,4 +42,17 @@ async def said(db: AsyncSession, call_id: UUID) -> Said | None:
 async def _answer(db: AsyncSession, call_id: UUID) -> Message | None:
     return await db.scalar(
         select(Message).where(Message.call_id == call_id, Message.role == "assistant")
+    )
+
+
+async def _forget_summary(db: AsyncSession, answer: Message) -> None:
+    """One that holds what the answer was is made anew when it is needed."""
+    await db.execute(
+        update(Conversation)
+        .where(
+            Conversation.id == answer.conversation_id,
+            Conversation.memory_until >= answer.turn_id,
+        )
+        .values(memory="", memory_until=None)
+        .execution_options(synchronize_session=False)
     )

@@ -104,6 +104,12 @@ async def forget_documents(db: AsyncSession, organization_id: UUID) -> None:
     await _forget(db, mine, CachedAnswer.with_documents.is_(True))
 
 
+async def forget_answer(db: AsyncSession, organization_id: UUID, text: str) -> None:
+    """People found an answer wrong: nobody gets it again."""
+    mine = CachedAnswer.organization_id == organization_id
+    await _forget(db, mine, CachedAnswer.text == text)
+
+
 async def forget_prompt(db: AsyncSession, name: str) -> None:
     """In all organisations: another version answers from now on."""
     async with elevated(db):

@@ -113,6 +113,8 @@ class Ask:
     shape: Shape | None = None
     prompt: PromptUsed | None = None
     """Written down with the call."""
+    read_by_people: bool = True
+    """False: nobody reads the answer as it is, so no guard needs a person to look at it first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
+from app.cache import service as cache
 from app.core.db import elevated, set_context
 from app.mail import links
 from app.mail import service as mail
@@ -66,6 +67,8 @@ async def tell(db: AsyncSession, person: Person, item: ReviewItem, *, before: st
     await set_context(db, user_id=item.user_id)
     pages = [await part.deliver(db, reviewed) for part in parts("reviewed")]
     await set_context(db, user_id=person.user_id)
+    if item.verdict != "approved" and item.answer:
+        await cache.forget_answer(db, item.organization_id, item.answer)
     page = next((one for one in pages if one), "")
     if page and item.reason in WAITED_FOR:
         await _mail(db, item, page)

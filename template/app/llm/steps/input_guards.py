@@ -42,7 +42,7 @@ async def before(call: Call) -> None:
                 "reason": opinion.verdict.reason,
             }
             raise QuestionRefused(_sentence(refusal)) from refusal
-        if review is not None and place >= last:
+        if review is not None and place >= last and call.ask.read_by_people:
             _let_a_person_look(call, review)
         if masks:
             messages[place] = replace(message, content=masked(call, message.content, masks))

@@ -20,7 +20,7 @@ async def around(call: Call, proceed: Proceed) -> Events:
                 shown = screens.feed(event.text)
             else:
                 shown = screens.feed("", last=True)
-            if screens.review and not call.for_people:
+            if screens.review and not call.for_people and call.ask.read_by_people:
                 call.for_people = AnswerInReview.reason
                 call.notes["output_guards"] = {"review": _told(screens.review)}
             if shown:
