@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from app.access.access import allow
 from app.core.db import Database
-from app.monitoring import drift, quality, speed
+from app.monitoring import drift, quality, speed, value
 from app.monitoring.schemas import (
     AlertOut,
     DriftOut,
@@ -13,6 +13,7 @@ from app.monitoring.schemas import (
     QualityOut,
     ReadingOut,
     SpeedOut,
+    ValueOut,
     version_out,
 )
 from app.monitoring.span import Days
@@ -56,3 +57,10 @@ async def read_drift(db: Database, span: Days) -> DriftOut:
         alerts=[AlertOut.model_validate(one) for one in await drift.alerts(db, span.since)],
         readings=[ReadingOut.model_validate(one) for one in await drift.readings(db, span.since)],
     )
+
+
+@router.get("/value")
+async def read_value(db: Database, span: Days) -> list[ValueOut]:
+    """Tasks, how many of them were solved, and what that cost and saved, by feature."""
+    found = await value.by_feature(db, span.since, span.until)
+    return [ValueOut.model_validate(one) for one in found]

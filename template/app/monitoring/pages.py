@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -11,12 +12,13 @@ from app.access.access import allow
 from app.access.person import Person
 from app.core.db import Database
 from app.evals.settings import EvalsSettings
-from app.monitoring import drift, quality, speed
+from app.monitoring import drift, quality, speed, value
 from app.monitoring.judging import CRITERIA
 from app.monitoring.models import DriftReading
 from app.monitoring.settings import JudgeSettings, MonitoringSettings
 from app.monitoring.span import CHOICES, Days, Span
 from app.usage import reports
+from app.usage.prices import MILLION
 from app.usage.reports import Latency
 from app.web import render
 from app.web.navigation import Link
@@ -27,6 +29,7 @@ TABS = [
     ("Speed and errors", PAGE),
     ("Quality", f"{PAGE}/quality"),
     ("Drift", f"{PAGE}/drift"),
+    ("Value", f"{PAGE}/value"),
 ]
 MODELS = 4
 """Lines that a chart can tell apart."""
@@ -147,6 +150,30 @@ def _effects(
         for name in most[:MODELS]
         if (days := chosen[name])
     ]
+
+
+@router.get("/value")
+async def show_value(request: Request, db: Database, person: Reader, span: Days) -> HTMLResponse:
+    features = await value.by_feature(db, span.since, span.until)
+    days = {one.day: one for one in await value.by_day(db, span.since, span.until)}
+    drawn = [days.get(day) for day in span.days]
+    settings = MonitoringSettings.load()
+    return render(
+        request,
+        "monitoring/value.html",
+        person=person,
+        total=value.total(features),
+        features=features,
+        tasks=[
+            ("Tasks", [one.tasks if one else 0 for one in drawn]),
+            ("Solved", [one.solved if one else 0 for one in drawn]),
+            ("Escalated", [one.escalated if one else 0 for one in drawn]),
+        ],
+        dollars=lambda amount: Decimal(amount) / MILLION,
+        minutes=settings.minutes_per_task,
+        gap=settings.task_gap_minutes,
+        **around(f"{PAGE}/value", span),
+    )
 
 
 def around(path: str, span: Span) -> dict[str, Any]:

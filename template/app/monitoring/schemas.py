@@ -110,6 +110,21 @@ class DriftOut(BaseModel):
     readings: list[ReadingOut]
 
 
+class ValueOut(_Read):
+    """Tasks of one feature."""
+
+    feature: str
+    tasks: int
+    solved: int
+    calls: int
+    escalated: int
+    thumbs_down: int
+    microdollars: int
+    microdollars_per_solved: int | None
+    minutes_saved: float
+    """An assumption: solved tasks by MONITORING_MINUTES_PER_TASK."""
+
+
 def share_out(one: Share) -> ShareOut:
     found = one.interval
     return ShareOut(hits=one.hits, of=one.of, value=found.value, low=found.low, high=found.high)

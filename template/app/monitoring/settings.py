@@ -30,6 +30,10 @@ class MonitoringSettings(ModuleSettings):
     """How often one look at a feature may find a drift where there is none."""
     drift_least_calls: int = Field(200, ge=50)
     """Calls that both weeks and the weeks before must have until they are compared."""
+    task_gap_minutes: int = Field(15, ge=1, le=240)
+    """Calls of one person and feature that follow each other within this are one task."""
+    minutes_per_task: float = Field(5, ge=0)
+    """What a solved task is assumed to save; measure your own, nobody has measured this one."""
     retention_days: int = Field(400, ge=60)
     """Days until the numbers of a call and what was said of it are deleted."""
 
