@@ -8,6 +8,7 @@ from app.core import db, logging
 from app.core.settings import refuse_unsafe
 from app.jobs.worker import work
 from app.telemetry.listener import listening
+from app.telemetry.tracing import traced
 
 
 async def run(*, queues: Sequence[str] = (), concurrency: int | None = None) -> None:
@@ -18,7 +19,7 @@ async def run(*, queues: Sequence[str] = (), concurrency: int | None = None) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        async with listening():
+        async with traced(), listening():
             await work(stop, queues=queues, concurrency=concurrency)
     finally:
         await db.close()

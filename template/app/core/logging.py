@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import structlog
 
+from app.core import tracing
 from app.core.metrics import Counter
 from app.core.settings import get_settings
 
@@ -58,6 +59,8 @@ class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
 def _with_request(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     if known := request_id.get():
         event.setdefault("request_id", known)
+    if found := tracing.ids():
+        event["trace_id"], event["span_id"] = found
     return event
 
 

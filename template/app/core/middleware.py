@@ -5,11 +5,12 @@ import secrets
 from collections.abc import Mapping
 from ipaddress import ip_address
 from time import perf_counter
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import http_metrics
+from app.core import http_metrics, tracing
 from app.core.errors import TooLarge
 from app.core.ids import uuid7
 from app.core.logging import client_address, log, request_id
@@ -42,6 +43,8 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = known
         start, status, first = perf_counter(), 500, 0.0
         http_metrics.began()
+        span = tracing.begin("request", kind="SERVER")
+        inside = tracing.current.set(span)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status, first
@@ -55,6 +58,8 @@ class RequestContext:
         finally:
             http_metrics.ended(scope, status, (first or perf_counter()) - start)
             route = scope.get("route")
+            if span is not None:
+                _end(span, scope, status)
             log.info(
                 "request",
                 method=scope["method"],
@@ -65,6 +70,7 @@ class RequestContext:
             )
             request_id.reset(tokens[0])
             client_address.reset(tokens[1])
+            tracing.current.reset(inside)
         return None
 
     def _trust_proxies(self, scope: Scope, headers: Headers) -> None:
@@ -76,6 +82,18 @@ class RequestContext:
             scope["client"] = (address, 0)
         if headers.get("x-forwarded-proto") in {"http", "https"}:
             scope["scheme"] = headers["x-forwarded-proto"]
+
+
+def _end(span: Any, scope: Scope, status: int) -> None:
+    method, route = scope["method"], getattr(scope.get("route"), "path", "")
+    span.update_name(f"{method} {route}".strip())
+    told = {
+        "http.request.method": method,
+        "http.route": route,
+        "http.response.status_code": status,
+        "url.scheme": scope["scheme"],
+    }
+    tracing.end(span, told, error=str(status) if status >= 500 else None)
 
 
 def _address(hop: str) -> str:

@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Protocol, cast
 
+from app.core import tracing
 from app.core.logging import log
 from app.guardrails import input as input_guards
 from app.guardrails import output as output_guards
@@ -47,13 +48,22 @@ async def check(question: Question) -> list[Opinion]:
     opinions = []
     for name, guard in _asked():
         try:
-            verdict = await guard.check(question)
+            verdict = await _traced(name, guard, question)
         except Exception as error:
             raise _failure(name, guard.VERSION) from error
         opinions.append(Opinion(name, guard.VERSION, verdict))
         if verdict.action == "block":
             raise Refused(opinions[-1])
     return opinions
+
+
+async def _traced(name: str, guard: InputGuard, question: Question) -> Verdict:
+    with tracing.span(f"guard {name}") as span:
+        verdict = await guard.check(question)
+        if span is not None:
+            told = {"app.guard.action": verdict.action, "app.guard.reason": verdict.reason}
+            span.set_attributes(told)
+    return verdict
 
 
 async def masks(text: str) -> list[Mask]:

@@ -29,6 +29,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import tracing
 from app.core.clock import now
 from app.core.db import app_url
 from app.core.logging import log, request_id
@@ -40,6 +41,8 @@ P = ParamSpec("P")
 Handler = Callable[P, Awaitable[None]]
 
 DEFAULT_QUEUE = "default"
+TRACE = "_trace"
+"""The trace of who asked for a job stands among its arguments under this name."""
 LONGEST_WAIT = timedelta(hours=1)
 # A nightly job that fell into an outage is made up for when the workers are back.
 CATCH_UP = timedelta(days=1)
@@ -125,7 +128,9 @@ def task(
             if "timestamp" not in arguments.model_fields:  # The library gives it to scheduled jobs.
                 stored.pop("timestamp", None)
             request_id.set(f"job-{job.id}")  # In every line that the handler logs.
-            await _run(name, handler, arguments, stored, seconds=timeout)
+            above = tracing.of(str(stored.pop(TRACE, "")))
+            with tracing.span(f"job {name}", {"app.job": name}, kind="CONSUMER", parent=above):
+                await _run(name, handler, arguments, stored, seconds=timeout)
 
         queue.task(
             name=name,
@@ -176,6 +181,8 @@ async def enqueue(
         "queueing_lock": queueing_lock,
         "task_kwargs": arguments.model_dump(mode="json", exclude_unset=True),
     }
+    if trace := tracing.carried():
+        options["task_kwargs"][TRACE] = trace
     await db.flush()
     if queueing_lock is None:
         return await _write(db, name, options)

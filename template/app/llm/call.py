@@ -82,6 +82,8 @@ class Call:
     """What a step keeps for its own `after`, by its name."""
     started: float = field(default_factory=perf_counter)
     first_text_at: float | None = None
+    span: Any = None
+    """Of its trace; None while traces are off."""
     opened: list[Events] = field(default_factory=list)
     leaving: list[Callable[[], None]] = field(default_factory=list)
     """Run once when the answer has ended, however it did."""

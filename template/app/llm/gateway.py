@@ -6,6 +6,8 @@ from functools import cache
 from math import inf
 
 from app.access.person import Person
+from app.core import tracing
+from app.llm import spans
 from app.llm.call import Call
 from app.llm.draft import Draft
 from app.llm.errors import AnswerCut
@@ -75,10 +77,12 @@ async def answer(
     call, way = Call(person, ask, draft=draft, until=until), life()
     if draft is not None:
         draft.call_id = call.id
+    call.span = spans.begun(call)
     try:
         for step in way.steps:
             if step.has("before"):
-                await step.before(call)
+                with tracing.span(step.name, parent=call.span):
+                    await step.before(call)
         async for event in way.proceed(call):
             if isinstance(event, Delta):
                 yield event
@@ -93,6 +97,7 @@ async def answer(
             await call.close()
         finally:
             await settled(call, way)
+            spans.ended(call, call.span)
     yield call.done()
 
 

@@ -19,7 +19,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
-from app.llm import steps
+from app.llm import spans, steps
 from app.llm.call import Begin, Begun, Call, Events, Proceed
 from app.modules import parts
 
@@ -91,7 +91,9 @@ def _way(steps: Sequence[Step]) -> Proceed:
 
 
 def _ask_provider(call: Call) -> Events:
-    return call.opens(call.routed.stream(call.ask))
+    if call.span is None:
+        return call.opens(call.routed.stream(call.ask))
+    return call.opens(spans.asked(call, call.routed))
 
 
 def _around(inner: Proceed, step: Step) -> Proceed:

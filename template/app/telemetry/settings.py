@@ -3,7 +3,8 @@ from ipaddress import ip_address
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from app.core.settings import ModuleSettings
+from app.core.outside import Outside
+from app.core.settings import ModuleSettings, answers
 
 
 class MetricsSettings(ModuleSettings):
@@ -30,6 +31,32 @@ class MetricsSettings(ModuleSettings):
         if len(self.token.get_secret_value()) < 16:
             return ["METRICS_TOKEN must be at least 16 characters where METRICS_HOST is open."]
         return []
+
+
+class TracingSettings(ModuleSettings):
+    """The names are OpenTelemetry's own; its SDK reads further ones from the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="OTEL_")
+
+    exporter_otlp_endpoint: str = ""
+    """Where the collector takes OTLP over HTTP, such as http://collector:4318. Empty: no traces."""
+    service_name: str = answers().get("project", {}).get("slug", "app")
+    """What traces are filed under."""
+    traces_sampler_arg: float = 1.0
+    """The share of requests and jobs that are traced."""
+    instrumentation_genai_capture_message_content: bool = False
+    """Write questions and answers into traces, as the model gets and gives them."""
+
+    def outside(self) -> list[Outside]:
+        address = self.exporter_otlp_endpoint
+        return [
+            Outside(
+                "OpenTelemetry collector",
+                "traces: what was done and how long it took",
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                (address,) if address else (),
+            )
+        ]
 
 
 def _is_this_machine(host: str) -> bool:

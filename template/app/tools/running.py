@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.audit import service as audit
+from app.core import tracing
 from app.core.db import transaction
 from app.core.errors import Problem
 from app.core.logging import log
@@ -80,6 +81,18 @@ def _refusal(use: Use, wanted: Tool) -> str:
 async def run(use: Use, name: str, written: str) -> Outcome:
     """One use of a tool, with the arguments as the model wrote them. Raises nothing."""
     wanted = tools().get(name)
+    known = wanted.name if wanted else "unknown"
+    told = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": known}
+    with tracing.span(f"execute_tool {known}", told) as span:
+        outcome = await _ran(use, wanted, name, written)
+        if span is not None:
+            span.set_attributes(
+                {"app.tool.state": outcome.state, "app.tool.reason": outcome.reason}
+            )
+    return outcome
+
+
+async def _ran(use: Use, wanted: Tool | None, name: str, written: str) -> Outcome:
     if wanted is None:
         # What the model made up is nobody's word, so it is not repeated.
         outcome = refused("unknown", "unknown_tool")

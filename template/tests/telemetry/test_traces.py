@@ -1,0 +1,172 @@
+"""What a collector gets, over HTTP; and that nothing is done while there is none."""
+
+import asyncio
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from app.core import tracing
+from app.core.db import transaction
+from app.core.settings import ROOT
+from app.jobs.queue import enqueue, run_until_empty
+from app.telemetry.tracing import traced
+from tests.assistant.conftest import browser as browser
+from tests.assistant.conftest import browser_of as browser_of
+from tests.assistant.conftest import model as model
+from tests.jobs.sample_jobs import QUEUE
+from tests.llm.conftest import caller as caller
+from tests.llm.conftest import wire_server as wire_server
+from tests.llm.wire_server import Behaviour
+from tests.telemetry.test_figures import ID
+
+WORDS = "Does the xylophone play at ada@example.com?"
+
+
+class Collector:
+    """Takes OTLP over HTTP."""
+
+    def __init__(self):
+        self.bodies = []
+
+    async def __call__(self, reader, writer):
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
+                self.bodies.append(await reader.readexactly(length))
+                assert head.startswith(b"post /v1/traces ")
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    @property
+    def spans(self):
+        return [
+            span
+            for body in self.bodies
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def named(self, start):
+        found = [one for one in self.spans if one.name.startswith(start)]
+        assert found, (start, [one.name for one in self.spans])
+        return found[-1]
+
+
+def attributes(span):
+    return {one.key: _value(one.value) for one in span.attributes}
+
+
+def _value(value):
+    kind = value.WhichOneof("value")
+    found = getattr(value, kind)
+    return [_value(one) for one in found.values] if kind == "array_value" else found
+
+
+@pytest.fixture
+async def collecting(configure):
+    """`async with collecting() as collector:`; what was sent is there after it."""
+
+    @asynccontextmanager
+    async def run(**settings):
+        collector = Collector()
+        server = await asyncio.start_server(collector, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        configure(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}", **settings)
+        async with traced():
+            yield collector
+        server.close()
+
+    return run
+
+
+async def test_a_question_is_one_trace_from_the_request_to_the_provider(
+    browser, model, collecting, caplog
+):
+    conversation = await browser.new()
+    async with collecting() as collector:
+        await browser.ask(conversation, WORDS)
+    request = collector.named("POST /api/conversations/{conversation_id}/messages")
+    answer, chat = collector.named("answer assistant"), collector.named("chat small-1")
+    guard, step = collector.named("guard "), collector.named("input_guards")
+    assert answer.parent_span_id == request.span_id
+    assert step.parent_span_id == chat.parent_span_id == answer.span_id
+    assert guard.parent_span_id == step.span_id
+    assert {one.trace_id for one in (request, answer, chat, guard, step)} == {request.trace_id}
+    assert attributes(request)["http.response.status_code"] == 200
+    told = attributes(chat)
+    assert told["gen_ai.operation.name"] == "chat"
+    assert told["gen_ai.provider.name"] == "compatible"
+    assert told["gen_ai.request.model"] == "small-1"
+    assert told["gen_ai.response.finish_reasons"] == ["stop"]
+    assert told["gen_ai.usage.output_tokens"] > 0
+    assert told["gen_ai.response.time_to_first_chunk"] >= 0
+    lines = [one.msg for one in caplog.records if isinstance(one.msg, dict)]
+    line = next(one for one in lines if one["event"] == "model.answered")
+    assert line["trace_id"] == request.trace_id.hex()
+
+    # What people write, and who they are, is in none of it.
+    everything = b"".join(collector.bodies)
+    someone = browser.someone
+    for secret in ("xylophone", "ada@", someone.email, str(someone.user_id), conversation):
+        assert secret.encode() not in everything
+    assert not [
+        one for span in collector.spans for one in attributes(span).values() if ID.search(str(one))
+    ]
+
+
+async def test_words_are_sent_when_a_setting_says_so_and_then_masked(caller, collecting):
+    async with collecting(OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT="true") as collector:
+        await caller.ask(WORDS)
+    told = attributes(collector.named("chat m"))
+    assert "xylophone" in told["gen_ai.input.messages"]
+    assert "ada@example.com" not in told["gen_ai.input.messages"]
+    assert "word1" in told["gen_ai.output.messages"]
+
+
+async def test_an_error_is_told_by_its_kind(caller, wire_server, collecting):
+    wire_server.behaviour = Behaviour(status=401, error={"error": {"message": "secret words"}})
+    async with collecting() as collector:
+        with pytest.raises(Exception):  # noqa: B017, PT011 whichever problem it is
+            await caller.ask("What is it?")
+    assert attributes(collector.named("chat m"))["error.type"] == "KeyRefused"
+    assert attributes(collector.named("answer"))["app.outcome"] == "failed"
+    assert b"secret words" not in b"".join(collector.bodies)
+
+
+async def test_a_job_belongs_to_the_trace_of_who_asked_for_it(collecting, tmp_path):
+    async with collecting() as collector:
+        with tracing.span("asking") as asking:
+            async with transaction() as db:
+                await enqueue(db, "sample.note", path=str(tmp_path / "notes"))
+        await run_until_empty(QUEUE)
+        trace = f"{asking.get_span_context().trace_id:032x}"
+    job = collector.named("job sample.note")
+    assert job.trace_id.hex() == trace
+    assert job.parent_span_id == collector.named("asking").span_id
+    assert (tmp_path / "notes").read_text()
+
+
+async def test_a_trace_that_nobody_knows_does_not_harm_a_job(collecting, tmp_path):
+    async with collecting():
+        assert tracing.of("no trace at all") is None
+    assert tracing.begin("off") is None
+    assert tracing.ids() is None
+    assert tracing.carried() == ""
+
+
+@pytest.mark.dear
+def test_without_a_collector_nothing_of_it_is_imported():
+    code = (
+        "import sys\nfrom app.serving import create_app\ncreate_app()\n"
+        "print([one for one in sys.modules if one.startswith(('opentelemetry.sdk',"
+        " 'opentelemetry.exporter', 'google.protobuf'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
