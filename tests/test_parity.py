@@ -16,6 +16,8 @@ def everything(render: Render) -> Path:
         **answers,
         llm_providers=["anthropic", "google", "vertex", "bedrock"],
         runs_on_kubernetes=True,
+        clouds_used=["aws", "gcp", "azure"],
+        runtimes_used=["containers", "kubernetes"],
         ci_systems=["github", "gitlab", "jenkins"],
     )
 

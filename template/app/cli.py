@@ -17,6 +17,16 @@ cli.add_typer(core.database, name="db")
 cli.add_typer(core.keys, name="keys")
 
 
+@cli.callback()
+def begin(
+    database_ca: Annotated[str, typer.Option(envvar="DATABASE_CA", hidden=True)] = "",
+) -> None:
+    if database_ca:
+        from app.core.database_ca import trust
+
+        trust(database_ca)
+
+
 @cli.command()
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8000,

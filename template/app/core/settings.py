@@ -80,6 +80,8 @@ class Settings(ModuleSettings):
     """Where the app logs in, as a role that owns nothing. Empty: the embedded server."""
     database_owner_url: str = ""
     """Where migrations log in, as the owner of the tables."""
+    database_ca: str = ""
+    """Certificates that sign the database's, as PEM, for sslmode=verify-full. Empty: the URL's."""
     database_pool_size: int = answers().get("capacity", {}).get("database_pool_size", 10)
     """Connections that one process keeps."""
     database_prepared: bool = True

@@ -18,11 +18,13 @@ from yarl import URL
 from app.core.clock import now
 from app.core.logging import log
 from app.core.sigv4 import EMPTY, Credentials, signed
+from app.storage import role
 from app.storage.service import PIECE, NoSuchFile, StorageUnreachable
 from app.storage.settings import StorageSettings
 
 TRIES = 3
 SECONDS_BETWEEN = 0.3
+AWAY = "Files cannot be reached now; please try again."
 # Encrypted pieces wait here; more than this goes to a file.
 IN_MEMORY = 1_048_576
 
@@ -122,11 +124,7 @@ async def _asked(
         url,
         digest,
         headers or {},
-        Credentials(
-            settings.s3_access_key,
-            settings.s3_secret_key.get_secret_value(),
-            settings.s3_session_token.get_secret_value(),
-        ),
+        await _credentials(settings),
         region=settings.s3_region,
         service="s3",
         moment=now(),
@@ -162,9 +160,23 @@ async def _asked(
         problem, passing = type(error).__name__, True
     log.warning("storage.refused", method=method, problem=problem, left=left)
     if not (passing and left):
-        raise StorageUnreachable("Files cannot be reached now; please try again.")
+        raise StorageUnreachable(AWAY)
     await asyncio.sleep(SECONDS_BETWEEN)
     yield None
+
+
+async def _credentials(settings: StorageSettings) -> Credentials:
+    if not settings.s3_access_key:
+        try:
+            return await role.credentials()
+        except role.NoCredentials as error:
+            log.warning("storage.no_credentials", problem=str(error))
+            raise StorageUnreachable(AWAY) from error
+    return Credentials(
+        settings.s3_access_key,
+        settings.s3_secret_key.get_secret_value(),
+        settings.s3_session_token.get_secret_value(),
+    )
 
 
 async def _read(file: IO[bytes]) -> AsyncIterator[bytes]:

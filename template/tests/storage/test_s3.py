@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
@@ -12,7 +13,7 @@ from botocore.credentials import Credentials as Theirs
 from app.core.clock import now
 from app.core.ids import uuid7
 from app.core.sigv4 import Credentials, signed
-from app.storage import s3, service
+from app.storage import role, s3, service
 from app.storage.service import NoSuchFile, StorageUnreachable
 from app.storage.settings import StorageSettings
 from tests.storage.conftest import on_s3
@@ -128,7 +129,7 @@ def test_production_wants_a_folder_that_stays_or_a_whole_server(configure, monke
     assert len(StorageSettings.load().production_problems()) == 5
     on_s3(configure, "http://minio:9000")
     assert StorageSettings.load().production_problems() == []
-    [server] = StorageSettings.load().outside()
+    server, _ = StorageSettings.load().outside()
     [problem] = server.problems([])
     assert "STORAGE_S3_URL: minio" in problem
     assert server.problems(["minio"]) == []
@@ -143,3 +144,51 @@ async def test_the_bucket_is_made_once_and_may_be_made_again(s3_server, configur
         await s3.make_bucket()
 
     await service.check()
+
+
+async def test_without_a_key_the_clouds_role_signs_and_is_renewed_before_it_runs_out(
+    unkind, configure, monkeypatch, tmp_path
+):
+    url, asked, _ = unkind
+    handed_out = []
+
+    async def hand_out(request: web.Request) -> web.Response:
+        handed_out.append(request.headers.get("Authorization"))
+        until = now() + timedelta(minutes=4 if len(handed_out) == 1 else 60)
+        return web.json_response(
+            {
+                "AccessKeyId": f"ROLE{len(handed_out)}",
+                "SecretAccessKey": "of-the-role",
+                "Token": "for-a-while",
+                "Expiration": until.isoformat(),
+            }
+        )
+
+    app = web.Application()
+    app.router.add_get("/v1/credentials", hand_out)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    (tmp_path / "token").write_text("of-the-pod\n")
+    where = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/credentials"
+    on_s3(configure, url, STORAGE_S3_ACCESS_KEY="", STORAGE_S3_SECRET_KEY="")
+    assert "STORAGE_S3_ACCESS_KEY" in " ".join(StorageSettings.load().production_problems())
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", where)
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
+    assert StorageSettings.load().production_problems() == []
+
+    for _ in range(3):
+        await service.check()
+    await runner.cleanup()
+
+    assert handed_out == ["of-the-pod"] * 2, "the first had four minutes left, the second an hour"
+    used = [headers["Authorization"].partition("Credential=")[2][:5] for _, headers, _ in asked]
+    assert used == ["ROLE1", "ROLE2", "ROLE2"]
+    assert {headers["X-Amz-Security-Token"] for _, headers, _ in asked} == {"for-a-while"}
+
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/gone")
+    with pytest.raises(StorageUnreachable):
+        await service.check()
+    for elsewhere in ("http://role.example.com/", "http://169.254.169.254/latest"):
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", elsewhere)
+        assert role.address() == "", "only ECS, EKS and this machine hand out roles"

@@ -1,0 +1,99 @@
+# The app on ECS Fargate behind a load balancer with a firewall.
+
+locals {
+  database_clients = [module.containers.security_group]
+}
+
+module "edge" {
+  source = "./modules/edge"
+
+  name         = local.name
+  domain       = var.domain
+  dns_zone     = var.dns_zone
+  vpc          = module.network.vpc
+  subnets      = module.network.public_subnets
+  clients      = module.containers.security_group
+  production   = local.production
+  alarm_topics = [module.monitoring.topic]
+}
+
+module "containers" {
+  source = "./modules/containers"
+
+  name           = local.name
+  image          = var.image
+  documents      = var.documents
+  vpc            = module.network.vpc
+  subnets        = module.network.private_subnets
+  load_balancer  = module.edge.security_group
+  target_group   = module.edge.target_group
+  settings       = local.settings
+  secrets        = { for name in local.secrets : name => aws_secretsmanager_secret.this[name].arn }
+  role_passwords = { for name, secret in aws_secretsmanager_secret.role : name => secret.arn }
+  database = {
+    admin_secret = module.database.admin_secret
+    admin_url    = "postgresql://postgres${format(local.database_url, "postgres")}"
+    owner_url    = "postgresql://app_owner${format(local.database_url, "app")}"
+  }
+  rights       = local.rights
+  key          = aws_kms_key.this.arn
+  app          = { least = local.app_least, most = local.app_most }
+  worker       = { least = local.worker_least, most = local.worker_most }
+  alarm_topics = [module.monitoring.topic]
+}
+
+output "cluster" {
+  description = "The ECS cluster; release.sh finds its services by it."
+  value       = module.containers.cluster
+}
+
+output "job_network" {
+  description = "Where the jobs roles and migrate run."
+  value = {
+    subnets         = module.network.private_subnets
+    security_groups = [module.containers.security_group]
+  }
+}
+
+locals {
+  here = "${var.region}:${data.aws_caller_identity.here.account_id}"
+}
+
+data "aws_iam_policy_document" "release" {
+  # Amazon knows no finer resource for these two.
+  statement {
+    sid       = "Describe"
+    actions   = ["ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "Services"
+    actions   = ["ecs:DescribeServices", "ecs:UpdateService"]
+    resources = ["arn:aws:ecs:${local.here}:service/${local.name}/*"]
+  }
+
+  statement {
+    sid       = "Jobs"
+    actions   = ["ecs:RunTask"]
+    resources = ["arn:aws:ecs:${local.here}:task-definition/${local.name}-migrate:*"]
+  }
+
+  statement {
+    sid       = "Tasks"
+    actions   = ["ecs:DescribeTasks"]
+    resources = ["arn:aws:ecs:${local.here}:task/${local.name}/*"]
+  }
+
+  statement {
+    sid       = "PassOn"
+    actions   = ["iam:PassRole"]
+    resources = module.containers.task_roles
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
+    }
+  }
+}

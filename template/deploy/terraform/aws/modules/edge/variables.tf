@@ -1,0 +1,32 @@
+variable "name" {
+  type = string
+}
+
+variable "domain" {
+  type = string
+}
+
+variable "dns_zone" {
+  type = string
+}
+
+variable "vpc" {
+  type = string
+}
+
+variable "subnets" {
+  type = list(string)
+}
+
+variable "clients" {
+  description = "The security group of the app's processes."
+  type        = string
+}
+
+variable "production" {
+  type = bool
+}
+
+variable "alarm_topics" {
+  type = list(string)
+}

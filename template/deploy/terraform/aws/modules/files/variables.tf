@@ -1,0 +1,11 @@
+variable "name" {
+  type = string
+}
+
+variable "key" {
+  type = string
+}
+
+variable "production" {
+  type = bool
+}

@@ -1,0 +1,34 @@
+# Sizes follow from the answers. Estimates: watch the alarms and change them here.
+
+locals {
+  production = var.environment == "production"
+  # Some names may have 32 characters only.
+  name = "${trim(substr(var.slug, 0, 20), "-")}-${substr(var.environment, 0, 4)}"
+
+  # An answer takes some 20 seconds; a process asks for 100 at once (LLM_CALLS_AT_ONCE) and is
+  # full at 60. Staging proves that two work together, no more.
+  answers_at_once = var.people_at_peak * var.calls_per_person_per_hour * 20 / 3600
+  app_least       = local.production ? 2 : 1
+  app_most        = local.production ? min(100, max(3, ceil(local.answers_at_once / 60))) : 2
+  worker_least    = 1
+  worker_most     = local.production ? min(50, max(2, ceil(local.app_most / 2))) : 2
+
+  # Beside its pool a process keeps some for limits (LIMITS_CONNECTIONS) and for listening.
+  connections = (local.app_most + local.worker_most) * (var.database_pool_size + 6)
+
+  # RDS allows a connection for each 9.5 MB of memory; the system keeps a tenth of it.
+  database_classes = [
+    { class = "db.t4g.small", connections = 190 },
+    { class = "db.t4g.medium", connections = 400 },
+    { class = "db.m7g.large", connections = 800 },
+    { class = "db.m7g.xlarge", connections = 1600 },
+    { class = "db.m7g.2xlarge", connections = 3200 },
+    { class = "db.m7g.4xlarge", connections = 5000 },
+  ]
+  # Production never runs on a machine that slows down once its credits are used up.
+  database = [
+    for one in local.database_classes : one
+    if one.connections >= local.connections && !(local.production && startswith(one.class, "db.t"))
+  ][0]
+  database_gigabytes = local.production ? 50 : 20
+}
