@@ -30,7 +30,8 @@ EVERYTHING = (
     "network.inside[0].port=8000",
     "network.inside[0].namespaces[0]=models",
 )
-CLOUDS = [cloud for cloud in CHECKS.clouds if not CHECKS.rooms["hosting"][cloud]]
+ON_CLOUDS = not CHECKS.rooms["cloud_runtime"]["kubernetes"]
+CLOUDS = [cloud for cloud in CHECKS.clouds if ON_CLOUDS and not CHECKS.rooms["hosting"][cloud]]
 ANSWERS = [
     {"hosting": "kubernetes", "documents": True, "people_at_peak": 5000},
     {"hosting": "kubernetes", "release_strategy": "blue_green", "llm_provider": "vllm"},
