@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -63,6 +64,12 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Figures(Waiting):
+    done: int
+    """Looks finished in the last 90 days."""
+    in_time: Interval
+    """The share of them that was there before its deadline."""
+    median_hours: float | None
+    """From the question to the verdict."""
     agreement: Agreement
     bands: list[Band]
     sample: list[Feature]
@@ -83,6 +90,7 @@ async def waiting(db: AsyncSession) -> Waiting:
 async def figures(db: AsyncSession) -> Figures:
     return Figures(
         **vars(await waiting(db)),
+        **await _speed(db),
         agreement=agreement(await _pairs(db)),
         bands=await _bands(db),
         sample=[await _feature(db, name) for name in sorted(ReviewSettings.load().sample)],
@@ -96,6 +104,21 @@ def ages(made: Sequence[datetime]) -> list[tuple[str, int]]:
     for one in made:
         counts[next(name for name, most in AGES if moment - one < most)] += 1
     return list(counts.items())
+
+
+async def _speed(db: AsyncSession) -> dict[str, Any]:
+    took = func.extract("epoch", ReviewLook.done_at - ReviewLook.created_at) / 3600
+    row = (
+        await db.execute(
+            select(
+                func.count(),
+                func.count().filter(ReviewLook.done_at <= ReviewLook.due_at),
+                func.percentile_cont(0.5).within_group(took),
+            ).where(ReviewLook.state == "done", ReviewLook.done_at > now() - timedelta(days=DAYS))
+        )
+    ).one()
+    median = None if row[2] is None else round(float(row[2]), 2)
+    return {"done": row[0], "in_time": wilson(row[1], row[0]), "median_hours": median}
 
 
 async def _pairs(db: AsyncSession) -> list[tuple[str, str]]:

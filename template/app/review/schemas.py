@@ -173,6 +173,11 @@ class FiguresOut(BaseModel):
     open: int
     overdue: int
     ages: list[tuple[str, int]]
+    done: int
+    in_time: IntervalOut
+    """The share of finished looks that was there before its deadline."""
+    median_hours: float | None
+    """From the question to the verdict."""
     agreement: AgreementOut
     bands: list[BandOut]
     """How often people approved sampled answers of each confidence."""

@@ -9,7 +9,7 @@ from app.core.ids import uuid7
 from app.prompts.statistics import wilson
 from app.review.drawing import drawn
 from tests.llm.wire_server import Behaviour
-from tests.review.conftest import recorded
+from tests.review.conftest import move_back, recorded
 
 
 def test_what_is_drawn_follows_from_the_id_alone():
@@ -63,7 +63,9 @@ async def test_only_what_was_answered_is_a_sample(office, model, configure, beha
     assert len(await office.queue()) == len(answered)
 
 
-async def test_people_see_how_often_they_approve_answers_of_a_confidence(office, model, configure):
+async def test_people_see_how_often_they_approve_answers_of_a_confidence(
+    office, model, configure, database
+):
     configure(REVIEW_SAMPLE='{"assistant": 1}')
     for _ in range(3):
         await office.answer()
@@ -74,7 +76,13 @@ async def test_people_see_how_often_they_approve_answers_of_a_confidence(office,
     _, call = await office.answer()
     await office.asker.client.post(f"/api/review/asked/{call}", json={})
     await office.resolved("rejected")
-    bands = (await office.reviewer.client.get("/api/review/figures")).json()["bands"]
+    found = (await office.reviewer.client.get("/api/review/figures")).json()
+    bands = found["bands"]
+    assert (found["done"], found["in_time"]["value"]) == (4, 1)
+    assert found["median_hours"] == pytest.approx(0, abs=0.5)
+    await move_back(database, 200)
+    late = (await office.reviewer.client.get("/api/review/figures")).json()
+    assert late["in_time"]["value"] == 0
     assert [one["looked_at"] for one in bands] == [0, 0, 0, 0, 3]
     found = bands[-1]["approved"]
     shown = wilson(2, 3)

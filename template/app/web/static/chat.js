@@ -354,10 +354,12 @@
     const form = dialog.querySelector("form");
     form.reset();
     form.onsubmit = async () => {
-      const why = Object.fromEntries(new FormData(form));
-      if (!why.comment.trim() && !why.correction.trim()) return;
+      const { person, ...why } = Object.fromEntries(new FormData(form));
+      if (!person && !why.comment.trim() && !why.correction.trim()) return;
       try {
         await rateCall(id, "down", why);
+        const message = log.querySelector(`[data-call-id="${CSS.escape(id)}"]`);
+        if (person) await askPerson(find("ask-person", message), (why.correction || why.comment).slice(0, 2000));
         app.toast("Thank you.", "success");
       } catch (error) {
         app.toast(problemOf(error).detail, "danger");
@@ -366,11 +368,11 @@
     dialog.showModal();
   }
 
-  async function askPerson(button) {
+  async function askPerson(button, comment = "") {
     const message = button.closest("[data-call-id]");
     button.hidden = true;
     try {
-      await call(`/api/review/asked/${message.dataset.callId}`, {});
+      await call(`/api/review/asked/${message.dataset.callId}`, { comment });
       find("note", message).textContent = "A person will look at this";
       say("A person will look at this answer.");
     } catch (error) {
