@@ -8,6 +8,7 @@ several rounds, and the medians are compared. Read the ratios: absolute figures 
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import statistics
@@ -257,7 +258,13 @@ def sign_ins(world: World, rounds: int) -> list[str]:
 
 def streams(world: World, rounds: int) -> list[str]:
     """A streamed answer through every step of the gateway against the model's server itself."""
-    question = json.dumps({"text": "What does the handbook say about holidays?"})
+    numbers = itertools.count()
+
+    def question() -> str:
+        """A new one each time: what was answered before would cost no model."""
+        told = f"What does the handbook say about holidays, case {next(numbers)}?"
+        return json.dumps({"text": told})
+
     lines = []
     with serve(uvicorn("model:app"), "/v1", cores=CLIENT) as model:
         told = {
@@ -284,7 +291,7 @@ def streams(world: World, rounds: int) -> list[str]:
                         app.url,
                         *words,  # noqa: B023
                         *("--count", str(count)),  # noqa: B023
-                        targets=[(path, question, *who) for path, who in world.chats(count)],  # noqa: B023
+                        targets=[(path, question(), *who) for path, who in world.chats(count)],  # noqa: B023
                     ),
                 )
                 first = {

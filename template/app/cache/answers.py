@@ -1,4 +1,4 @@
-"""Find an earlier answer, and note what became of a call: one round trip each."""
+"""Find an earlier answer in one round trip, and say what is to be noted of a call."""
 
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -8,13 +8,12 @@ from psycopg import Error as PsycopgError
 from psycopg.types.json import Jsonb
 from sqlalchemy import func
 
-from app.cache import likeness
+from app.cache import likeness, noting
 from app.cache.keys import Keys
 from app.cache.models import DIMENSIONS, CachedAnswer
 from app.cache.settings import CacheSettings
 from app.core.clock import now
 from app.core.db import transaction
-from app.core.direct import Direct
 from app.core.errors import Problem
 from app.core.logging import log
 from app.core.vectors import nearest, written
@@ -24,11 +23,6 @@ from app.llm.call import Call
 from app.llm.port import Finish, Source
 
 FIND: LiteralString = "SELECT * FROM cache_find(%(organization)s, %(wanted)s, %(loose)s)"
-NOTE: LiteralString = (
-    "SELECT cache_note(%(organization)s, %(person)s, %(feature)s, %(what)s, %(entry)s, %(prompt)s,"
-    " %(exact)s, %(loose)s, %(scope)s, %(signature)s, %(vector)s, %(made_by)s, %(with_documents)s,"
-    " %(text)s, %(details)s, %(tokens)s, %(microdollars)s, %(seconds)s, %(seconds_ago)s)"
-)
 SECONDS_AN_HOUR = 3600.0
 
 
@@ -111,7 +105,7 @@ async def find_similar(call: Call, kept: Kept) -> Hit | None:
     return Hit(found.id, "similar", found.text, found.details, seconds)
 
 
-def note(call: Call, db: Direct, kept: Kept) -> None:
+def note(call: Call, kept: Kept) -> None:
     """Count it, and keep a new answer."""
     hit, used = kept.hit, call.used
     is_new = hit is None and kept.said is not None and kept.finish is not None
@@ -135,9 +129,8 @@ def note(call: Call, db: Direct, kept: Kept) -> None:
         "tokens": used.input_tokens + used.output_tokens if used else 0,
         "microdollars": used.microdollars if used else 0,
         "seconds": settings.hours * SECONDS_AN_HOUR,
-        "seconds_ago": call.milliseconds() / 1000,
     }
-    db.write_last(NOTE, values)
+    noting.note(values, call.started)
 
 
 def _details(finish: Finish) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """An answer that was given before is given again, and passes every guard once more.
 
-Only callers that say so (`Ask.reusable`) get one, and never where something personal was found,
-where a tool may do something, or for someone who works as somebody else.
+Only callers that say so (`Ask.reusable`) get one, and never where something personal was found or
+for someone who works as somebody else.
 """
 
 from collections.abc import Iterator
@@ -27,13 +27,13 @@ def around(call: Call, proceed: Proceed) -> Events:
     return _around(call, proceed) if may_be_reused(call) else proceed(call)
 
 
-async def after(call: Call, db: Direct) -> None:
+async def after(call: Call, _: Direct) -> None:
     kept = call.beside.get("cache")
     if not isinstance(kept, Kept) or call.outcome != "answered":
         return
     if kept.hit is None and not _may_be_kept(call, kept):
         kept.said = None
-    answers.note(call, db, kept)
+    answers.note(call, kept)
     if kept.hit is not None and kept.hit.what != "stale":
         checking.begin(call, kept.hit)
 
@@ -42,7 +42,7 @@ def may_be_reused(call: Call) -> bool:
     ask, settings = call.ask, CacheSettings.load()
     if settings.answers == "off" or not ask.reusable or call.masked or call.hidden:
         return False
-    if ask.tools and not (settings.beside_tools and all(one.read_only for one in ask.tools)):
+    if ask.tools and not settings.beside_tools:
         return False
     if any(one.calls or one.result_of for one in ask.messages):
         return False

@@ -24,7 +24,7 @@ class CacheSettings(ModuleSettings):
     longest_characters: int = Field(32_000, ge=1)
     """Longer answers are not kept."""
     beside_tools: bool = False
-    """Also where tools that only read are offered, as long as the answer uses none."""
+    """Also where tools are offered, as long as the answer uses none."""
     checked_percent: float = Field(1, ge=0, le=100)
     """Of the answers given again, how many are asked once more and compared."""
     vectors: bool = True

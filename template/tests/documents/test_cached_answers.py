@@ -1,5 +1,6 @@
 """Answers that came from documents are given again to who may read the same, and to nobody else."""
 
+from app.cache import noting
 from tests.assistant.conftest import text_of
 from tests.documents.conftest import TRAVEL
 from tests.documents.test_answers import ask, model, sources
@@ -16,11 +17,13 @@ async def test_it_follows_who_may_read_and_goes_with_the_document(people, model,
     model.behaviour.words = ("Lisbon ", "[1].")
     question = "When are travel costs paid back?"
     await ask(ada, question)
+    await noting.settled()
     again = await ask(bob, question)
     assert len(model.requests) == 1
     assert sources(again)[0]["title"] == "rules.txt"
 
     await ask(rita, QUESTION)
+    await noting.settled()
     model.behaviour.words = ("I ", "do ", "not know.")
     assert text_of(await ask(bob, QUESTION)) == "I do not know."
 

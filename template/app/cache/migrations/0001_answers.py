@@ -50,7 +50,8 @@ DECLARE
     saved_tokens bigint := 0;
     saved_microdollars bigint := 0;
 BEGIN
-    PERFORM set_config('app.organization_id', organization::text, true);
+    PERFORM set_config('app.organization_id', organization::text, true),
+            set_config('synchronous_commit', 'off', true);
     IF entry IS NOT NULL THEN
         UPDATE cached_answers a SET hits = a.hits + 1, used_at = clock_timestamp()
         WHERE a.id = entry RETURNING a.tokens, a.microdollars
