@@ -17,4 +17,8 @@ ANSWER: LiteralString = (
 RELEASE: LiteralString = (
     "UPDATE conversations SET answering_until = NULL WHERE id = %(conversation_id)s"
 )
+LET_GO: LiteralString = (
+    "UPDATE conversations SET answering_until = NULL"
+    " WHERE id = %(conversation_id)s AND answering_until = %(until)s"
+)
 FORGET: LiteralString = "DELETE FROM messages WHERE turn_id = %(turn_id)s"

@@ -1,19 +1,23 @@
 """A turn: a question and its answer, each stored by one statement beside the model call."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg.types.json import Jsonb
+from sqlalchemy.exc import DBAPIError
 
 from app.access.person import Person
 from app.assistant.memory import Memory
 from app.assistant.service import NoSuchConversation
-from app.assistant.statements import ANSWER, ASK, FORGET, RELEASE
+from app.assistant.statements import ANSWER, ASK, FORGET, LET_GO, RELEASE
 from app.core.clock import now
-from app.core.direct import Direct
+from app.core.direct import Direct, direct
 from app.core.errors import Conflict, Invalid
 from app.core.ids import uuid7
 from app.limits.connections import fetch_all
@@ -80,7 +84,13 @@ async def begin(person: Person, conversation_id: UUID, text: str, key: str | Non
         "most": MESSAGES_TO_REMEMBER,
     }
     place = _place(person, conversation_id, uuid7())
-    (what, turn_id, *_, tainted), *rows = await fetch_all(ASK, place | asked)
+    asking = asyncio.create_task(fetch_all(ASK, place | asked))
+    try:
+        (what, turn_id, *_, tainted), *rows = await asyncio.shield(asking)
+    except (asyncio.CancelledError, psycopg.OperationalError, TimeoutError):
+        await asyncio.gather(asking, return_exceptions=True)
+        await _let_go(person, place | asked)
+        raise
     if what == "missing":
         raise NoSuchConversation
     if what == "answering":
@@ -96,6 +106,15 @@ async def begin(person: Person, conversation_id: UUID, text: str, key: str | Non
     said = _history(rows)
     history, turns = [one for one, _ in said], [turn for _, turn in said]
     return Turn(turn_id, conversation_id, text, key, history, turns, memory, answer, tainted)
+
+
+async def _let_go(person: Person, values: dict[str, Any]) -> None:
+    """Whether the question was stored or not, nobody answers it: it blocks no other."""
+    for _ in range(2):  # The first one may find out that a connection is gone.
+        with suppress(psycopg.OperationalError, DBAPIError, TimeoutError):
+            async with direct(organization_id=person.organization_id, user_id=person.user_id) as db:
+                db.write(LET_GO, values)
+            return
 
 
 async def keep(person: Person, turn: Turn, db: Direct, outcome: Outcome) -> None:

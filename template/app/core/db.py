@@ -127,13 +127,23 @@ Gauge(
 )
 
 
+_doubted_at = 0.0
+
+
+def doubt() -> None:
+    """A connection is gone: when the server has restarted, so are all others of the pool."""
+    global _doubted_at
+    _doubted_at = monotonic()
+
+
 def _remember_use(_: Any, record: Any) -> None:
     record.info["used"] = monotonic()
 
 
 def _ping_after_idling(connection: Any, record: Any, _: Any) -> None:
     """A ping on each checkout costs a round trip; one after a pause finds dead connections too."""
-    if monotonic() - record.info.get("used", monotonic()) < IDLE_SECONDS_BEFORE_PING:
+    used = record.info.get("used")
+    if used is None or used > max(_doubted_at, monotonic() - IDLE_SECONDS_BEFORE_PING):
         return
     try:
         cursor = connection.cursor()

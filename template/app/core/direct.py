@@ -20,13 +20,13 @@ from itertools import groupby
 from typing import Any, LiteralString
 from uuid import UUID
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import TupleRow
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection as Pooled
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import engine
+from app.core.db import doubt, engine
 
 Statement = tuple[LiteralString, Mapping[str, Any]]
 
@@ -99,9 +99,13 @@ async def direct(
     context = {"organization_id": _said(organization_id), "user_id": _said(user_id)}
     async with engine().connect() as pooled:
         db = Direct(await _driver(pooled), context)
-        yield db
-        await db.commit()
-        # Without a commit the pool rolls back when it gets the connection.
+        try:
+            yield db
+            await db.commit()
+            # Without a commit the pool rolls back when it gets the connection.
+        except OperationalError:
+            doubt()
+            raise
 
 
 async def fetch_first(

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from app.core.db import app_url, driver_options
+from app.core.db import app_url, doubt, driver_options
 from app.core.metrics import Gauge
 from app.limits.settings import LimitsSettings
 
@@ -63,7 +63,11 @@ async def _run(statement: LiteralString, values: Mapping[str, Any]) -> AsyncCurs
             # All rows come with the answer, so the connection is free for others at once.
             return await connection.execute(statement, values)
         finally:
+            is_lost = connection.broken
             await pool.putconn(connection)
+            if is_lost:  # So are the others when the server has restarted.
+                doubt()
+                await pool.check()
 
 
 async def close() -> None:

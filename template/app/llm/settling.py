@@ -13,6 +13,8 @@ from app.llm.life import Life
 
 TRIES = 4
 SECONDS_BETWEEN_TRIES = 0.5
+# A server that vanished ends no connection: nobody would ever hear of it.
+SECONDS_PER_TRY = 10.0
 MAY_PASS = (SQLAlchemyError, psycopg.OperationalError, OSError, TimeoutError)
 
 _settling: set[asyncio.Task[None]] = set()
@@ -59,7 +61,8 @@ async def _try_until_done(call: Call, way: Life) -> Exception | None:
     """The error of a step, or of the last try."""
     for left in reversed(range(TRIES)):
         try:
-            return await _run_after(call, way)
+            async with asyncio.timeout(SECONDS_PER_TRY):
+                return await _run_after(call, way)
         except (SQLAlchemyError, psycopg.Error, NotKept, OSError, TimeoutError) as error:
             log.error(
                 "llm.not_settled", call_id=str(call.id), left=left, error=type(error).__name__

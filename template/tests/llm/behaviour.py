@@ -27,6 +27,8 @@ class Behaviour:
     done: bool = True
     cut_after: int | None = None
     """Drop the connection after so many words."""
+    hang_after: int | None = None
+    """Send so many words, and then nothing until the client leaves."""
     garbage_after: int | None = None
     error_after: int | None = None
     error_kind: str = ""

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from random import Random
 
 import pytest
 
@@ -245,61 +244,3 @@ async def test_nobody_waits_longer_than_the_settings_say(configure):
     with pytest.raises(errors.ModelBusy):
         async with asyncio.timeout(0.05):
             await queue.enter()
-
-
-# All together.
-
-
-@pytest.mark.dear
-async def test_whatever_happens_nothing_stays_reserved(caller, wire_server, second, configure):
-    """Three hundred calls over faults at both providers, with people who leave."""
-    configure(
-        LLM_CALLS_AT_ONCE=6,
-        LLM_QUEUE_LENGTH=6,
-        LLM_FIRST_TOKEN_SECONDS=0.5,
-        LLM_BREAKER_SECONDS=0.2,
-        USAGE_PERSON_TOKENS_PER_HOUR=10**9,
-        USAGE_PERSON_TOKENS_PER_DAY=10**9,
-        USAGE_ORGANIZATION_TOKENS_PER_HOUR=10**9,
-        USAGE_ORGANIZATION_TOKENS_PER_DAY=10**9,
-        USAGE_PERSON_DOLLARS_PER_MONTH=10**6,
-        USAGE_ORGANIZATION_DOLLARS_PER_MONTH=10**6,
-    )
-    random = Random(4)
-    faults = [
-        {},
-        {},
-        {"status": 500},
-        {"status": 429, "headers": {"Retry-After": "0"}},
-        {"status": 401},
-        {"silent": True},
-        {"cut_after": 0},
-        {"cut_after": 4, "gap": 0.005},
-        {"garbage_after": 3},
-        {"error_after": 2, "gap": 0.02},
-        {"usage": (10**9, 10**9)},
-        {"usage": None},
-        {"finish": None, "done": False},
-    ]
-    for server in (wire_server, second):
-        server.choose = lambda _: Behaviour(**random.choice(faults))
-    ended = {"answered": 0, "problem": 0, "left": 0}
-
-    async def one() -> None:
-        try:
-            async with asyncio.timeout(random.choice([0.05, 0.3, 5, 5, 5])):
-                await caller.ask()
-            ended["answered"] += 1
-        except errors.Problem:
-            ended["problem"] += 1
-        except TimeoutError:
-            ended["left"] += 1
-
-    for _ in range(30):
-        await asyncio.gather(*(one() for _ in range(10)))
-
-    assert min(ended.values()) > 0, ended
-    entries = await caller.entries()
-    assert {one.state for one in entries} == {"settled", "released"}
-    assert await caller.reserved() == 0
-    assert await caller.booked() == sum(one.input_tokens + one.output_tokens for one in entries)

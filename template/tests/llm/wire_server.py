@@ -111,6 +111,10 @@ class WireServer:
             if number == wanted.cut_after:
                 writer.transport.abort()
                 raise _Cut
+            if number == wanted.hang_after:
+                await reader.read()
+                self.aborted.set()
+                raise _Cut
             if number == wanted.garbage_after:
                 await self._send(wanted, writer, self.wire.garbage)
             if number == wanted.error_after:

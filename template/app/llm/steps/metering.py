@@ -22,6 +22,10 @@ async def around(call: Call, proceed: Proceed) -> Events:
             if not text and isinstance(event, Unshown):
                 call.received_bytes += event.size
             if call.received_bytes > most:
+                # Some send all at once: what fits is an answer, too.
+                room = most - call.received_bytes + len(text.encode())
+                if room > 0 and (fits := text.encode()[:room].decode(errors="ignore")):
+                    yield Delta(fits)
                 yield Finish("length", call.routed.model)
                 return
         elif event.calls and not call.ask.tools:
