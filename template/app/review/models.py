@@ -100,6 +100,8 @@ class ReviewLook(Base):
     correction: Mapped[str] = mapped_column(String(8000), default="")
     note: Mapped[str] = mapped_column(String(2000), default="")
     done_at: Mapped[datetime | None]
+    announced_at: Mapped[datetime | None]
+    """When reviewers were told that somebody waits for it."""
     told_at: Mapped[datetime | None]
     """When reviewers were told that it is overdue."""
 

@@ -181,6 +181,30 @@ async def test_reviewers_are_told_once_of_what_is_overdue(
     assert len(await recorded(office.reviewer, "review.overdue")) == 1
 
 
+async def test_reviewers_are_told_that_somebody_waits_and_once_an_hour(
+    office, model, database, configure
+):
+    configure(REVIEW_SAMPLE=ALL)
+    _, call = await office.answer("A secret question?")
+    await jobs.announce()
+    assert await letters(office.reviewer) == []  # a sample presses nobody
+    await office.asker.client.post(f"/api/review/asked/{call}", json={})
+    await jobs.announce()
+    [letter] = await letters(office.reviewer)
+    assert "someone waits for a reviewer" in letter.subject
+    assert "1 answer waits" in letter.body
+    assert "secret" not in letter.body
+    assert await letters(office.asker) == []
+    _, call = await office.answer()
+    await office.asker.client.post(f"/api/review/asked/{call}", json={})
+    await jobs.announce()
+    assert len(await letters(office.reviewer)) == 1
+    await move_back(database, 2, what="announced_at")
+    for _ in range(2):
+        await jobs.announce()
+    assert len(await letters(office.reviewer)) == 2
+
+
 async def letters(browser):
     async with db.transaction(elevated=True) as session:
         found = await mail.inbox(session, browser.someone.email)
@@ -225,4 +249,9 @@ async def test_a_deadline_follows_its_reason(office, model, configure):
 
 def test_the_schedule_has_the_jobs():
     known = {name for name, _ in jobs_queue.SCHEDULES}
-    assert {"review.tell_overdue", "review.give_back", "review.forget_old"} <= known
+    assert {
+        "review.announce",
+        "review.tell_overdue",
+        "review.give_back",
+        "review.forget_old",
+    } <= known

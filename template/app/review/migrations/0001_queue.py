@@ -80,6 +80,7 @@ def upgrade() -> None:
         _text("correction", longest=8000),
         _text("note", longest=2000),
         sa.Column("done_at", MOMENT),
+        sa.Column("announced_at", MOMENT),
         sa.Column("told_at", MOMENT),
         sa.PrimaryKeyConstraint("id", name="pk_review_looks"),
         sa.UniqueConstraint("item_id", "number", name="uq_review_looks_item_id_number"),
@@ -137,8 +138,9 @@ def upgrade() -> None:
     open_to_auth("review_items", "SELECT (id, organization_id, created_at, resolved_at), DELETE")
     open_to_auth(
         "review_looks",
-        "SELECT (id, organization_id, item_id, state, due_at, claimed_until, told_at),"
-        " UPDATE (state, claimed_by, claimed_until, told_at)",
+        "SELECT (id, organization_id, item_id, state, priority, due_at, claimed_until,"
+        " announced_at, told_at),"
+        " UPDATE (state, claimed_by, claimed_until, announced_at, told_at)",
     )
 
 
