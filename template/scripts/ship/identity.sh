@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Signs in where the release goes, as this pipeline and without a kept key: IDENTITY says how.
+#   aws:ROLE_ARN:REGION[:CLUSTER]
+#   gcp:PROVIDER:SERVICE_ACCOUNT:PROJECT[:CLUSTER:REGION]     PROVIDER is projects/N/locations/…
+#   azure:CLIENT_ID:TENANT_ID:SUBSCRIPTION_ID[:CLUSTER:GROUP]
+# Empty: an own cluster, whose kubeconfig is in KUBECONFIG_TEXT, or a machine, which DOCKER_HOST names.
+set -euo pipefail
+
+# Where the steps after this one read their environment; elsewhere it is sourced.
+keep() {
+  export "${1?}=$2"
+  if [ -n "${GITHUB_ENV:-}" ]; then echo "$1=$2" >>"$GITHUB_ENV"; fi
+}
+
+# GitLab and Jenkins hand the token in; GitHub is asked, for the audience that the cloud expects.
+token() {
+  if [ -n "${OIDC_TOKEN:-}" ]; then
+    printf %s "$OIDC_TOKEN"
+    return
+  fi
+  curl --fail --silent --show-error --header "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
+    "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["value"], end="")'
+}
+
+umask 077
+folder=$(mktemp -d)
+IFS=: read -r kind first second third fourth fifth <<<"${IDENTITY:-}"
+case "$kind" in
+aws)
+  # An ARN has colons of its own: aws:arn:aws:iam::N:role/NAME:REGION[:CLUSTER]
+  role=$(printf %s "$IDENTITY" | cut -d: -f2-7)
+  region=$(printf %s "$IDENTITY" | cut -d: -f8)
+  cluster=$(printf %s "$IDENTITY" | cut -d: -f9)
+  token sts.amazonaws.com >"$folder/token"
+  keep AWS_ROLE_ARN "$role"
+  keep AWS_REGION "$region"
+  keep AWS_WEB_IDENTITY_TOKEN_FILE "$folder/token"
+  if [ -n "$cluster" ]; then
+    keep KUBECONFIG "$folder/kubeconfig"
+    aws eks update-kubeconfig --region "$region" --name "$cluster"
+  fi
+  ;;
+gcp)
+  token "https://iam.googleapis.com/$first" >"$folder/token"
+  gcloud iam workload-identity-pools create-cred-config "$first" --service-account="$second" \
+    --credential-source-file="$folder/token" --output-file="$folder/credentials.json"
+  keep GOOGLE_APPLICATION_CREDENTIALS "$folder/credentials.json"
+  gcloud auth login --quiet --cred-file="$folder/credentials.json"
+  gcloud config set project "$third"
+  if [ -n "$fourth" ]; then
+    keep KUBECONFIG "$folder/kubeconfig"
+    gcloud container clusters get-credentials "$fourth" --region "$fifth"
+  fi
+  ;;
+azure)
+  az login --service-principal --username "$first" --tenant "$second" \
+    --federated-token "$(token api://AzureADTokenExchange)" --output none
+  az account set --subscription "$third"
+  if [ -n "$fourth" ]; then
+    keep KUBECONFIG "$folder/kubeconfig"
+    az aks get-credentials --name "$fourth" --resource-group "$fifth" --file "$folder/kubeconfig"
+  fi
+  ;;
+"")
+  rmdir "$folder"
+  if [ -n "${KUBECONFIG_TEXT:-}" ]; then
+    folder=$(mktemp -d)
+    printf '%s\n' "$KUBECONFIG_TEXT" >"$folder/kubeconfig"
+    keep KUBECONFIG "$folder/kubeconfig"
+  fi
+  ;;
+*)
+  echo "IDENTITY: $kind is not one of aws, gcp, azure" >&2
+  exit 1
+  ;;
+esac

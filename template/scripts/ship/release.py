@@ -1,0 +1,120 @@
+"""Build, sign, deploy, take back: what a pipeline and a person at night both type.
+
+    release.py image  REPOSITORY TAG       build and push; writes build/image.txt
+    release.py sign   IMAGE                sign without a key, as who runs this
+    release.py deploy ENVIRONMENT IMAGE    IMAGE is REPOSITORY@sha256:…
+    release.py promote ENVIRONMENT         let everybody have it (blue-green)
+    release.py rollback ENVIRONMENT [IMAGE]
+
+Where to is in app/answers.toml. `DRY=1` prints the commands and runs none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).absolute().parents[2]
+BUILD = Path("build")
+ENVIRONMENTS = ("staging", "production")
+# One tells the other versions' pods when it is done; Helm itself waits for Deployments only.
+MINUTES = "45m"
+
+Commands = list[list[str]]
+
+
+def main(words: list[str]) -> None:
+    os.chdir(ROOT)
+    answers = tomllib.loads((ROOT / "app" / "answers.toml").read_text(encoding="utf-8"))
+    action, *rest = words or [""]
+    if action == "image":
+        return image(*rest)
+    if action == "sign":
+        (named,) = rest
+        return run([["cosign", "sign", "--yes", digested(named)]])
+    if action not in ("deploy", "promote", "rollback") or not rest or rest[0] not in ENVIRONMENTS:
+        sys.exit(__doc__)
+    return run(commands(answers, action, rest[0], rest[1] if rest[1:] else ""))
+
+
+def run(steps: Commands) -> None:
+    for step in steps:
+        print("+", *step, flush=True)
+        if not os.environ.get("DRY") and (code := subprocess.run(step, check=False).returncode):
+            sys.exit(code)
+
+
+def image(repository: str, tag: str) -> None:
+    BUILD.mkdir(exist_ok=True)
+    told = BUILD / "image.json"
+    run([
+        ["docker", "buildx", "build", "--push", "--tag", f"{repository}:{tag}",
+         # What is in it and how it was made, beside the image in the registry.
+         "--sbom=true", "--provenance=mode=max", "--metadata-file", str(told), "."],
+    ])  # fmt: skip
+    if not os.environ.get("DRY"):
+        digest = json.loads(told.read_text())["containerimage.digest"]
+        (BUILD / "image.txt").write_text(f"{repository}@{digest}\n")
+
+
+def digested(image: str) -> str:
+    """Refuse a name that may mean another image tomorrow."""
+    if "@sha256:" not in image:
+        sys.exit(f"{image or 'IMAGE'}: name it by digest, as in build/image.txt")
+    return image
+
+
+def commands(answers: dict[str, Any], action: str, environment: str, image: str) -> Commands:
+    hosting, slug = answers["hosting"], answers["project"]["slug"]
+    if hosting["target"] == "kubernetes" or (
+        hosting["target"] != "compose" and hosting["cloud_runtime"] == "kubernetes"
+    ):
+        return kubernetes(slug, hosting["release_strategy"], action, environment, image)
+    if action == "promote":
+        return []  # whatever took the place of the old version serves everybody already
+    if hosting["target"] == "compose":
+        return compose(digested(image))
+    script = Path("deploy") / "terraform" / hosting["target"] / "release.sh"
+    return [[str(script), environment, digested(image)]]
+
+
+def compose(image: str) -> Commands:
+    """On the machine that DOCKER_HOST names, such as ssh://deploy@app.example.com."""
+    repository, _, digest = image.partition("@")
+    # compose.yml joins name and tag by a colon, which a digest has itself.
+    os.environ["IMAGE"], os.environ["TAG"] = f"{repository}@sha256", digest.removeprefix("sha256:")
+    return [
+        ["docker", "compose", "pull", "--quiet", "app", "worker", "migrate"],
+        ["docker", "compose", "up", "--detach", "--no-build", "--wait", "--wait-timeout", "300"],
+    ]
+
+
+def kubernetes(slug: str, strategy: str, action: str, environment: str, image: str) -> Commands:
+    place = ["--namespace", f"{slug}-{environment}"]
+    watch = ["kubectl", "argo", "rollouts", "status", f"{slug}-app", *place, "--timeout", MINUTES]
+    watched = [watch] if strategy == "canary" else []
+    if action == "promote":
+        if strategy != "blue_green":
+            return []
+        return [["kubectl", "argo", "rollouts", "promote", f"{slug}-app", *place], watch]
+    if action == "rollback":
+        # No migration runs backwards: the version before reads what the newer one wrote.
+        return [["helm", "rollback", slug, *place, "--wait", "--timeout", MINUTES]]
+    repository, _, digest = digested(image).partition("@")
+    rules = [word for path in sorted(Path("ops/prometheus").glob("kubernetes-rules.yml"))
+             for word in ("--set-file", f"monitoring.rules={path}")]  # fmt: skip
+    return [
+        ["helm", "upgrade", "--install", slug, "deploy/chart", *place, "--create-namespace",
+         "--values", f"deploy/chart/{environment}.yaml", "--set", f"image.repository={repository}",
+         "--set", f"image.digest={digest}", *rules, "--atomic", "--timeout", MINUTES],
+        *watched,
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,85 @@
+"""Mistakes that can be seen without running anything: `make scan`, which gates.
+
+scan.py [code|secrets|images|infrastructure|workflows] ...
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import tools
+
+# Three that ruff's rules of the same kind see in `make lint`, with a reason at each exception.
+BANDIT = ("--quiet", "--recursive", "-ll", "--skip", "B108,B701,B704", "app")
+# What guesses by entropy cries at every digest; these know the shapes of keys.
+GUESSING = (
+    "Base64HighEntropyString",
+    "HexHighEntropyString",
+    "KeywordDetector",
+    "BasicAuthDetector",
+)
+# Made-up secrets, for guards that must find them.
+MADE_UP = ("tests/", "evals/")
+# Checks that do not fit, each for a reason:
+NOT_OURS = {
+    "CKV_K8S_43": "the digest is given at release; the chart refuses a release without a build",
+    "CKV_K8S_35": "settings are read from the environment, on every host alike",
+    "CKV_K8S_8": "a worker and a job listen to nobody, so there is nothing to ask",
+    "CKV_K8S_9": "a worker and a job listen to nobody, so there is nothing to ask",
+    "CKV_K8S_15": "a digest is always the same image",
+    "CKV_K8S_40": "the scanner's image has its own number",
+    "CKV_K8S_21": "the namespace is the release's",
+    "CKV2_K8S_6": "policies select by instance, which it does not follow",
+}
+
+
+def code() -> Iterator[list[str]]:
+    yield tools.command("bandit", *BANDIT)
+
+
+def secrets() -> Iterator[list[str]]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=tools.ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    files = [one for one in listed if not one.startswith(MADE_UP) and (tools.ROOT / one).is_file()]
+    off = [word for name in GUESSING for word in ("--disable-plugin", name)]
+    yield tools.command("detect-secrets-hook", *off, *files)
+
+
+def images() -> Iterator[list[str]]:
+    yield tools.command("hadolint", "Dockerfile")
+
+
+def infrastructure() -> Iterator[list[str]]:
+    if (tools.ROOT / "deploy").exists():
+        skipped = ",".join(NOT_OURS)
+        yield tools.command("checkov", "--directory", "deploy", "--compact", "--quiet",
+                            "--skip-download", "--skip-check", skipped)  # fmt: skip
+    if (tools.ROOT / "deploy" / "chart").exists():
+        yield tools.command("helm", "lint", "--strict", "deploy/chart")
+
+
+def workflows() -> Iterator[list[str]]:
+    if (tools.ROOT / ".github").exists():
+        yield tools.command("zizmor", "--offline", "--quiet", ".github")
+
+
+KINDS = {one.__name__: one for one in (code, secrets, images, infrastructure, workflows)}
+
+
+def main() -> None:
+    failed = []
+    for name in sys.argv[1:] or KINDS:
+        for command in KINDS[name]():
+            print(f"-- {name}: {command[command.index('--from') + 1]}", flush=True)
+            if subprocess.run(command, cwd=tools.ROOT, check=False).returncode:
+                failed.append(name)
+    if failed:
+        sys.exit(f"Found something: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
