@@ -1,0 +1,64 @@
+# What both runtimes stand on. containers.tf or kubernetes.tf adds what runs the app.
+
+resource "google_project_service" "used" {
+  for_each = toset(concat(
+    [
+      "compute", "sqladmin", "secretmanager", "run", "dns", "monitoring", "billingbudgets", "storage",
+      "artifactregistry", "iam", "iamcredentials", "sts",
+    ],
+    local.vertex ? ["aiplatform"] : [],
+  ))
+
+  service            = "${each.key}.googleapis.com"
+  disable_on_destroy = false
+}
+
+module "network" {
+  source = "./modules/network"
+
+  name    = local.name
+  region  = var.region
+  network = var.network
+
+  depends_on = [google_project_service.used]
+}
+
+module "database" {
+  source = "./modules/database"
+
+  name             = local.name
+  project          = var.project
+  region           = var.region
+  tier             = local.database_tier
+  most_connections = local.most_connections
+  gigabytes        = local.database_gigabytes
+  production       = local.production
+  network          = module.network.id
+  subnet           = module.network.subnet
+  channels         = [module.monitoring.channel]
+
+  depends_on = [google_project_service.used]
+}
+
+module "files" {
+  source = "./modules/files"
+  count  = var.documents ? 1 : 0
+
+  name       = "${var.project}-${local.name}-files"
+  region     = var.region
+  production = local.production
+  user       = google_service_account.app.email
+}
+
+module "monitoring" {
+  source = "./modules/monitoring"
+
+  name            = local.name
+  project         = var.project
+  email           = var.alert_email
+  domain          = var.domain
+  billing_account = var.billing_account
+  budget          = local.budget
+
+  depends_on = [google_project_service.used]
+}

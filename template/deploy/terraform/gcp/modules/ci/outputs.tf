@@ -1,0 +1,3 @@
+output "account" {
+  value = google_service_account.release.email
+}

@@ -1,0 +1,58 @@
+variable "name" {
+  type = string
+}
+
+variable "region" {
+  type = string
+}
+
+variable "image" {
+  type = string
+}
+
+variable "network" {
+  type = string
+}
+
+variable "subnet" {
+  type = string
+}
+
+variable "account" {
+  type = string
+}
+
+variable "documents" {
+  type = bool
+}
+
+variable "production" {
+  type = bool
+}
+
+variable "settings" {
+  description = "Settings of the app that are no secrets."
+  type        = map(string)
+}
+
+variable "secrets" {
+  description = "Settings of the app that are: the secret that holds each."
+  type        = map(string)
+}
+
+variable "app" {
+  type = object({ least = number, most = number })
+}
+
+variable "workers" {
+  type = number
+}
+
+variable "jobs" {
+  type = map(object({
+    command  = list(string)
+    account  = string
+    settings = map(string)
+    secrets  = map(string)
+  }))
+}

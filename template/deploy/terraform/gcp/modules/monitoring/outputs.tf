@@ -1,0 +1,3 @@
+output "channel" {
+  value = google_monitoring_notification_channel.people.id
+}
