@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from app.access.access import allow
 from app.core.db import Database
-from app.monitoring import drift, quality, speed, value
+from app.monitoring import drift, quality, retraining_endpoints, speed, value
 from app.monitoring.schemas import (
     AlertOut,
     DriftOut,
@@ -22,6 +22,7 @@ from app.usage import reports
 router = APIRouter(
     prefix="/api/monitoring", tags=["monitoring"], dependencies=[allow("monitoring.read")]
 )
+router.routes.extend(retraining_endpoints.router.routes)
 
 
 @router.get("/speed")

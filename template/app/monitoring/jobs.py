@@ -1,8 +1,10 @@
 """What the app finds out about itself while nobody waits for it."""
 
+from uuid import UUID
+
 from app.core.logging import log
-from app.jobs.queue import every, task
-from app.monitoring import drift, judge_work
+from app.jobs.queue import attempt, every, task
+from app.monitoring import deciding, drift, judge_work, retraining
 
 
 @every("* * * * *")
@@ -21,6 +23,31 @@ async def look_for_drift() -> None:
     told = await drift.look_everywhere()
     if told:
         log.info("monitoring.drift_told", alerts=told)
+
+
+@every("37 5 * * *")
+@task("monitoring.decide", retries=2)
+async def decide() -> None:
+    """Put the rules for retraining to the numbers of now, after the look for drift."""
+    await deciding.decide()
+
+
+@task("monitoring.retrain", retries=5, timeout=900)
+async def begin(decision_id: UUID) -> None:
+    """Give the provider the corrections and let it train, or let the documents be read anew."""
+    try:
+        await retraining.begin(decision_id)
+    except Exception:
+        if attempt.get().last:
+            await retraining.end(decision_id, "failed", "It could not be started; see the log.")
+        raise
+
+
+@every("*/5 * * * *")
+@task("monitoring.follow_training", retries=0, timeout=3600)
+async def follow() -> None:
+    """See what became of trainings, evaluate what was trained, and propose it."""
+    await retraining.follow()
 
 
 @every("29 4 * * *")

@@ -19,6 +19,7 @@ from app.monitoring.call_step import place
 from app.monitoring.judging import CRITERIA, FEATURE
 from app.monitoring.models import (
     Calibration,
+    Decision,
     DriftAlert,
     DriftReading,
     Judgement,
@@ -81,7 +82,7 @@ async def forget() -> None:
     """Delete what is older than it is kept."""
     limit = now() - timedelta(days=MonitoringSettings.load().retention_days)
     async with transaction(elevated=True) as db:
-        for kind in (Judgement, MonitoredCall, Calibration, DriftReading, DriftAlert):
+        for kind in (Judgement, MonitoredCall, Calibration, DriftReading, DriftAlert, Decision):
             await db.execute(delete(kind).where(kind.created_at < limit))
 
 

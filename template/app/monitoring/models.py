@@ -174,3 +174,53 @@ class DriftAlert(Base):
     after: Mapped[str] = mapped_column(String(80))
     last_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+OPEN = ("nothing", "waiting", "decided", "running", "evaluating")
+STATES = (*OPEN, "proposed", "done", "failed", "dropped")
+
+
+class Decision(Base):
+    """What came of a rule for retraining, with the numbers that led to it."""
+
+    __tablename__ = "monitoring_decisions"
+    __data__ = holds(
+        plain="rule feature prompt action state reasons numbers why training_file validation_file"
+        " job model",
+        kept=KEPT,
+    )
+    __table_args__ = (
+        CheckConstraint(f"state IN {STATES}", name="state"),
+        Index(
+            "uq_monitoring_decisions_open",
+            "organization_id",
+            "rule",
+            unique=True,
+            postgresql_where=text(f"state IN {OPEN}"),
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE")
+    )
+    rule: Mapped[str] = mapped_column(String(60))
+    feature: Mapped[str] = mapped_column(String(60))
+    prompt: Mapped[str] = mapped_column(String(80))
+    action: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(10))
+    """`nothing`: no rule fired. `waiting`: too few examples. `decided`: somebody may start it."""
+    reasons: Mapped[list[str]] = mapped_column(JSONB)
+    numbers: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    looked_at: Mapped[datetime]
+    started_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    training_file: Mapped[str] = mapped_column(String(200), default="")
+    validation_file: Mapped[str] = mapped_column(String(200), default="")
+    job: Mapped[str] = mapped_column(String(200), default="")
+    """At the provider."""
+    model: Mapped[str] = mapped_column(String(200), default="")
+    """What was trained."""
+    trained_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    run_id: Mapped[UUID | None]
+    """The evaluation of what was trained."""
+    why: Mapped[str] = mapped_column(String(500), default="")
+    """Why it ended as it did."""

@@ -12,7 +12,7 @@ from app.access.access import allow
 from app.access.person import Person
 from app.core.db import Database
 from app.evals.settings import EvalsSettings
-from app.monitoring import drift, quality, speed, value
+from app.monitoring import drift, quality, retraining_pages, speed, value
 from app.monitoring.judging import CRITERIA
 from app.monitoring.models import DriftReading
 from app.monitoring.settings import JudgeSettings, MonitoringSettings
@@ -20,11 +20,23 @@ from app.monitoring.span import CHOICES, Days, Span
 from app.usage import reports
 from app.usage.prices import MILLION
 from app.usage.reports import Latency
+from app.users.operators import is_operator
 from app.web import render
 from app.web.navigation import Link
 
 PAGE = "/monitoring"
-NAVIGATION = [Link("Monitoring", PAGE, "monitoring.read", "Administration", "chart", 73)]
+NAVIGATION = [
+    Link("Monitoring", PAGE, "monitoring.read", "Administration", "chart", 73),
+    Link(
+        "Retraining",
+        retraining_pages.PAGE,
+        "monitoring.retrain",
+        "Administration",
+        "refresh",
+        78,
+        shown=is_operator,
+    ),
+]
 TABS = [
     ("Speed and errors", PAGE),
     ("Quality", f"{PAGE}/quality"),
@@ -35,6 +47,7 @@ MODELS = 4
 """Lines that a chart can tell apart."""
 
 router = APIRouter(prefix=PAGE, include_in_schema=False)
+router.routes.extend(retraining_pages.router.routes)
 Reader = Annotated[Person, allow("monitoring.read")]
 
 

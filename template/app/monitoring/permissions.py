@@ -1,3 +1,7 @@
-"""Who sees how the app does for their organisation."""
+"""Who sees how the app does for their organisation, and who retrains it."""
 
-PERMISSIONS = {"monitoring.read": ("reviewer", "admin")}
+PERMISSIONS = {
+    "monitoring.read": ("reviewer", "admin"),
+    # It counts in the organisation that runs the app only.
+    "monitoring.retrain": ("admin",),
+}

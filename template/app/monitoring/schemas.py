@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
@@ -123,6 +125,25 @@ class ValueOut(_Read):
     microdollars_per_solved: int | None
     minutes_saved: float
     """An assumption: solved tasks by MONITORING_MINUTES_PER_TASK."""
+
+
+class DecisionOut(_Read):
+    """What came of a rule for retraining, with the numbers that led to it."""
+
+    id: UUID
+    rule: str
+    feature: str
+    prompt: str
+    action: str
+    state: str
+    """nothing, waiting, decided, running, evaluating, proposed, done, failed or dropped."""
+    reasons: list[str]
+    numbers: dict[str, Any]
+    looked_at: datetime
+    model: str
+    trained_tokens: int
+    run_id: UUID | None
+    why: str
 
 
 def share_out(one: Share) -> ShareOut:

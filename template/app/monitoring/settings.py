@@ -1,12 +1,13 @@
 """How closely the app watches what its models do."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from app.core.outside import Outside
-from app.core.settings import ModuleSettings
+from app.core.settings import ROOT, ModuleSettings
 from app.llm.access import STAND_IN, Access, Region
 from app.llm.settings import LLMSettings
 
@@ -34,6 +35,8 @@ class MonitoringSettings(ModuleSettings):
     """Calls of one person and feature that follow each other within this are one task."""
     minutes_per_task: float = Field(5, ge=0)
     """What a solved task is assumed to save; measure your own, nobody has measured this one."""
+    rules_file: Path = ROOT / "retraining.toml"
+    """Rules for retraining of your own; without it those in app/monitoring/retraining.toml hold."""
     retention_days: int = Field(400, ge=60)
     """Days until the numbers of a call and what was said of it are deleted."""
 
@@ -81,3 +84,30 @@ class JudgeSettings(Access, ModuleSettings):
 
     def production_problems(self) -> list[str]:
         return self.access_problems() if self.provider else []
+
+
+class TuningSettings(ModuleSettings):
+    """Where models are fine-tuned, by OpenAI's wire. Corrections are sent there."""
+
+    model_config = SettingsConfigDict(env_prefix="MONITORING_TUNING_")
+
+    base_url: str = ""
+    """Up to and with /v1, such as `https://api.openai.com/v1`. Empty: nothing can be fine-tuned."""
+    api_key: SecretStr = SecretStr("")
+    """Its key."""
+    model: str = ""
+    """The model to begin with, as the provider calls it."""
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self.base_url and self.model)
+
+    def outside(self) -> list[Outside]:
+        return [
+            Outside(
+                name="Fine-tuning",
+                gets="trains models: corrections without what says who someone is",
+                setting="MONITORING_TUNING_BASE_URL",
+                addresses=(self.base_url,) if self.base_url else (),
+            )
+        ]

@@ -10,6 +10,7 @@ revision = "monitoring_0001"
 down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
+OPEN = "'nothing', 'waiting', 'decided', 'running', 'evaluating'"
 
 # One call of a function, so that it travels with what the ledger writes.
 OBSERVE = """
@@ -165,13 +166,54 @@ def _drift() -> None:
         unique=True,
         postgresql_where="ended_at IS NULL",
     )
-    for table in ("monitoring_readings", "monitoring_alerts"):
+    _decisions()
+    for table in ("monitoring_readings", "monitoring_alerts", "monitoring_decisions"):
         protect(table, grant_to_app="SELECT")
         open_to_auth(table)
 
 
+def _decisions() -> None:
+    _owned(
+        "monitoring_decisions",
+        sa.Column("rule", sa.String(60), nullable=False),
+        sa.Column("feature", sa.String(60), nullable=False),
+        sa.Column("prompt", sa.String(80), nullable=False),
+        sa.Column("action", sa.String(16), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("reasons", postgresql.JSONB(), nullable=False),
+        sa.Column("numbers", postgresql.JSONB(), nullable=False),
+        sa.Column("looked_at", MOMENT, nullable=False),
+        sa.Column("started_by", sa.Uuid()),
+        sa.Column("training_file", sa.String(200), nullable=False),
+        sa.Column("validation_file", sa.String(200), nullable=False),
+        sa.Column("job", sa.String(200), nullable=False),
+        sa.Column("model", sa.String(200), nullable=False),
+        sa.Column("trained_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("run_id", sa.Uuid()),
+        sa.Column("why", sa.String(500), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["started_by"],
+            ["users.id"],
+            name="fk_monitoring_decisions_started_by",
+            ondelete="SET NULL",
+        ),
+        sa.CheckConstraint(
+            f"state IN ({OPEN}, 'proposed', 'done', 'failed', 'dropped')",
+            name="ck_monitoring_decisions_state",
+        ),
+    )
+    op.create_index(
+        "uq_monitoring_decisions_open",
+        "monitoring_decisions",
+        ["organization_id", "rule"],
+        unique=True,
+        postgresql_where=f"state IN ({OPEN})",
+    )
+
+
 def downgrade() -> None:
     op.execute(f"DROP FUNCTION monitoring_observe({ARGUMENTS})")
+    op.drop_table("monitoring_decisions")
     op.drop_table("monitoring_alerts")
     op.drop_table("monitoring_readings")
     for table in ("monitoring_calibrations", "monitoring_judgements", "monitoring_calls"):

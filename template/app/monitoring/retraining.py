@@ -1,0 +1,160 @@
+"""What was decided is done: train, follow, evaluate, propose. A worker may die at each step."""
+
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from app.audit import service as audit
+from app.core.clock import now
+from app.core.db import transaction
+from app.core.errors import Problem
+from app.core.logging import log
+from app.core.outbound import OutboundFailed, OutboundRefused
+from app.evals import service as evals
+from app.evals import work
+from app.jobs.queue import enqueue
+from app.mail import links
+from app.mail import service as mail
+from app.modules import has
+from app.monitoring import dataset, tuning
+from app.monitoring.models import Decision
+from app.monitoring.tuning import OVER, TuningRefused
+from app.prompts import registry
+from app.prompts.lifespan import ready
+from app.users.entitled import entitled
+
+# Fewer than that no provider trains on.
+LEAST = 10
+
+
+async def begin(decision_id: UUID) -> None:
+    """Raises `OutboundFailed` when the provider does not answer; then it is tried again."""
+    one = await _of(decision_id)
+    if one is None or one.state != "running" or one.job:
+        return
+    if one.action == "rebuild-index":
+        await _rebuild(one)
+        return
+    try:
+        await _train(one)
+    except (TuningRefused, OutboundRefused) as error:
+        await end(decision_id, "failed", str(error))
+
+
+async def _rebuild(one: Decision) -> None:
+    if not has("documents"):
+        await end(one.id, "failed", "This project has no documents.")
+        return
+    async with transaction(elevated=True) as db:
+        await enqueue(db, "documents.rebuild", organization_id=one.organization_id)
+    await end(one.id, "done", "The documents are read anew; nothing is away meanwhile.")
+
+
+async def _train(one: Decision) -> None:
+    await ready()
+    async with transaction(organization_id=one.organization_id) as db:
+        found = await dataset.of_prompt(db, one.prompt)
+    if len(found.training) < LEAST:
+        await end(one.id, "failed", f"Fewer than {LEAST} examples are left to train on.")
+        return
+    # Each id is kept as soon as it is known: a second try goes on from there.
+    training, validation = one.training_file, one.validation_file
+    if not training:
+        training = await tuning.upload("training.jsonl", dataset.lines(found.training))
+        await _set(one.id, training_file=training)
+    if not validation and found.validation:
+        validation = await tuning.upload("validation.jsonl", dataset.lines(found.validation))
+        await _set(one.id, validation_file=validation)
+    begun = await tuning.begin(one.id, training, validation)
+    await _set(one.id, job=begun.id, numbers=one.numbers | {"dataset": found.told})
+    log.info("monitoring.training_begun", decision_id=str(one.id), **found.told)
+
+
+async def follow() -> None:
+    """Look at trainings that run, and evaluate what has been trained."""
+    async with transaction(elevated=True) as db:
+        query = select(Decision.id).where(Decision.state.in_(("running", "evaluating")))
+        found = list(await db.scalars(query.where(Decision.job != "")))
+    for decision_id in found:
+        try:
+            await _follow(decision_id)
+        except OutboundFailed as error:
+            log.warning("monitoring.training_not_seen", error=str(error))
+        except (TuningRefused, OutboundRefused, Problem) as error:
+            await end(decision_id, "failed", str(error))
+
+
+async def _follow(decision_id: UUID) -> None:
+    one = await _of(decision_id)
+    if one is None:
+        return
+    model = one.model
+    if one.state == "running":
+        seen = await tuning.look(one.job)
+        if seen.status not in OVER:
+            return
+        for file in filter(None, (one.training_file, one.validation_file)):
+            await tuning.remove(file)
+        if seen.status != "succeeded" or not seen.model:
+            await end(decision_id, "failed", f"The provider says: {seen.status}.")
+            return
+        model = seen.model
+        await _set(decision_id, state="evaluating", model=model, trained_tokens=seen.tokens)
+    await _evaluate(one, model)
+
+
+async def _evaluate(one: Decision, model: str) -> None:
+    """The live version of the prompt, with the trained model, by all of its suites."""
+    await ready()
+    run_id = one.run_id
+    if run_id is None:
+        async with transaction(elevated=True) as db:
+            run = evals.new_run(one.prompt, registry.live(one.prompt).number)
+            run.started_by = one.started_by
+            db.add(run)
+            run_id = run.id
+        await _set(one.id, run_id=run_id)
+    done = await work.evaluate(run_id, model=model)
+    if done.passed and done.complete:
+        await end(one.id, "proposed", "It passed its evaluation; someone may let it answer.")
+        return
+    said = " ".join(done.verdicts)[:400] or "Not all suites were run."
+    await end(one.id, "failed", f"What was trained did not pass its evaluation. {said}")
+
+
+async def end(decision_id: UUID, state: str, why: str) -> None:
+    """Say how it ended, and tell those who may go on from there."""
+    async with transaction(elevated=True) as db:
+        one = await db.get_one(Decision, decision_id)
+        if one.state in {"proposed", "done", "failed", "dropped"}:
+            return
+        one.state, one.why, one.looked_at = state, why[:500], now()
+        await db.flush()
+        await audit.record(
+            db,
+            f"monitoring.retraining_{state}",
+            organization_id=one.organization_id,
+            target=one.id,
+            detail={"rule": one.rule, "model": one.model, "run": str(one.run_id or "")},
+        )
+        for reader in await entitled(db, one.organization_id, "monitoring.retrain"):
+            await mail.send(
+                db,
+                reader.email,
+                "monitoring/retraining",
+                name=reader.display_name,
+                rule=one.rule,
+                why=one.why,
+                model=one.model if state == "proposed" else "",
+                link=links.to("/monitoring/retraining", api="/api/monitoring/decisions"),
+            )
+
+
+async def _of(decision_id: UUID) -> Decision | None:
+    async with transaction(elevated=True) as db:
+        return await db.get(Decision, decision_id)
+
+
+async def _set(decision_id: UUID, **values: object) -> None:
+    async with transaction(elevated=True) as db:
+        await db.execute(update(Decision).where(Decision.id == decision_id).values(**values))
