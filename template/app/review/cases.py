@@ -64,7 +64,7 @@ async def propose(db: AsyncSession, person: Person, look_id: UUID) -> Proposed:
     item = found.item
     reader = await _deidentifier(db, item)
     question, text = reader.read(item.question), reader.read(found.look.correction)
-    context = [reader.read(one["quote"]) for one in item.sources if one.get("quote")]
+    context = [reader.read(one) for one in _quotes(item)]
     return Proposed(look_id, question, text, context=context, removed=reader.kinds)
 
 
@@ -82,6 +82,8 @@ async def save(
     found = await _corrected(db, person, look_id)
     item = found.item
     reader = await _deidentifier(db, item)
+    for original in (item.question, found.look.correction, *_quotes(item)):
+        reader.read(original)  # So that the same data keeps its placeholder, and is told below.
     # Read once more: what somebody typed back in does not get through either.
     question, text = reader.read(question), reader.read(text)
     passages = [reader.read(one) for one in context if one.strip()]
@@ -114,6 +116,10 @@ async def save(
         detail={"call": str(item.call_id), "removed": reader.kinds},
     )
     return case
+
+
+def _quotes(item: ReviewItem) -> list[str]:
+    return [one["quote"] for one in item.sources if one.get("quote")]
 
 
 def _expect(check: CheckKind, text: str) -> dict[str, Any]:

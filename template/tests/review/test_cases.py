@@ -29,6 +29,8 @@ async def test_one_press_proposes_a_case_and_a_person_saves_it(office, corrected
     assert "bob@" not in case["question"]
     assert case["expect"] == {"contains": "write to"}
     assert case["origin"]["feature"] == "assistant"
+    assert case["origin"]["removed"] == ["EMAIL", "PERSON", "PHONE"]
+    assert case["question"].endswith("on Monday? [EMAIL_2]?")
     # The file is one that evaluations read,
     exported = await client.get("/api/review/cases.yml")
     assert exported.headers["content-type"].startswith("application/yaml")
