@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import questionnaire
 import yaml
-from cluster import Document, name_of, of_kind, pod_of, problems
+from cluster import Document, of_kind, pod_of, problems
 from conftest import ROOT, Render
 
 CHECKS = questionnaire.checks()
@@ -136,8 +136,6 @@ def test_every_setting_is_one_that_the_app_reads() -> None:
 
     app = pods(rendered(CHART, *EVERYTHING))["demo-app"]["containers"][0]
     given = {one["name"] for one in app["env"]}
-    if not (ROOT / "template/app/telemetry").exists():
-        given -= {one for one in given if one.startswith("METRICS_")}
     assert given - known == set()
 
 
@@ -145,8 +143,6 @@ def test_figures_that_decide_about_a_release_are_figures_of_the_app() -> None:
     asked = set(re.findall(r"\bapp_[a-z_]+", "".join(
         (CHART / "templates" / name).read_text() for name in ("analysis.yaml", "scaling.yaml")
     )))  # fmt: skip
-    if not (ROOT / "template/app/core/metrics.py").exists():
-        pytest.skip("the app has no figures yet")
     sources = "\n".join(path.read_text() for path in (ROOT / "template" / "app").rglob("*.py"))
 
     assert len(asked) >= 5
@@ -272,22 +268,19 @@ def test_nothing_is_deployed_that_says_no_build() -> None:
     assert "which build" in done.stderr
 
 
-def test_alert_rules_are_handed_in(tmp_path: Path) -> None:
-    rules = tmp_path / "rules.yml"
-    rules.write_text("groups: [{name: a, rules: [{alert: B, expr: up == 0}]}]\n")
+def test_alert_rules_are_handed_in_as_they_are() -> None:
+    files = sorted((ROOT / "template" / "ops" / "prometheus" / "rules").glob("*.yml"))
+    words = [
+        word for file in files for word in ("--set-file", f"monitoring.rules.{file.stem}={file}")
+    ]
 
-    done = helm(
-        "template",
-        "demo",
-        CHART,
-        "--set",
-        ",".join(EVERYTHING),
-        "--set-file",
-        f"monitoring.rules={rules}",
-    )
+    done = helm("template", "demo", CHART, "--set", ",".join(EVERYTHING), *words)
 
+    assert done.returncode == 0, done.stderr
     documents = [one for one in yaml.safe_load_all(done.stdout) if one]
     assert problems(documents) == []
-    (rule,) = of_kind(documents, "PrometheusRule")
-    assert rule["spec"]["groups"][0]["rules"][0]["alert"] == "B"
-    assert name_of(rule) == "PrometheusRule/demo"
+    handed = {one["metadata"]["name"]: one["spec"] for one in of_kind(documents, "PrometheusRule")}
+    assert handed == {f"demo-{file.stem}": yaml.safe_load(file.read_text()) for file in files}
+    (monitor,) = of_kind(documents, "PodMonitor")
+    assert monitor["spec"]["jobLabel"] == "app.kubernetes.io/component"
+    assert len(handed) >= 3

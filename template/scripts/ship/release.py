@@ -106,8 +106,8 @@ def kubernetes(slug: str, strategy: str, action: str, environment: str, image: s
         # No migration runs backwards: the version before reads what the newer one wrote.
         return [["helm", "rollback", slug, *place, "--wait", "--timeout", MINUTES]]
     repository, _, digest = digested(image).partition("@")
-    rules = [word for path in sorted(Path("ops/prometheus").glob("kubernetes-rules.yml"))
-             for word in ("--set-file", f"monitoring.rules={path}")]  # fmt: skip
+    rules = [word for path in sorted((ROOT / "ops" / "prometheus" / "rules").glob("*.yml"))
+             for word in ("--set-file", f"monitoring.rules.{path.stem}={path}")]  # fmt: skip
     return [
         ["helm", "upgrade", "--install", slug, "deploy/chart", *place, "--create-namespace",
          "--values", f"deploy/chart/{environment}.yaml", "--set", f"image.repository={repository}",
