@@ -21,6 +21,7 @@ from conftest import ROOT, Render, tree
 TEMPLATE = ROOT / "template"
 SHIP = TEMPLATE / "scripts" / "ship"
 WORKFLOWS = sorted((TEMPLATE / ".github" / "workflows").glob("*.yml"))
+CI, RELEASE = (TEMPLATE / ".github" / "workflows" / name for name in ("ci.yml", "release.yml"))
 GITLAB = TEMPLATE / ".gitlab-ci.yml"
 JENKINS = TEMPLATE / "Jenkinsfile"
 SYSTEMS = {"github": WORKFLOWS, "gitlab": [GITLAB], "jenkins": [JENKINS]}
@@ -93,25 +94,25 @@ def test_act_reads_every_workflow_and_its_order() -> None:
 # Where, what looks, what stood there, what stands there now, what is said of it.
 PLANTED = [
     (
-        WORKFLOWS[0],
+        CI,
         pipelines.github,
         "@11bd71901bbe5b1630ceea73d27597364c9af683",
         "@v4",
         "not pinned",
     ),
-    (WORKFLOWS[0], pipelines.github, "  contents: read", "  contents: write", "more than read"),
-    (WORKFLOWS[0], pipelines.github, "    timeout-minutes: 10\n", "", "no end"),
+    (CI, pipelines.github, "  contents: read", "  contents: write", "more than read"),
+    (CI, pipelines.github, "    timeout-minutes: 10\n", "", "no end"),
     (
-        WORKFLOWS[0],
+        CI,
         pipelines.github,
         "persist-credentials: false",
         "persist-credentials: true",
         "leaves a token",
     ),
-    (WORKFLOWS[1], pipelines.github, "needs: image", "needs: picture", "picture"),
-    (WORKFLOWS[1], pipelines.github, 'URL="$URL"', 'URL="${{ vars.URL }}"', "into a shell"),
-    (WORKFLOWS[1], pipelines.github, "    environment: production\n", "", "nobody said yes"),
-    (WORKFLOWS[1], pipelines.github, "packages: write", "contents: write", "may write contents"),
+    (RELEASE, pipelines.github, "needs: image", "needs: picture", "picture"),
+    (RELEASE, pipelines.github, 'URL="$URL"', 'URL="${{ vars.URL }}"', "into a shell"),
+    (RELEASE, pipelines.github, "    environment: production\n", "", "nobody said yes"),
+    (RELEASE, pipelines.github, "packages: write", "contents: write", "may write contents"),
     (GITLAB, pipelines.gitlab, "extends: .release", "extends: .releases", ".releases"),
     (GITLAB, pipelines.gitlab, "      when: manual\n", "", "nobody said yes"),
     (GITLAB, pipelines.gitlab, "stage: image", "stage: picture", "no stage"),
