@@ -60,7 +60,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"llm_fallback": "anthropic", "data_location": "eu"}, "has no EU region"),
     ({"llm_fallback": "google", "compliance": "[hipaa]"}, "business associate agreement"),
     ({"llm_provider": "openai", "llm_fallback": "openai"}, "is the first provider already"),
-    ({"release_strategy": "canary"}, "needs two sets of machines"),
+    ({"release_strategy": "canary"}, "hosting=compose offers blue_green"),
     ({"compliance": "[hipaa]"}, "HIPAA data needs second_factor=everyone"),
     ({"compliance": "[hipaa]", "llm_provider": "google"}, "business associate agreement"),
     ({"compliance": "[hipaa]", "sign_in_methods": "[sms_codes]"}, "leave sms_codes out"),

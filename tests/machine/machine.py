@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +26,7 @@ ROOT = HERE.parent.parent
 TEMPLATE = ROOT / "template"
 APP = str(TEMPLATE / ".venv" / "bin" / "app")
 WEED, CADDY = (str(ROOT / ".venv" / "bin" / name) for name in ("weed", "caddy"))
-DEBIAN = ("pgbouncer",)
+DEBIAN = ("pgbouncer", "prometheus", "prometheus-alertmanager")
 """Programs that Debian packages."""
 PATH = f"{os.environ['PATH']}:/usr/sbin"
 
@@ -58,8 +59,19 @@ class Machine:
         self.ports = {
             name: free_port()
             for name in (
-                *("app1", "app2", "pooler", "model", "objects", "master", "volume", "filer"),
-                *("https", "http", "admin", "metrics", "scanner"),
+                *(
+                    "app1",
+                    "app2",
+                    "app3",
+                    "pooler",
+                    "model",
+                    "objects",
+                    "master",
+                    "volume",
+                    "filer",
+                ),
+                *("https", "http", "admin", "metrics", "scanner", "prometheus", "alertmanager"),
+                *("figures1", "figures2", "figures3", "figures11", "figures12", "bell"),
             )
         }
         self.admin_url = admin_url
@@ -73,6 +85,8 @@ class Machine:
             "DATABASE_APP_PASSWORD": secrets.token_urlsafe(24),
             "DATABASE_OWNER_PASSWORD": secrets.token_urlsafe(24),
             "OBJECTS_PASSWORD": secrets.token_urlsafe(24),
+            "METRICS_TOKEN": secrets.token_urlsafe(24),
+            "BACKUP_RECIPIENTS": "[]",
             "PUBLIC_URL": self.url,
         }
         # app.env: what the operator says, which compose.yml leaves open.
@@ -124,10 +138,9 @@ class Machine:
         return env | said
 
     def start(self, name: str, command: list[str], env: dict[str, str], **more: Any) -> None:
+        more.setdefault("cwd", self.folder)
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(
-                command, env=env, cwd=self.folder, stdout=log, stderr=log, **more
-            )
+            self.running[name] = subprocess.Popen(command, env=env, stdout=log, stderr=log, **more)
 
     def once(self, service: str) -> str:
         command = [APP, *self.compose[service]["command"][1:]]
@@ -139,10 +152,12 @@ class Machine:
 
     def start_app(self, number: int) -> None:
         env = {"HOST": "127.0.0.1", "PORT": str(self.ports[f"app{number}"])}
+        env |= {"METRICS_PORT": str(self.ports[f"figures{number}"])}
         self.start(f"app{number}", [APP, "serve"], self.environment("app") | env)
 
     def start_worker(self, number: int) -> None:
-        self.start(f"worker{number}", [APP, "worker"], self.environment("worker"))
+        env = {"METRICS_PORT": str(self.ports[f"figures1{number}"])}
+        self.start(f"worker{number}", [APP, "worker"], self.environment("worker") | env)
 
     def start_pooler(self) -> None:
         ini = (TEMPLATE / "ops" / "machine" / "pgbouncer.ini").read_text()
@@ -191,10 +206,14 @@ class Machine:
         caddyfile = (TEMPLATE / "ops" / "machine" / "Caddyfile").read_text()
         by_name = re.compile(r"dynamic a \{\$LIVE:app\} 8000 \{.*?\}", re.DOTALL)
         assert by_name.search(caddyfile)
-        hosts = " ".join(f"127.0.0.1:{self.ports[f'app{one}']}" for one in (1, 2))
         path = self.folder / "Caddyfile"
-        path.write_text(by_name.sub(f"to {hosts}", caddyfile))
-        env = self.environment("proxy") | {
+        path.write_text(by_name.sub("to {$LIVE}", caddyfile))
+        words = ["run", "--config", str(path), "--adapter", "caddyfile"]
+        self.start("proxy", [CADDY, *words], self.proxy_environment(["app1", "app2"]))
+
+    def proxy_environment(self, live: list[str]) -> dict[str, str]:
+        return self.environment("proxy") | {
+            "LIVE": " ".join(f"127.0.0.1:{self.ports[one]}" for one in live),
             "HTTPS_PORT": str(self.ports["https"]),
             "HTTP_PORT": str(self.ports["http"]),
             "PROXY_ADMIN": f"127.0.0.1:{self.ports['admin']}",
@@ -202,8 +221,49 @@ class Machine:
             "XDG_DATA_HOME": str(self.folder / "certificates"),
             "XDG_CONFIG_HOME": str(self.folder / "proxy"),
         }
-        words = ["run", "--config", str(path), "--adapter", "caddyfile"]
-        self.start("proxy", [CADDY, *words], env)
+
+    def start_watching(self) -> None:
+        """Prometheus and Alertmanager with their files, in seconds instead of minutes."""
+        ops, ports = TEMPLATE / "ops", self.ports
+        folder = self.folder / "watching"
+        shutil.copytree(ops / "prometheus", folder)
+        token = folder / "token"
+        token.write_text(self.variables["METRICS_TOKEN"])
+        told = yaml.safe_load((folder / "prometheus.yml").read_text())
+        told["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        at = {"app": ("figures1", "figures2"), "worker": ("figures11", "figures12")}
+        for job in told["scrape_configs"]:
+            if names := job.pop("dns_sd_configs", None):
+                where = [f"127.0.0.1:{ports[one]}" for one in at[names[0]["names"][0]]]
+                job["static_configs"] = [{"targets": where}]
+                job["authorization"]["credentials_file"] = str(token)
+            else:
+                job["static_configs"] = [{"targets": [f"127.0.0.1:{ports['prometheus']}"]}]
+        told["alerting"]["alertmanagers"][0]["static_configs"] = [
+            {"targets": [f"127.0.0.1:{ports['alertmanager']}"]}
+        ]
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(told))
+        for rules in (folder / "rules").glob("*.yml"):
+            rules.write_text(re.sub(r"for: \d+\w", "for: 2s", rules.read_text()))
+        listen = f"--web.listen-address=127.0.0.1:{ports['prometheus']}"
+        files = ["--config.file=prometheus.yml", f"--storage.tsdb.path={folder / 'data'}"]
+        self.start("prometheus", ["prometheus", listen, *files], {"PATH": PATH}, cwd=folder)
+
+        told = yaml.safe_load((ops / "alertmanager" / "alertmanager.yml").read_text())
+        for route in (told["route"], *told["route"]["routes"]):
+            route |= {"group_wait": "1s", "group_interval": "1s"}
+        for receiver in told["receivers"]:
+            url = f"http://127.0.0.1:{ports['bell']}/{receiver['name']}"
+            receiver["webhook_configs"] = [{"url": url}]
+        (folder / "alertmanager.yml").write_text(yaml.safe_dump(told))
+        words = [
+            f"--web.listen-address=127.0.0.1:{ports['alertmanager']}",
+            "--config.file=alertmanager.yml",
+            f"--storage.path={folder / 'alerts'}",
+            "--cluster.listen-address=",
+        ]
+        program = ["prometheus-alertmanager", *words]
+        self.start("alertmanager", program, {"PATH": PATH}, cwd=folder)
 
     @property
     def authority(self) -> str:
@@ -220,6 +280,7 @@ class Machine:
         self.start_proxy()
         await self.listens("objects", f"http://127.0.0.1:{self.ports['objects']}/healthz")
         await asyncio.gather(*(asyncio.to_thread(self.once, one) for one in ("migrate", "bucket")))
+        self.start_watching()
         for number in (1, 2):
             self.start_app(number)
             self.start_worker(number)
@@ -246,9 +307,26 @@ class Machine:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")[-3000:]
 
+    def drill(self) -> str:
+        """The restore drill as compose.yml's `backup` does it, with files from the bucket."""
+        env = self.environment("backup") | {"BACKUP_FOLDER": str(self.folder / "backups")}
+        done = subprocess.run(
+            [APP, "backup", "drill"], env=env, cwd=self.folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def kill(self, name: str) -> None:
         self.running[name].kill()
         self.running[name].wait()
+
+    def stop(self, name: str) -> None:
+        """As Docker stops a container: it has its time to end what it does."""
+        self.running[name].terminate()
+        self.running[name].wait(90)
+
+    def runs(self, name: str) -> bool:
+        return name in self.running and self.running[name].poll() is None
 
     def down(self) -> None:
         for process in self.running.values():

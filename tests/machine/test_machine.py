@@ -5,17 +5,20 @@ what runs are the same programs, started with the commands, settings and files o
 """
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import psycopg
 import pytest
 from app.core import embedded
+from docker_server import DockerServer
 from load import Noticed, Person, browser
 from machine import DEBIAN, HERE, PATH, Machine
 
@@ -54,6 +57,57 @@ async def until(condition, seconds: float, what: str) -> None:
         await asyncio.sleep(0.01)
 
 
+class Bell:
+    """Whom Alertmanager calls."""
+
+    def __init__(self) -> None:
+        self.alerts: list[dict[str, Any]] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while head := (await reader.readuntil(b"\r\n\r\n")).decode().lower():
+                length = int(head.partition("content-length: ")[2].split()[0])
+                self.alerts += json.loads(await reader.readexactly(length))["alerts"]
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+        writer.close()
+
+    def heard(self, status: str, labels: dict[str, str]) -> bool:
+        return any(
+            one["status"] == status and labels.items() <= one["labels"].items()
+            for one in self.alerts
+        )
+
+
+async def releases(machine: Machine, noticed: Noticed) -> None:
+    """Forward, back, and one that fails; people go on all the time."""
+    docker = DockerServer(machine)
+    seen = len(noticed.failed)
+
+    code, said = await docker.release("two")
+    assert code == 0, said
+    assert "People reach green now, version two." in said
+    assert (docker.state["LIVE"], docker.state["GREEN_TAG"]) == ("green", "two")
+    assert [machine.runs(one) for one in ("app1", "app2", "app3")] == [False, False, True]
+
+    docker.breaks = "exec app1"
+    code, said = await docker.release("three")
+    assert code == 1, "what does not answer as it should is not released"
+    assert "People are served by the version before." in said
+    assert docker.state["LIVE"] == "green"
+    assert [machine.runs(one) for one in ("app1", "app2", "app3")] == [False, False, True]
+
+    docker.breaks, docker.asked = "", []
+    (docker.folder / ".env").write_text("SECRET=kept\nLIVE=green\nBLUE_TAG=one\n")
+    code, said = await docker.release("--back")
+    assert code == 0, said
+    assert "People reach blue now, version one." in said
+    assert not any("migrate" in one for one in docker.asked), "going back changes no table"
+    assert [machine.runs(one) for one in ("app1", "app2", "app3")] == [True, True, False]
+    assert docker.state["SECRET"] == "kept"
+    assert noticed.failed[seen:] == []
+
+
 async def test_people_notice_nothing_when_processes_die(machine: Machine) -> None:
     from tests.documents.scanner_server import Scanner
 
@@ -63,8 +117,9 @@ async def test_people_notice_nothing_when_processes_die(machine: Machine) -> Non
     env = machine.environment("app") | {"PYTHONPATH": str(HERE)}
     await asyncio.to_thread(subprocess.run, people, env=env, check=True)
 
-    noticed = Noticed()
-    async with server, AsyncExitStack() as stack:
+    noticed, rung = Noticed(), Bell()
+    bell = await asyncio.start_server(rung.serve, "127.0.0.1", machine.ports["bell"])
+    async with server, bell, AsyncExitStack() as stack:
         browsers = [
             Person(
                 f"person{number}@example.com",
@@ -103,17 +158,25 @@ async def test_people_notice_nothing_when_processes_die(machine: Machine) -> Non
         await machine.is_ready("app1")
         seen = noticed.requests["rename"]
         await until(lambda: noticed.requests["rename"] > seen + PEOPLE, 60, "both serve again")
+        await releases(machine, noticed)
         stop.set()
         await asyncio.gather(*living)
         # Another process than the one that is gone takes its jobs.
         state = "SELECT DISTINCT state FROM documents"
         await until(lambda: rows(machine, state) == [("ready",)], 30, "every document is read")
 
+        await asyncio.to_thread(machine.stop, "worker2")
+        down = {"alertname": "AppDown", "job": "worker", "severity": "page"}
+        await until(lambda: rung.heard("firing", down), 30, "somebody is called")
+        machine.start_worker(2)
+        await until(lambda: rung.heard("resolved", down), 30, "it is told that all is well")
+        drill = await asyncio.to_thread(machine.drill)
+
         checks = await asyncio.gather(
             *(browsers[n].client.get(f"/api/documents/{documents[n]}/file") for n in (0, 5))
         )
 
-    print(noticed, f"in flight at the kill: {in_flight}")
+    print(noticed, f"in flight at the kill: {in_flight}", drill)
     assert not [one for one in noticed.failed if one[0] > killed_at], "a request after the kill"
     assert len(noticed.failed) <= in_flight, noticed.failed
     assert noticed.requests["chat"] > 1

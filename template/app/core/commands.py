@@ -40,6 +40,34 @@ def revision(
 
 
 @database.command()
+def lint() -> None:
+    """Fail when a later migration takes away what the version before still needs."""
+    from app.core import migration_rules
+
+    found = migration_rules.problems()
+    for line in found:
+        print(f"[red]{line}[/]")
+    if found:
+        raise typer.Exit(1)
+    print("[green]Every migration lets the version before go on.[/]")
+
+
+@database.command()
+def downgrade(
+    module: str,
+    revision: Annotated[str, typer.Argument(help="As in the file; `base` is before the first.")],
+) -> None:
+    """Take a module's tables back to a revision, with what was written into them since."""
+    from app.core import migrate
+
+    try:
+        gone = migrate.downgrade(module, revision)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    print(f"[green]{len(gone)} migrations of {module} taken back.[/]" if gone else "Nothing to do.")
+
+
+@database.command()
 def check() -> None:
     """Fail when models and tables differ or a table has no row security."""
     from app.core import migrate

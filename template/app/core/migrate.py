@@ -107,12 +107,35 @@ def upgrade(
                     told(name, str(step.revision.revision))
                 return found
 
-            with EnvironmentContext(Config(), script, fn=steps) as environment:
-                environment.configure(
-                    connection=connection, transactional_ddl=True, **_options(module)
-                )
-                environment.run_migrations()
+            _run(connection, module, script, steps)
             connection.execute(text(f"GRANT SELECT ON alembic_version_{module} TO app"))
+
+
+def downgrade(module: str, revision: str, url: str | None = None) -> list[str]:
+    """Take one module's tables back; the revisions that went. All of it or nothing."""
+    if module not in in_order():
+        raise ValueError(f"app/{module} has no migrations.")
+    script = scripts(module)
+    if revision != "base" and revision not in {
+        str(one.revision) for one in script.walk_revisions()
+    }:
+        raise ValueError(f"{revision} is no revision of {module}.")
+    gone: list[str] = []
+
+    def steps(at: Any, _: Any) -> Any:
+        found = script._downgrade_revs(revision, at)
+        gone.extend(str(step.revision.revision) for step in found)
+        return found
+
+    with connected(url) as connection, connection.begin():
+        _run(connection, module, script, steps)
+    return gone
+
+
+def _run(connection: Connection, module: str, script: ScriptDirectory, steps: Any) -> None:
+    with EnvironmentContext(Config(), script, fn=steps) as environment:
+        environment.configure(connection=connection, transactional_ddl=True, **_options(module))
+        environment.run_migrations()
 
 
 @cache

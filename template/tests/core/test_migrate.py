@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
@@ -159,3 +161,69 @@ def test_columns_of_vectors_are_known_also_where_no_module_has_one():
     look = "from app.core import migrate; from sqlalchemy.dialects.postgresql import base;"
     command = [sys.executable, "-c", f"{look} assert 'halfvec' in base.ischema_names"]
     assert subprocess.run(command, check=False).returncode == 0
+
+
+LATER = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "notes_0002"
+down_revision = "notes_0001"
+
+
+def upgrade():
+    op.add_column("notes", sa.Column("colour", sa.Text(), server_default="wrong"))
+
+
+def downgrade():
+    op.drop_column("notes", "colour")
+"""
+
+
+def test_a_bad_release_is_taken_back_and_what_people_wrote_stays(project):
+    folder, run, urls = project
+    for one in run("db upgrade", "db revision notes -m first", "db upgrade"):
+        assert one.code == 0, one.output
+    with psycopg.connect(urls.admin) as admin:
+        organization = "INSERT INTO organizations (id, name, slug) VALUES (%s, 'One', %s)"
+        note = "INSERT INTO notes (id, organization_id, text) VALUES (gen_random_uuid(), %s, %s)"
+        whose = uuid4()
+        admin.execute(organization, [whose, f"one-{secrets.token_hex(4)}"])
+        admin.execute(note, [whose, "Before the release"])
+    later = folder / "app" / "notes" / "migrations" / "0002_colour.py"
+    later.write_text(LATER)
+
+    (upgraded,) = run("db upgrade")
+    assert upgraded.code == 0, upgraded.output
+    with psycopg.connect(urls.admin) as admin:
+        # The version before goes on meanwhile: it knows nothing of the column.
+        admin.execute(note, [whose, "During the release"])
+    unknown, back = run("db downgrade notes notes_9", "db downgrade notes notes_0001")
+    later.unlink()
+    (check,) = run("db check")
+
+    assert (unknown.code, "is no revision of notes" in unknown.output) == (2, True)
+    assert (back.code, check.code) == (0, 0), back.output + check.output
+    with psycopg.connect(urls.admin) as admin:
+        kept = admin.execute("SELECT text FROM notes ORDER BY created_at").fetchall()
+    assert kept == [("Before the release",), ("During the release",)]
+
+
+def test_a_later_migration_that_takes_away_is_not_let_through(project):
+    folder, run, _ = project
+    for one in run("db upgrade", "db revision notes -m first"):
+        assert one.code == 0, one.output
+    later = folder / "app" / "notes" / "migrations" / "0002_colour.py"
+    later.write_text(
+        LATER.replace("def upgrade", "def downgrade_", 1).replace(
+            "def downgrade():", "def upgrade():"
+        )
+    )
+
+    (refused,) = run("db lint")
+    later.write_text('CONTRACT = "no version reads it since May"\n' + later.read_text())
+    (allowed,) = run("db lint")
+
+    assert refused.code == 1
+    assert "app/notes/migrations/0002_colour.py:14: drops a column" in refused.output
+    assert allowed.code == 0, allowed.output
