@@ -48,7 +48,7 @@ machine: $(READY) ## compose.yml as real processes under load, some of which are
 # In the app's environment, for it speaks to the app's database; what it starts is in ours.
 	@$(MAKE) --no-print-directory -C template .venv/.ready
 	cd template && .venv/bin/pytest -c pyproject.toml --confcutdir ../tests/machine \
-	  -o pythonpath=". ../tests/machine" -rs ../tests/machine
+	  -o pythonpath=". ../tests/machine" -o faulthandler_timeout=600 -rs ../tests/machine
 
 test-apps: $(READY) ## Render each of tests/answers and run its checks and a fifth of its tests; all of them: WHOLE=1
 	$(BIN)/pytest -n 3 --maxschedchunk 1 -m slow

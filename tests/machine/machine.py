@@ -103,6 +103,8 @@ class Machine:
             "LLM_API_KEY": "a-key",
             "LLM_MODEL": "m",
             "LLM_EMBEDDING_MODEL": "m",
+            # So few that each of them has some of the documents.
+            "JOBS_CONCURRENCY": "2",
             # Else a killed worker's jobs wait thirty seconds.
             "JOBS_HEARTBEAT_SECONDS": "1",
             "JOBS_STALLED_SECONDS": "4",
@@ -290,7 +292,7 @@ class Machine:
     async def is_ready(self, app: str) -> None:
         await self.listens(app, f"http://127.0.0.1:{self.ports[app]}/health/ready")
 
-    async def listens(self, name: str, url: str, seconds: float = 60) -> None:
+    async def listens(self, name: str, url: str, seconds: float = 240) -> None:
         try:
             async with asyncio.timeout(seconds), httpx2.AsyncClient() as client:
                 while True:

@@ -111,6 +111,11 @@ async def releases(machine: Machine, noticed: Noticed) -> None:
 async def test_people_notice_nothing_when_processes_die(machine: Machine) -> None:
     from tests.documents.scanner_server import Scanner
 
+    began, reached = monotonic(), {}
+
+    def note(what: str) -> None:
+        reached[what] = round(monotonic() - began)
+
     scanner = Scanner()
     server = await asyncio.start_server(scanner.serve, "127.0.0.1", machine.ports["scanner"])
     people = [sys.executable, str(HERE / "people.py"), str(PEOPLE)]
@@ -131,6 +136,7 @@ async def test_people_notice_nothing_when_processes_die(machine: Machine) -> Non
         for some in range(0, PEOPLE, 4):
             await asyncio.gather(*(one.sign_in() for one in browsers[some : some + 4]))
 
+        note("people are signed in")
         stop = asyncio.Event()
         living = [
             asyncio.create_task(
@@ -145,38 +151,41 @@ async def test_people_notice_nothing_when_processes_die(machine: Machine) -> Non
             "SELECT worker_id FROM procrastinate_jobs WHERE status = 'doing'"
             " AND task_name = 'documents.index' GROUP BY worker_id"
         )
-        await until(lambda: len(rows(machine, holding)) == 2, 30, "both workers have work")
+        await until(lambda: len(rows(machine, holding)) == 2, 120, "both workers have work")
         machine.kill("worker1")
-        await until(lambda: noticed.requests["rename"] > PEOPLE, 60, "people look around")
+        await until(lambda: noticed.requests["rename"] > PEOPLE, 180, "people look around")
 
-        await until(lambda: noticed.in_flight > 2, 60, "some of them wait for an answer")
+        await until(lambda: noticed.in_flight > 2, 180, "some of them wait for an answer")
         killed_at, in_flight = monotonic(), noticed.in_flight
         machine.kill("app1")
         seen = noticed.requests["rename"]
-        await until(lambda: noticed.requests["rename"] > seen + PEOPLE, 60, "one app serves all")
+        await until(lambda: noticed.requests["rename"] > seen + PEOPLE, 180, "one app serves all")
         machine.start_app(1)
         await machine.is_ready("app1")
         seen = noticed.requests["rename"]
-        await until(lambda: noticed.requests["rename"] > seen + PEOPLE, 60, "both serve again")
+        await until(lambda: noticed.requests["rename"] > seen + PEOPLE, 180, "both serve again")
+        note("both serve again")
         await releases(machine, noticed)
         stop.set()
         await asyncio.gather(*living)
+        note("releases are over")
         # Another process than the one that is gone takes its jobs.
         state = "SELECT DISTINCT state FROM documents"
-        await until(lambda: rows(machine, state) == [("ready",)], 30, "every document is read")
+        await until(lambda: rows(machine, state) == [("ready",)], 120, "every document is read")
 
         await asyncio.to_thread(machine.stop, "worker2")
         down = {"alertname": "AppDown", "job": "worker", "severity": "page"}
-        await until(lambda: rung.heard("firing", down), 30, "somebody is called")
+        await until(lambda: rung.heard("firing", down), 120, "somebody is called")
         machine.start_worker(2)
-        await until(lambda: rung.heard("resolved", down), 30, "it is told that all is well")
+        await until(lambda: rung.heard("resolved", down), 120, "it is told that all is well")
+        note("alerts are over")
         drill = await asyncio.to_thread(machine.drill)
 
         checks = await asyncio.gather(
             *(browsers[n].client.get(f"/api/documents/{documents[n]}/file") for n in (0, 5))
         )
 
-    print(noticed, f"in flight at the kill: {in_flight}", drill)
+    print(noticed, f"in flight at the kill: {in_flight}", drill, reached)
     assert not [one for one in noticed.failed if one[0] > killed_at], "a request after the kill"
     assert len(noticed.failed) <= in_flight, noticed.failed
     assert noticed.requests["chat"] > 1
