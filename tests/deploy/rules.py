@@ -10,15 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import rules_aws
+import rules_azure
 import rules_gcp
 import tfparse  # type: ignore[import-untyped]
 from reading import Parsed
 
-RULES = {"aws": rules_aws.aws, "gcp": rules_gcp.gcp}
+RULES = {"aws": rules_aws.aws, "azure": rules_azure.azure, "gcp": rules_gcp.gcp}
 
 
 def parsed(folder: Path, *variables: str) -> Parsed:
     found: Parsed = tfparse.load_from_path(folder, vars_paths=list(variables))
+    return found
+
+
+def each_alone(folder: Path, environment: str) -> Parsed:
+    """Root and modules one by one: tfparse does not get through all of Azure's together."""
+    found = parsed(folder, "answers.tfvars", f"environments/{environment}.tfvars")
+    for part in sorted((folder / "modules").glob("*")):
+        production = str(environment == "production").lower()
+        (part / "alone.tfvars").write_text(f"production = {production}\n")
+        for kind, ones in parsed(part, "alone.tfvars").items():
+            found.setdefault(kind, []).extend(ones)
     return found
 
 

@@ -26,7 +26,10 @@ def copy_of(cloud: str, folder: Path) -> Path:
 
 
 def broken(cloud: str, folder: Path, environment: str = "production") -> list[str]:
-    found = rules.parsed(folder, "answers.tfvars", f"environments/{environment}.tfvars")
+    if cloud == "azure":
+        found = rules.each_alone(folder, environment)
+    else:
+        found = rules.parsed(folder, "answers.tfvars", f"environments/{environment}.tfvars")
     return rules.problems(cloud, found, production=environment == "production")
 
 

@@ -81,7 +81,7 @@ def test_terraform_plans_production(render: Render, settings: Path, answers: Any
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Warning" not in done.stdout
     plan = json.loads(terraform.run(folder, settings, "show", "-json", "plan").stdout)
-    {"aws-containers": aws_containers}.get(
+    {"aws-containers": aws_containers, "azure-containers": azure_containers}.get(
         f"{answers['hosting']}-{answers['cloud_runtime']}", lambda _: None
     )(plan)
 
@@ -97,6 +97,13 @@ def aws_containers(plan: Any) -> None:
         for one in rules.planned(plan, "aws_ecs_task_definition")
     }
     assert memory["demo-prod-app"] == memory["demo-prod-worker"] + 4096
+
+
+def azure_containers(plan: Any) -> None:
+    [database] = rules.planned(plan, "azurerm_postgresql_flexible_server")
+    assert database["values"]["high_availability"][0]["mode"] == "ZoneRedundant"
+    environments = rules.planned(plan, "azurerm_container_app_environment")
+    assert all(one["values"]["zone_redundancy_enabled"] for one in environments)
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

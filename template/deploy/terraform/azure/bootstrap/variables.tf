@@ -1,0 +1,31 @@
+variable "slug" {
+  description = "The project's name for machines."
+  type        = string
+}
+
+variable "region" {
+  description = "Where everything runs."
+  type        = string
+}
+
+variable "subscription" {
+  description = "Its id."
+  type        = string
+}
+
+variable "state_account" {
+  description = "A name for the account that keeps the state: 3 to 24 of a-z and 0-9, nobody else's."
+  type        = string
+}
+
+variable "ci_issuer" {
+  description = "Who vouches for jobs of CI, with https://."
+  type        = string
+  default     = "https://token.actions.githubusercontent.com"
+}
+
+variable "ci_subject" {
+  description = "The job that may push images, such as repo:acme/app:ref:refs/heads/main. Empty: none."
+  type        = string
+  default     = ""
+}

@@ -1,0 +1,99 @@
+# The app on Container Apps behind Front Door with a firewall.
+
+locals {
+  vault = trimsuffix(azurerm_key_vault.this.vault_uri, "/")
+  in_vault = {
+    for part, secrets in local.given : part => {
+      for name, secret in secrets : name => "${local.vault}/secrets/${replace(secret, "_", "-")}"
+    }
+  }
+}
+
+module "containers" {
+  source = "./modules/containers"
+
+  name       = local.name
+  group      = azurerm_resource_group.this.name
+  region     = var.region
+  image      = var.image
+  registry   = data.azurerm_container_registry.images.login_server
+  subnet     = module.network.containers_subnet
+  logs       = azurerm_log_analytics_workspace.this.id
+  documents  = var.documents
+  production = local.production
+  files = {
+    account = one(module.files[*].account)
+    share   = one(module.files[*].share)
+    key     = one(module.files[*].key)
+  }
+  identities = { for part, identity in azurerm_user_assigned_identity.this : part => identity.id }
+  settings   = local.settings
+  secrets    = local.in_vault.app
+  app        = { least = local.app_least, most = local.app_most }
+  worker     = { least = local.worker_least, most = local.worker_most }
+  jobs = {
+    roles = {
+      command  = ["app", "db", "create-roles"]
+      settings = { DATABASE_ADMIN_URL = "postgresql://${module.database.admin_login}${format(local.database_url, "postgres")}" }
+      secrets  = local.in_vault.roles
+    }
+    migrate = {
+      command  = ["app", "db", "upgrade"]
+      settings = { DATABASE_OWNER_URL = "postgresql://app_owner${format(local.database_url, "app")}" }
+      secrets  = local.in_vault.migrate
+    }
+  }
+
+  depends_on = [
+    azurerm_role_assignment.reader, azurerm_role_assignment.images, azurerm_private_endpoint.vault,
+    azurerm_key_vault_secret.made,
+  ]
+}
+
+module "edge" {
+  source = "./modules/edge"
+
+  name        = local.name
+  group       = azurerm_resource_group.this.name
+  region      = var.region
+  host        = module.containers.host
+  environment = module.containers.environment
+  domain      = var.domain
+  dns_zone    = var.dns_zone
+  dns_group   = var.dns_resource_group
+  alarms      = module.monitoring.group
+}
+
+# What CI may do here: bring a new image to these three, by a token of its own, and nothing else.
+
+resource "azurerm_user_assigned_identity" "release" {
+  count = var.ci_subject == "" ? 0 : 1
+
+  name                = "${local.name}-release"
+  location            = var.region
+  resource_group_name = azurerm_resource_group.this.name
+}
+
+resource "azurerm_federated_identity_credential" "release" {
+  count = var.ci_subject == "" ? 0 : 1
+
+  name                = "ci"
+  resource_group_name = azurerm_resource_group.this.name
+  parent_id           = azurerm_user_assigned_identity.release[0].id
+  issuer              = var.ci_issuer
+  subject             = var.ci_subject
+  audience            = ["api://AzureADTokenExchange"]
+}
+
+resource "azurerm_role_assignment" "release" {
+  count = var.ci_subject == "" ? 0 : 3
+
+  scope                = module.containers.released[count.index]
+  role_definition_name = count.index < 2 ? "Container Apps Contributor" : "Container Apps Jobs Contributor"
+  principal_id         = azurerm_user_assigned_identity.release[0].principal_id
+}
+
+output "release_client" {
+  description = "The client id that CI signs in with to release."
+  value       = one(azurerm_user_assigned_identity.release[*].client_id)
+}

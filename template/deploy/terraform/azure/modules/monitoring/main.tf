@@ -1,0 +1,34 @@
+# Who hears of alarms, and what the month may cost.
+
+resource "azurerm_monitor_action_group" "people" {
+  name                = var.name
+  resource_group_name = var.group
+  short_name          = "alarms"
+
+  email_receiver {
+    name          = "people"
+    email_address = var.email
+  }
+}
+
+resource "azurerm_consumption_budget_resource_group" "month" {
+  name              = "month"
+  resource_group_id = var.group_id
+  amount            = var.budget
+  time_grain        = "Monthly"
+
+  time_period {
+    start_date = var.budget_from
+  }
+
+  dynamic "notification" {
+    for_each = { Actual = 80, Forecasted = 100 }
+
+    content {
+      threshold_type = notification.key
+      threshold      = notification.value
+      operator       = "GreaterThan"
+      contact_emails = [var.email]
+    }
+  }
+}

@@ -1,0 +1,3 @@
+output "group" {
+  value = azurerm_monitor_action_group.people.id
+}

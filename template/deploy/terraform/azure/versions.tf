@@ -1,0 +1,27 @@
+terraform {
+  required_version = ">= 1.10, < 2"
+
+  required_providers {
+    azurerm = {
+      source  = "hashicorp/azurerm"
+      version = "~> 4.55"
+    }
+    random = {
+      source  = "hashicorp/random"
+      version = "~> 3.7"
+    }
+  }
+
+  # Its container is made by bootstrap/ and named in environments/*.backend; it locks by itself.
+  backend "azurerm" {}
+}
+
+provider "azurerm" {
+  subscription_id = var.subscription
+
+  features {
+    key_vault {
+      purge_soft_delete_on_destroy = false
+    }
+  }
+}

@@ -1,0 +1,83 @@
+"""What Terraform for Azure must never say."""
+
+from collections.abc import Iterator
+
+from reading import ANYWHERE, Parsed, many, must, where
+
+BROAD = {"Owner", "Contributor", "User Access Administrator"}
+
+
+def azure(found: Parsed, production: bool) -> Iterator[str]:
+    yield from network(found)
+    yield from database(found, production)
+    yield from stores(found, production)
+    yield from rights(found)
+    yield from edge(found)
+
+
+def network(found: Parsed) -> Iterator[str]:
+    for one in found.get("azurerm_network_security_group", []):
+        for rule in many(one.get("security_rule")):
+            inward = rule.get("direction") == "Inbound" and rule.get("access") == "Allow"
+            if inward and str(rule.get("source_address_prefix")) in ANYWHERE:
+                yield f"{where(one)}: open to the internet"
+    for one in found.get("azurerm_subnet", []):
+        yield from must(one, default_outbound_access_enabled=False)
+    for one in found.get("azurerm_container_app_environment", []):
+        yield from must(one, internal_load_balancer_enabled=True, public_network_access="Disabled")
+    for one in found.get("azurerm_cognitive_account", []):
+        yield from must(one, public_network_access_enabled=False)
+
+
+def database(found: Parsed, production: bool) -> Iterator[str]:
+    if not found.get("azurerm_postgresql_flexible_server"):
+        yield "there is no database"
+    for one in found.get("azurerm_postgresql_flexible_server", []):
+        yield from must(one, public_network_access_enabled=False)
+        if not one.get("delegated_subnet_id"):
+            yield f"{where(one)}: is in no network of ours"
+        if production:
+            yield from must(one, backup_retention_days=35)
+            if not found.get("azurerm_management_lock"):
+                yield f"{where(one)}: nothing keeps it from being deleted"
+    if found.get("azurerm_postgresql_flexible_server_firewall_rule"):
+        yield "the database lets addresses in"
+
+
+def stores(found: Parsed, production: bool) -> Iterator[str]:
+    for one in found.get("azurerm_storage_account", []):
+        yield from must(one, min_tls_version="TLS1_2", allow_nested_items_to_be_public=False)
+        # The state is kept before there is a network; it takes no keys, only people and roles.
+        if one.get("shared_access_key_enabled") is not False:
+            yield from must(one, public_network_access_enabled=False)
+    for one in found.get("azurerm_key_vault", []):
+        yield from must(one, rbac_authorization_enabled=True, network_acls__default_action="Deny")
+        if production:
+            yield from must(one, purge_protection_enabled=True)
+    for one in found.get("azurerm_container_registry", []):
+        if not where(one).startswith("data."):
+            yield from must(one, admin_enabled=False)
+
+
+def rights(found: Parsed) -> Iterator[str]:
+    for one in found.get("azurerm_role_assignment", []):
+        if str(one.get("role_definition_name")) in BROAD:
+            yield f"{where(one)}: gives {one['role_definition_name']}"
+    for one in found.get("azurerm_federated_identity_credential", []):
+        if not one.get("subject") or "*" in str(one["subject"]):
+            yield f"{where(one)}: trusts every job of the issuer"
+
+
+def edge(found: Parsed) -> Iterator[str]:
+    for one in found.get("azurerm_cdn_frontdoor_firewall_policy", []):
+        yield from must(one, mode="Prevention")
+    if found.get("azurerm_cdn_frontdoor_profile") and not found.get(
+        "azurerm_cdn_frontdoor_security_policy"
+    ):
+        yield "there is no firewall"
+    for one in found.get("azurerm_cdn_frontdoor_route", []):
+        yield from must(one, https_redirect_enabled=True, forwarding_protocol="HttpsOnly")
+    for one in found.get("azurerm_cdn_frontdoor_custom_domain", []):
+        yield from must(one, tls__minimum_tls_version="TLS12")
+    if not found.get("azurerm_consumption_budget_resource_group"):
+        yield "there is no alarm for the budget"
