@@ -5,6 +5,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from app.core import db
+from app.core.crypto import decrypt
 from app.monitoring import call_step, judge_work
 from app.monitoring.models import Judgement, MonitoredCall
 from app.usage.models import UsageRecord
@@ -36,6 +37,8 @@ async def test_an_answer_is_judged_and_its_words_are_gone(browser, model, judged
     [waiting] = await judgements_of(mine)
     assert (waiting.state, waiting.feature) == ("waiting", "assistant")
     assert b"omets" not in waiting.words
+    # What was masked is masked in what waits, too, not only on its way to the judge.
+    assert "ada@" not in decrypt(waiting.words, call_step.place(waiting.id))
 
     assert await judge_work.run() == 1
     asked = str(model.requests[-1].body["messages"][1]["content"])

@@ -191,6 +191,8 @@ async def test_corrections_are_trained_on_evaluated_and_proposed(
     with pytest.raises(OutboundFailed):  # Not the last try.
         await retraining.begin(UUID(one["id"]))
     await jobs.begin(UUID(one["id"]))
+    await retraining._set(UUID(one["id"]), job="")  # A worker died before it was noted.
+    await jobs.begin(UUID(one["id"]))
     await jobs.begin(UUID(one["id"]))
     assert len(provider.jobs) == 1  # A second try uploads and starts nothing twice.
     sent = b"".join(provider.files.values())
