@@ -15,6 +15,7 @@ def everything(render: Render) -> Path:
     return render(
         **answers,
         llm_providers=["anthropic", "google", "vertex", "bedrock"],
+        gateways_used=["litellm"],
         runs_on_kubernetes=True,
         clouds_used=["aws", "gcp", "azure"],
         runtimes_used=["containers", "kubernetes"],
