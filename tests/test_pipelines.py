@@ -2,7 +2,9 @@
 
 import importlib
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -221,11 +223,10 @@ def ways(ship: Callable[[str], ModuleType], action: str, **hosting: str) -> list
 def test_every_place_has_a_way_there_and_back(
     ship: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("IMAGE", "TAG"):
-        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("MACHINE", "deploy@app.example.com")
     for hosting, action, told in (
-        ({"target": "compose"}, "deploy", "docker compose up"),
-        ({"target": "compose"}, "rollback", "docker compose up"),
+        ({"target": "compose"}, "deploy", "ssh deploy@app.example.com cd app && git fetch"),
+        ({"target": "compose"}, "rollback", f"python3 scripts/release.py {IMAGE}"),
         ({"target": "aws"}, "deploy", "deploy/terraform/aws/release.sh staging"),
         ({"target": "aws", "cloud_runtime": "kubernetes"}, "deploy", "helm upgrade --install demo"),
         ({}, "deploy", "helm upgrade --install demo deploy/chart --namespace demo-staging"),
@@ -235,6 +236,63 @@ def test_every_place_has_a_way_there_and_back(
     ):
         steps = [" ".join(one) for one in ways(ship, action, **hosting)]
         assert any(told in one for one in steps), (hosting, action, steps)
+
+
+GIT = ("/usr/bin/env", "git")
+DOCKER = """#!/bin/sh
+echo "$TAG|$*" >> "$LOG"
+case "$*" in
+  "compose config --services") printf 'app\\nworker\\n' ;;
+  "compose ps --quiet app") [ -e "$LOG.up" ] && printf 'old\\nnew\\n' || echo old ;;
+  "compose up"*"app") touch "$LOG.up" ;;
+esac
+"""
+SSH = """#!/bin/sh
+cd "$THERE" && exec sh -c "$2"
+"""
+
+
+def test_a_pipeline_releases_by_digest_on_a_machine_and_takes_it_back(tmp_path: Path) -> None:
+    """Real git and the real scripts; only `ssh` and `docker` stand in."""
+    here, there, tools = tmp_path / "here", tmp_path / "there", tmp_path / "tools"
+    shutil.copytree(TEMPLATE / "scripts", here / "scripts")
+    (here / "app").mkdir()
+    answers = '[project]\nslug = "demo"\n[hosting]\ntarget = "compose"\n'
+    (here / "app" / "answers.toml").write_text(answers + 'release_strategy = "rolling"\n')
+    (here / ".gitignore").write_text(".env*\n")
+    as_me = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    for words in (["init", "-q"], ["add", "-A"], [*as_me, "commit", "-qm", "One"]):
+        assert run(*GIT, *words, cwd=here).returncode == 0
+    assert run(*GIT, "clone", "-q", str(here), str(there / "app"), cwd=tmp_path).returncode == 0
+    (there / "app" / ".env").write_text("SECRET_KEY=kept\nTAG=local\nAPP_REPLICAS=1\n")
+    assert run(*GIT, *as_me, "commit", "-qm", "Two", "--allow-empty", cwd=here).returncode == 0
+    tools.mkdir()
+    for name, text in (("docker", DOCKER), ("ssh", SSH)):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    log = tmp_path / "log"
+    more = {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log), "THERE": str(there)}
+    release = [sys.executable, "scripts/ship/release.py"]
+
+    nowhere = run(*release, "deploy", "production", IMAGE, cwd=here, env=more)
+    done = run(*release, "deploy", "production", IMAGE, cwd=here, env=more | {"MACHINE": "a@b"})
+
+    assert nowhere.returncode == 1
+    assert "MACHINE" in nowhere.stderr
+    assert done.returncode == 0, done.stderr
+    now = (there / "app" / ".env").read_text().splitlines()
+    digest = IMAGE.partition(":")[2]
+    assert {*now} >= {"SECRET_KEY=kept", f"TAG={digest}", "PREVIOUS_TAG=local"}
+    assert f"IMAGE={IMAGE.partition(':')[0]}" in now
+    assert f"|pull --quiet {IMAGE}" in log.read_text()
+    assert f"{digest}|compose run --rm --no-deps migrate" in log.read_text()
+    heads = [run(*GIT, "rev-parse", "HEAD", cwd=one).stdout for one in (here, there / "app")]
+    assert heads[0] == heads[1]
+
+    back = run(*release, "rollback", "production", cwd=here, env=more | {"MACHINE": "a@b"})
+
+    assert back.returncode == 1
+    assert "local is no digest" in back.stderr
 
 
 @pytest.mark.parametrize("named", ["registry.example.com/demo:v1", "registry.example.com/demo", ""])

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 ROOT = Path(__file__).absolute().parent.parent
@@ -33,7 +34,7 @@ class Failed(Exception):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Release a version on one machine.")
-    parser.add_argument("tag", nargs="?", help="the image's tag")
+    parser.add_argument("tag", nargs="?", help="the image's tag, or repository@sha256:…")
     parser.add_argument("--back", action="store_true", help="return to the version before")
     parser.add_argument("--drain", type=float, default=30, help="seconds for streams to end")
     given = parser.parse_args()
@@ -41,12 +42,23 @@ def main() -> None:
         parser.error("name a tag, or say --back")
     services = compose("config", "--services", read=True).split()
     try:
+        tag = named(given.tag)
         if "blue" in services:
-            blue_green(given.tag, given.drain)
+            blue_green(tag, given.drain)
         else:
-            rolling(given.tag)
+            rolling(tag)
     except Failed as error:
         sys.exit(f"{error}\nPeople are served by the version before.")
+
+
+def named(tag: str | None) -> str | None:
+    """A pipeline says `repository@sha256:…`; compose.yml joins name and tag by a colon."""
+    repository, by_digest, digest = (tag or "").partition("@sha256:")
+    if not by_digest:
+        return tag
+    docker("pull", "--quiet", f"{repository}@sha256:{digest}")
+    remember(IMAGE=f"{repository}@sha256")
+    return digest
 
 
 def blue_green(tag: str | None, drain: float) -> None:
@@ -102,6 +114,12 @@ def rolling(tag: str | None) -> None:
 
 def migrate_unless_back(tag: str, back: bool) -> None:
     """Migrations only add, so the version before goes on with what the new one needs."""
+    if (
+        back
+        and state().get("IMAGE", "").endswith("@sha256")
+        and len(tag) != len(sha256().hexdigest())
+    ):
+        raise Failed(f"{tag} is no digest of {state()['IMAGE']}: it was built under another name.")
     if not back:
         compose("run", "--rm", "--no-deps", "migrate", TAG=tag)
 

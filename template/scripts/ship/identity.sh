@@ -3,7 +3,8 @@
 #   aws:ROLE_ARN:REGION[:CLUSTER]
 #   gcp:PROVIDER:SERVICE_ACCOUNT:PROJECT[:CLUSTER:REGION]     PROVIDER is projects/N/locations/…
 #   azure:CLIENT_ID:TENANT_ID:SUBSCRIPTION_ID[:CLUSTER:GROUP]
-# Empty: an own cluster, whose kubeconfig is in KUBECONFIG_TEXT, or a machine, which DOCKER_HOST names.
+# Empty: an own cluster, whose kubeconfig is in KUBECONFIG_TEXT, or the machine that MACHINE names, with
+# a key of its own in MACHINE_KEY and what `ssh-keyscan` says of it in MACHINE_KNOWN.
 set -euo pipefail
 
 # Where the steps after this one read their environment; elsewhere it is sourced.
@@ -67,6 +68,11 @@ azure)
     folder=$(mktemp -d)
     printf '%s\n' "$KUBECONFIG_TEXT" >"$folder/kubeconfig"
     keep KUBECONFIG "$folder/kubeconfig"
+  elif [ -n "${MACHINE_KEY:-}" ]; then
+    folder=$(mktemp -d)
+    printf '%s\n' "$MACHINE_KEY" >"$folder/key"
+    printf '%s\n' "${MACHINE_KNOWN:?is not set: what ssh-keyscan says of the machine}" >"$folder/known"
+    keep MACHINE_SSH "-i $folder/key -o UserKnownHostsFile=$folder/known -o StrictHostKeyChecking=yes"
   fi
   ;;
 *)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -78,20 +79,27 @@ def commands(answers: dict[str, Any], action: str, environment: str, image: str)
     if action == "promote":
         return []  # whatever took the place of the old version serves everybody already
     if hosting["target"] == "compose":
-        return compose(digested(image))
+        return machine(action, image)
     script = Path("deploy") / "terraform" / hosting["target"] / "release.sh"
     return [[str(script), environment, digested(image)]]
 
 
-def compose(image: str) -> Commands:
-    """On the machine that DOCKER_HOST names, such as ssh://deploy@app.example.com."""
-    repository, _, digest = image.partition("@")
-    # compose.yml joins name and tag by a colon, which a digest has itself.
-    os.environ["IMAGE"], os.environ["TAG"] = f"{repository}@sha256", digest.removeprefix("sha256:")
-    return [
-        ["docker", "compose", "pull", "--quiet", "app", "worker", "migrate"],
-        ["docker", "compose", "up", "--detach", "--no-build", "--wait", "--wait-timeout", "300"],
-    ]
+def machine(action: str, image: str) -> Commands:
+    """By SSH on the machine that MACHINE names, such as deploy@app.example.com: its clone of this
+    project in MACHINE_FOLDER goes to the same commit, and its own script releases beside what runs.
+    """
+    taken_back = action == "rollback" and not image
+    if not taken_back:
+        digested(image)
+    host = os.environ.get("MACHINE") or sys.exit("MACHINE: say where, as in deploy@app.example.com")
+    there = [f"cd {shlex.quote(os.environ.get('MACHINE_FOLDER') or 'app')}"]
+    if taken_back:
+        there.append("python3 scripts/release.py --back")
+    else:
+        head = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
+        there += ["git fetch --quiet --tags origin", f"git checkout --quiet --detach {head}"]
+        there.append(f"python3 scripts/release.py {shlex.quote(image)}")
+    return [["ssh", *shlex.split(os.environ.get("MACHINE_SSH", "")), host, " && ".join(there)]]
 
 
 def kubernetes(slug: str, strategy: str, action: str, environment: str, image: str) -> Commands:
