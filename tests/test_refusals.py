@@ -149,7 +149,7 @@ def test_a_program_that_renders_gets_the_sentence_in_the_error(
         ({"calls_per_person_per_hour": 0}, "whole number"),
         ({"monthly_budget": 0}, "whole number"),
         ({"retention_days": 0}, "whole number"),
-        ({"llm_gateway": "litellm"}, "arrives with the model room"),
+        ({"hosting": "aws", "cloud_runtime": "kubernetes"}, "arrives with the operations room"),
         ({"region": "moon"}, 'region is "local"'),
     ],
     ids=identity,
