@@ -64,6 +64,7 @@ def test_the_answers_are_declared_alike_for_every_cloud() -> None:
     assert len({(SOURCE / cloud / "answers.tf").read_bytes() for cloud in CLOUDS}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", ANSWERS.values(), ids=ANSWERS)
 def test_terraform_plans_production(render: Render, settings: Path, answers: Any) -> None:
     folder = rendered(render, **answers)
@@ -106,6 +107,7 @@ def azure_containers(plan: Any) -> None:
     assert all(one["values"]["zone_redundancy_enabled"] for one in environments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_a_mistake_would_be_found(settings: Path, tmp_path: Path, cloud: str) -> None:
     """Names that lead nowhere hide what else is wrong, so they are tried by themselves."""
