@@ -33,6 +33,8 @@ os.environ |= {
     "ASSISTANT_RETENTION_DAYS": "90",
     "DATABASE_POOL_SIZE": "10",
     "DOCUMENTS_SCANNER": "none",
+    # `make setup` writes one into .env.
+    "METRICS_TOKEN": "",
     # Many tests ask the same question twice and count what reaches the model.
     "CACHE_ANSWERS": "off",
     # What is drawn at random would come and go between two runs.

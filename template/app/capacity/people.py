@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from app.access import service as sessions
+from app.audit import service as audit
 from app.core.clock import now
 from app.core.crypto import keyed_digest, new_token
 from app.core.db import transaction
@@ -36,6 +37,12 @@ async def make(count: int) -> list[tuple[str, str]]:
                 method="password",
             )
             made.append((token, keyed_digest(token, "csrf session").hex()))
+        await audit.record(
+            db,
+            "load-test.people_made",
+            organization_id=organization.id,
+            detail={"count": count},
+        )
     return made
 
 

@@ -163,7 +163,9 @@ async def test_who_wrote_a_version_does_not_read_what_is_held_out(
         events = await session.execute(
             text("SELECT user_id FROM audit_events WHERE action = 'evaluation.held_out_read'")
         )
-        assert {row.user_id for row in events} == {reader.user_id}
+        # Others of the installation's own organisation may have read theirs.
+        who = {row.user_id for row in events}
+        assert who & {operator.user_id, reader.user_id} == {reader.user_id}
 
 
 async def test_evaluations_are_for_those_who_run_the_app(client, operators):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 
 import psycopg
@@ -84,7 +85,7 @@ async def test_what_another_process_switches_off_is_noticed_here(operator):
         beat.cancel()
     assert state.BEAT_SECONDS <= 0.5
     _, listed = await command("list")
-    [line] = [one for one in listed.splitlines() if "model.assistant" in one]
+    [line] = [one for one in listed.splitlines() if re.search(r"model\.assistant\s", one)]
     assert " no " in line
 
 
