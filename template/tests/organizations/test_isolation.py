@@ -28,6 +28,7 @@ BODY = {
     "title": "Another title", "text": "What is it?", "rating": "up", "comment": "",
     "audience": "organization",
     "reason": "To see what happens here", "minutes": 5, "grace_hours": 0, "tokens_per_hour": 5,
+    "question": "What is it?", "verdict": "approved",
     "person": "", "code": "123456", "display_name": "Another", "password": "x",
     "new_owner": "00000000-0000-0000-0000-000000000000", "fingerprint": "0" * 64,
 }  # fmt: skip
