@@ -11,9 +11,10 @@ pytestmark = pytest.mark.slow
 
 # template/ itself is the project with everything on; `make app` runs its checks and tests.
 RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]
-# With everything on and with nothing: browsers and processes of their own, and all of `make test`.
+# With everything on and with nothing: browsers, and all of `make test`.
 WHOLLY = {"prototype"}
-# The others share: each of five runs a fifth of its tests. All share the costly ones.
+# The others share: each of five runs a fifth of its tests. All share the costly ones,
+# and this one those that start processes, too.
 # `make test-apps WHOLE=1` runs all of them everywhere.
 SHARING = [path.stem for path in RENDERED if path.stem not in WHOLLY]
 SHARES = Path(__file__).parent / "shares"
