@@ -71,7 +71,7 @@ async def show_speed(request: Request, db: Database, person: Reader, span: Days)
         },
         latency=await reports.latency_by_model(db, span.since, span.until),
         ends=[
-            (label, [_percent(read(one), one.calls) if one else 0.0 for one in days])
+            (label, [_percent(read(one), one.calls) if one else None for one in days])
             for label, read in ENDS
         ],
         features=await speed.outcomes_by_feature(db, span.since, span.until),
@@ -201,8 +201,10 @@ def around(path: str, span: Span) -> dict[str, Any]:
     }
 
 
-def _by_model(span: Span, found: Sequence[Latency], name: str) -> list[tuple[str, list[float]]]:
-    """A line for each of the models that were asked most, in seconds; nothing asked is 0."""
+def _by_model(
+    span: Span, found: Sequence[Latency], name: str
+) -> list[tuple[str, list[float | None]]]:
+    """A line for each of the models that were asked most, in seconds; nothing asked is a gap."""
     calls: dict[str, int] = {}
     seen: dict[tuple[str, datetime | None], float] = {}
     for one in found:
@@ -211,12 +213,15 @@ def _by_model(span: Span, found: Sequence[Latency], name: str) -> list[tuple[str
             (getattr(one, name) or 0.0) / 1000, seen.get((one.model, one.day), 0.0)
         )
     most = sorted(calls, key=lambda model: -calls[model])[:MODELS]
-    return [(model, [round(seen.get((model, day), 0.0), 3) for day in span.days]) for model in most]
+    lines = [(model, [seen.get((model, day)) for day in span.days]) for model in most]
+    return [(model, [one and round(one, 3) for one in values]) for model, values in lines]
 
 
-def _shares(span: Span, days: dict[datetime | None, quality.Quality], name: str) -> list[float]:
+def _shares(
+    span: Span, days: dict[datetime | None, quality.Quality], name: str
+) -> list[float | None]:
     found = [days[day].shares.get(name) if day in days else None for day in span.days]
-    return [_percent(one.hits, one.of) if one else 0.0 for one in found]
+    return [_percent(one.hits, one.of) if one and one.of else None for one in found]
 
 
 def _percent(hits: int, of: int) -> float:

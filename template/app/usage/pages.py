@@ -138,8 +138,8 @@ def _costs(lines: Sequence[Line], key: str) -> list[tuple[str, Decimal]]:
     return [(name, dollars(cost)) for name, cost in shown]
 
 
-def _seconds(found: dict[datetime | None, Latency], day: datetime, name: str) -> float:
-    return float(getattr(found[day], name)) / 1000 if day in found else 0.0
+def _seconds(found: dict[datetime | None, Latency], day: datetime, name: str) -> float | None:
+    return float(getattr(found[day], name)) / 1000 if day in found else None
 
 
 def _shown(month: Month, lines: Sequence[Line]) -> dict[str, Any]:

@@ -28,9 +28,10 @@ class Bar:
 @dataclass(frozen=True, slots=True)
 class Line:
     name: str
-    values: tuple[Number, ...]
+    values: tuple[Number | None, ...]
     path: str
-    end: tuple[float, float]
+    end: tuple[float, float] | None
+    """The last value that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,9 @@ def ceiling(values: Sequence[Number]) -> float:
     return next(step * power for step in STEPS if step * power >= top * 0.999999)
 
 
-def scale(values: Sequence[Number]) -> list[float]:
+def scale(values: Sequence[Number | None]) -> list[float]:
     """What is written beside the plot, from the top."""
-    top = ceiling(values)
+    top = ceiling([value for value in values if value is not None])
     return [top, top / 2, 0.0]
 
 
@@ -69,21 +70,38 @@ def bars(points: Sequence[tuple[str, Number]]) -> list[Bar]:
     return made
 
 
-def lines(series: Sequence[tuple[str, Sequence[Number]]]) -> list[Line]:
-    """One line for each (name, values); all share the scale and the labels."""
-    top = ceiling([value for _, values in series for value in values])
+def lines(series: Sequence[tuple[str, Sequence[Number | None]]]) -> list[Line]:
+    """One line for each (name, values); all share the scale and the labels.
+
+    None is a gap: where nothing was measured there was no zero.
+    """
+    top = ceiling([value for _, values in series for value in values if value is not None])
     made = []
     for name, values in series:
         places = [
-            (
+            None
+            if value is None
+            else (
                 round(100 * index / max(len(values) - 1, 1), 3),
                 round(100 - 100 * max(float(value), 0.0) / top, 3),
             )
             for index, value in enumerate(values)
         ]
-        path = "M" + "L".join(f"{x} {y}" for x, y in places) if places else ""
-        made.append(Line(name, tuple(values), path, places[-1] if places else (0.0, 100.0)))
+        end = next((place for place in reversed(places) if place), None)
+        made.append(Line(name, tuple(values), _path(places), end))
     return made
+
+
+def _path(places: Sequence[tuple[float, float] | None]) -> str:
+    path, before = "", None
+    for index, place in enumerate(places):
+        if place is not None:
+            after = places[index + 1] if index + 1 < len(places) else None
+            path += f"{'L' if before else 'M'}{place[0]} {place[1]}"
+            if before is None and after is None:
+                path += "h0"  # alone, it is a dot
+        before = place
+    return path
 
 
 def marks(labels: Sequence[str], *, under_bars: bool) -> list[Mark]:

@@ -175,6 +175,17 @@ def test_charts_also_give_their_numbers_as_a_table(count: int) -> None:
         assert all(f"Day {n}" in found.text for n in range(count))
 
 
+def test_where_nothing_was_measured_a_line_has_a_gap_and_no_zero() -> None:
+    values = [2.0, None, 4.0, 4.0, None]
+
+    html = draw("{{ ui.chart_line('Wait', 'abcde', [('A', values)]) }}", values=values)
+
+    assert re.findall(r'd="([^"]+)"', html) == ["M0.0 50.0h0M50.0 0.0L75.0 0.0"]
+    assert 'cx="75.0%"' in html
+    assert re.findall(r"<td>(.*?)</td>", html) == ["2", "–", "4", "4", "–"]
+    assert draw("{{ ui.chart_line('Wait', 'ab', [('A', [none, none])]) }}").count("<circle") == 0
+
+
 def test_a_title_holds_the_heading_once_escaped() -> None:
     html = draw(
         "{% extends 'web/layout.html' %}{% block heading %}Q&amp;A {{ word }}{% endblock %}",
