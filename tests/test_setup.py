@@ -158,7 +158,7 @@ def test_what_the_image_installs_is_all_that_the_app_imports(
 ) -> None:
     project = render()
     dockerfile = (project / "Dockerfile").read_text()
-    groups = re.findall(r"uv sync --locked (.*?) (?:--no-install-project|&&)", dockerfile)
+    groups = re.findall(r"uv sync --locked (.*?) (?:--no-install-project|\\\n +&&)", dockerfile)
     assert len(groups) == 2
     assert len(set(groups)) == 1
     # A build argument adds what only some want; without it there is nothing in its place.

@@ -9,7 +9,6 @@ from app.core import db
 from app.core.clock import now
 from tests.factories import make_organization, make_user, sign_in
 from tests.feedback.conftest import call_of
-from tests.pages import browser as looking  # noqa: F401 a fixture
 
 START = now().replace(hour=8, minute=0) - timedelta(days=2)
 
@@ -94,13 +93,3 @@ async def test_a_task_is_solved_by_a_thumb_up_or_an_answer_that_nobody_complaine
     assert chat["minutes_saved"] == 24
     await sign_in(client, await make_user(role="admin"))
     assert (await client.get("/api/monitoring/value")).json() == []
-
-
-async def test_the_page_says_what_it_assumes(team, asks, looking):  # noqa: F811
-    _, admin = team
-    await looking.sign_in(admin)
-    assert "No task" in (await looking.open("/monitoring/value")).text
-    await asks(1, 0)
-    page = await looking.open("/monitoring/value?days=7")
-    assert "100 % of 1, 95 %: 21 to 100 %" in page.text
-    assert "assumed: 5 minutes for each solved task" in page.text

@@ -30,8 +30,10 @@ class Collector:
 
     def __init__(self):
         self.bodies = []
+        self.connections = []
 
     async def __call__(self, reader, writer):
+        self.connections.append(writer.transport)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -82,6 +84,10 @@ async def collecting(configure):
         async with traced():
             yield collector
         server.close()
+        # The exporter keeps its connection; ours would stay open until somebody looks.
+        for one in collector.connections:
+            one.abort()
+        await asyncio.sleep(0)
 
     return run
 
