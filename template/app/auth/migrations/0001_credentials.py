@@ -61,8 +61,6 @@ $$
 """
 # The second half: all that follows from the right password, in one transaction. False when the
 # password was changed meanwhile. What locks the chain of the audit log comes last.
-# It does not wait for the disk: a crash within the next half second takes session and event away
-# together, and whoever did anything with the session has brought both to the disk with it.
 FINISH = """
 CREATE FUNCTION sign_in_finish(
     lockout uuid, verified varchar, newer varchar, first boolean,
@@ -72,7 +70,7 @@ CREATE FUNCTION sign_in_finish(
     event_id uuid, action text, detail jsonb, request text, network text
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true), set_config('role', 'app_auth', true);
+    PERFORM set_config('role', 'app_auth', true);
     PERFORM FROM passwords p WHERE p.user_id = person AND p.hash = verified FOR SHARE;
     IF NOT FOUND THEN RETURN false; END IF;
     PERFORM lockout_clear(lockout);
