@@ -13,9 +13,8 @@ pytestmark = pytest.mark.slow
 RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]
 # With everything on and with nothing: browsers, and all of `make test`.
 WHOLLY = {"prototype"}
-# The others share: each of five runs a fifth of its tests. All share the costly ones,
-# and this one those that start processes, too.
-# `make test-apps WHOLE=1` runs all of them everywhere.
+# The others share: each of five runs a fifth of its `make test`; and a fifth of what is costly or
+# starts processes runs in this one. `make test-apps WHOLE=1` runs all of them everywhere.
 SHARING = [path.stem for path in RENDERED if path.stem not in WHOLLY]
 SHARES = Path(__file__).parent / "shares"
 
@@ -38,7 +37,7 @@ def test_it_passes_its_own_checks_and_tests(
 
     if not os.environ.get("WHOLE"):
         wholly = path.stem in WHOLLY
-        left_out = "slow" if wholly else "slow or browser or dear"
+        left_out = "slow" if wholly else "slow or browser or dear or costly"
         shared |= {
             "PYTEST_ADDOPTS": f"-p share_of_the_tests -m 'not ({left_out})'",
             "PYTHONPATH": str(SHARES),
