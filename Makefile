@@ -42,7 +42,7 @@ test-quick: $(READY) lint ## The questions, updates, documents: everything that 
 
 app: ## The app where it stands: template/'s own checks and tests
 # Less than `make contract` tries by itself, so that all of it stays below 25 minutes.
-	@CONTRACT_WHO="nobody admin" CONTRACT_EXAMPLES=3 BROKEN_FILES=6 $(MAKE) --no-print-directory -C template check test-all contract
+	@CONTRACT_WHO="nobody admin" CONTRACT_EXAMPLES=3 BROKEN_FILES=10 $(MAKE) --no-print-directory -C template check test-all contract
 
 machine: $(READY) ## compose.yml as real processes under load, some of which are killed
 # In the app's environment, for it speaks to the app's database; what it starts is in ours.
