@@ -20,6 +20,14 @@ ANSWER_FILES = sorted((ROOT / "tests" / "answers").glob("*.yml"))
 Render = Callable[..., Path]
 
 
+# The longest chains of steps begin first: at the end they would keep one core waiting.
+LONGEST = ("[prototype]", "each_further_option", "lives_on")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not any(one in item.name for one in LONGEST))
+
+
 @pytest.fixture(autouse=True)
 def _undisturbed(monkeypatch: pytest.MonkeyPatch, no_settings: Path) -> None:
     """Neither this machine's settings for copier and git nor an outer make may change a result."""

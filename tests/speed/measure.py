@@ -258,13 +258,9 @@ def sign_ins(world: World, rounds: int) -> list[str]:
 
 def streams(world: World, rounds: int) -> list[str]:
     """A streamed answer through every step of the gateway against the model's server itself."""
-    numbers = itertools.count()
-
-    def question() -> str:
-        """A new one each time: what was answered before would cost no model."""
-        told = f"What does the handbook say about holidays, case {next(numbers)}?"
-        return json.dumps({"text": told})
-
+    # New ones: what was answered before would cost no model.
+    asked = "What does the handbook say about holidays, case {}?"
+    questions = (json.dumps({"text": asked.format(n)}) for n in itertools.count())
     lines = []
     with serve(uvicorn("model:app"), "/v1", cores=CLIENT) as model:
         told = {
@@ -291,7 +287,7 @@ def streams(world: World, rounds: int) -> list[str]:
                         app.url,
                         *words,  # noqa: B023
                         *("--count", str(count)),  # noqa: B023
-                        targets=[(path, question(), *who) for path, who in world.chats(count)],  # noqa: B023
+                        targets=[(path, next(questions), *who) for path, who in world.chats(count)],  # noqa: B023
                     ),
                 )
                 first = {
