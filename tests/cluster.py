@@ -110,6 +110,8 @@ def _lax(spec: Document) -> Iterator[str]:
 
 
 def _lax_container(container: Document) -> Iterator[str]:
+    names = [one["name"] for one in container.get("env", [])]
+    yield from (f"{name} is said twice" for name in set(names) if names.count(name) > 1)
     security = container.get("securityContext", {})
     if security.get("allowPrivilegeEscalation") is not False or security.get("privileged"):
         yield "may gain privileges"

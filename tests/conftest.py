@@ -1,11 +1,14 @@
 """Rendering inside this process, from a copy of the work tree: what is not committed counts too."""
 
+import importlib
 import itertools
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import copier
@@ -114,6 +117,18 @@ def render(template: Path, tmp_path: Path, fast_copier: None) -> Render:
         return destination
 
     return rendered
+
+
+@pytest.fixture
+def ship(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """A script of scripts/ship as a module; it finds its neighbours beside it."""
+    scripts = ROOT / "template" / "scripts"
+    before = set(sys.modules)
+    for folder in (scripts, scripts / "ship"):
+        monkeypatch.syspath_prepend(str(folder))
+    yield importlib.import_module
+    for name in {path.stem for path in (scripts / "ship").glob("*.py")} - before:
+        sys.modules.pop(name, None)
 
 
 def answers_of(path: Path) -> dict[str, Any]:

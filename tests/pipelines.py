@@ -1,6 +1,8 @@
 """What is wrong with a pipeline file, for all three systems; files in, sentences out."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,22 @@ from typing import Any
 import dekobon_tree_sitter_groovy
 import tree_sitter
 import yaml
+from conftest import ROOT
 
+TEMPLATE = ROOT / "template"
+SHIP = TEMPLATE / "scripts" / "ship"
+GITLAB = TEMPLATE / ".gitlab-ci.yml"
+JENKINS = TEMPLATE / "Jenkinsfile"
 # Written out as `uses: OWNER/NAME@SHA # vN.N.N`.
 PINNED = re.compile(r"uses: (?:\./\S+|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$")
 RECIPE = re.compile(r"\bmake ([a-z][a-z-]*)")
 GROOVY = tree_sitter.Language(dekobon_tree_sitter_groovy.language())
+
+
+def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    program, *rest = words
+    found = Path(sys.executable).parent / program
+    return subprocess.run([found, *rest], capture_output=True, text=True, check=False, **options)
 
 
 def recipes(text: str) -> set[str]:
@@ -25,8 +38,16 @@ def of_make(makefile: str) -> set[str]:
     return set(re.findall(r"^([a-z][a-z-]*):(?!=)", makefile, re.MULTILINE))
 
 
+def _halfway(text: str) -> Iterator[str]:
+    """Where a release may stand beside the old version and nobody brings it to people."""
+    for where in re.findall(r"make deploy TO=(\w+)", text):
+        if not re.search(rf"make deploy TO={where}\b.*make promote TO={where}\b", text, re.DOTALL):
+            yield f"{where} gets a version that nobody promotes"
+
+
 def github(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
+    yield from _halfway(text)
     for line in text.splitlines():
         if "uses:" in line and not PINNED.search(line.rstrip()):
             yield f"{path.name}: not pinned: {line.strip()}"
@@ -58,7 +79,9 @@ def github(path: Path) -> Iterator[str]:
 
 
 def gitlab(path: Path) -> Iterator[str]:
-    pipeline: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    yield from _halfway(text)
+    pipeline: dict[str, Any] = yaml.safe_load(text)
     kept = {"stages", "workflow", "default", "variables", "include"}
     jobs = {name: job for name, job in pipeline.items() if name not in kept}
     for name, job in jobs.items():
@@ -87,6 +110,7 @@ def gitlab(path: Path) -> Iterator[str]:
 def jenkins(path: Path) -> Iterator[str]:
     """Its Groovy, and where production comes in the order; only a Jenkins knows all the rest."""
     source = path.read_text(encoding="utf-8")
+    yield from _halfway(source)
     stack = [tree_sitter.Parser(GROOVY).parse(source.encode()).root_node]
     while stack:
         node = stack.pop()

@@ -1,5 +1,6 @@
 """The chart of every answer: well formed, closed, and nothing in it leads nowhere."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -82,6 +83,8 @@ def test_it_is_whole_with_everything_switched_on(strategy: str, entry: str) -> N
 
     assert problems(documents) == []
     assert bool(of_kind(documents, "AnalysisTemplate")) == (strategy != "rolling")
+    back = [one["spec"].get("rollbackWindow") for one in of_kind(documents, "Rollout")]
+    assert back == [{"revisions": 3}] * (strategy != "rolling")
 
 
 def test_it_is_whole_with_everything_switched_off() -> None:
@@ -134,9 +137,18 @@ def test_every_setting_is_one_that_the_app_reads() -> None:
         )
     )
 
-    app = pods(rendered(CHART, *EVERYTHING))["demo-app"]["containers"][0]
-    given = {one["name"] for one in app["env"]}
-    assert given - known == set()
+    documents = rendered(
+        CHART, *EVERYTHING, "settings.PUBLIC_URL=https://other.example.com",
+        r'settings.UNENCRYPTED_HOSTS=["vllm"\, "relay"]',
+    )  # fmt: skip
+    given = {
+        one["name"]: one["value"] for one in pods(documents)["demo-app"]["containers"][0]["env"]
+    }
+
+    assert problems(documents) == []
+    assert set(given) - known == set()
+    assert given["PUBLIC_URL"] == "https://other.example.com"
+    assert json.loads(given["UNENCRYPTED_HOSTS"]) == ["vllm", "relay", "demo-scanner"]
 
 
 def test_figures_that_decide_about_a_release_are_figures_of_the_app() -> None:

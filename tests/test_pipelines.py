@@ -1,12 +1,7 @@
 """Pipelines of all three systems: the same steps, recipes that exist, and nobody may too much."""
 
-import importlib
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -18,21 +13,12 @@ from urllib.parse import unquote
 
 import pipelines
 import pytest
-from conftest import ROOT, Render, tree
+from conftest import Render, tree
+from pipelines import GITLAB, JENKINS, SHIP, TEMPLATE, run
 
-TEMPLATE = ROOT / "template"
-SHIP = TEMPLATE / "scripts" / "ship"
 WORKFLOWS = sorted((TEMPLATE / ".github" / "workflows").glob("*.yml"))
 CI, RELEASE = (TEMPLATE / ".github" / "workflows" / name for name in ("ci.yml", "release.yml"))
-GITLAB = TEMPLATE / ".gitlab-ci.yml"
-JENKINS = TEMPLATE / "Jenkinsfile"
 SYSTEMS = {"github": WORKFLOWS, "gitlab": [GITLAB], "jenkins": [JENKINS]}
-
-
-def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    program, *rest = words
-    found = Path(sys.executable).parent / program
-    return subprocess.run([found, *rest], capture_output=True, text=True, check=False, **options)
 
 
 def asked(system: str) -> set[str]:
@@ -115,6 +101,9 @@ PLANTED = [
     (RELEASE, pipelines.github, 'URL="$URL"', 'URL="${{ vars.URL }}"', "into a shell"),
     (RELEASE, pipelines.github, "    environment: production\n", "", "nobody said yes"),
     (RELEASE, pipelines.github, "packages: write", "contents: write", "may write contents"),
+    (RELEASE, pipelines.github, "make promote TO=staging", "true", "nobody promotes"),
+    (GITLAB, pipelines.gitlab, "make promote TO=staging", "true", "nobody promotes"),
+    (JENKINS, pipelines.jenkins, "make promote TO=staging", "true", "nobody promotes"),
     (GITLAB, pipelines.gitlab, "extends: .release", "extends: .releases", ".releases"),
     (GITLAB, pipelines.gitlab, "      when: manual\n", "", "nobody said yes"),
     (GITLAB, pipelines.gitlab, "stage: image", "stage: picture", "no stage"),
@@ -161,17 +150,6 @@ def test_a_recipe_that_is_not_there_would_be_seen() -> None:
 # The scripts behind the recipes.
 
 
-@pytest.fixture
-def ship(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
-    """A script of scripts/ship as a module; it finds its neighbours beside it."""
-    before = set(sys.modules)
-    for folder in (TEMPLATE / "scripts", SHIP):
-        monkeypatch.syspath_prepend(str(folder))
-    yield importlib.import_module
-    for name in {path.stem for path in SHIP.glob("*.py")} - before:
-        sys.modules.pop(name, None)
-
-
 TODAY = date(2026, 11, 26)
 WEAK = {
     "name": "jinja2", "version": "2.10",
@@ -208,112 +186,6 @@ def test_an_audit_that_saw_nothing_has_not_passed(
     assert len(found) == len(told)
     for one, wanted in zip(found, told, strict=True):
         assert wanted in one
-
-
-IMAGE = "registry.example.com/demo@sha256:" + "0" * 64
-
-
-def ways(ship: Callable[[str], ModuleType], action: str, **hosting: str) -> list[list[str]]:
-    usual = {"target": "kubernetes", "cloud_runtime": "containers", "release_strategy": "rolling"}
-    answers = {"project": {"slug": "demo"}, "hosting": usual | hosting}
-    found: list[list[str]] = ship("release").commands(answers, action, "staging", IMAGE)
-    return found
-
-
-def test_every_place_has_a_way_there_and_back(
-    ship: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MACHINE", "deploy@app.example.com")
-    for hosting, action, told in (
-        ({"target": "compose"}, "deploy", "ssh deploy@app.example.com cd app && git fetch"),
-        ({"target": "compose"}, "rollback", f"python3 scripts/release.py {IMAGE}"),
-        ({"target": "aws"}, "deploy", "deploy/terraform/aws/release.sh staging"),
-        ({"target": "aws", "cloud_runtime": "kubernetes"}, "deploy", "helm upgrade --install demo"),
-        ({}, "deploy", "helm upgrade --install demo deploy/chart --namespace demo-staging"),
-        ({}, "rollback", "helm rollback demo"),
-        ({"release_strategy": "canary"}, "deploy", "rollouts status demo-app"),
-        ({"release_strategy": "blue_green"}, "promote", "rollouts promote demo-app"),
-    ):
-        steps = [" ".join(one) for one in ways(ship, action, **hosting)]
-        assert any(told in one for one in steps), (hosting, action, steps)
-
-
-GIT = ("/usr/bin/env", "git")
-DOCKER = """#!/bin/sh
-echo "$TAG|$*" >> "$LOG"
-case "$*" in
-  "compose config --services") printf 'app\\nworker\\n' ;;
-  "compose ps --quiet app") [ -e "$LOG.up" ] && printf 'old\\nnew\\n' || echo old ;;
-  "compose up"*"app") touch "$LOG.up" ;;
-esac
-"""
-SSH = """#!/bin/sh
-cd "$THERE" && exec sh -c "$2"
-"""
-
-
-def test_a_pipeline_releases_by_digest_on_a_machine_and_takes_it_back(tmp_path: Path) -> None:
-    """Real git and the real scripts; only `ssh` and `docker` stand in."""
-    here, there, tools = tmp_path / "here", tmp_path / "there", tmp_path / "tools"
-    shutil.copytree(TEMPLATE / "scripts", here / "scripts")
-    (here / "app").mkdir()
-    answers = '[project]\nslug = "demo"\n[hosting]\ntarget = "compose"\n'
-    (here / "app" / "answers.toml").write_text(answers + 'release_strategy = "rolling"\n')
-    (here / ".gitignore").write_text(".env*\n")
-    as_me = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
-    for words in (["init", "-q"], ["add", "-A"], [*as_me, "commit", "-qm", "One"]):
-        assert run(*GIT, *words, cwd=here).returncode == 0
-    assert run(*GIT, "clone", "-q", str(here), str(there / "app"), cwd=tmp_path).returncode == 0
-    (there / "app" / ".env").write_text("SECRET_KEY=kept\nTAG=local\nAPP_REPLICAS=1\n")
-    assert run(*GIT, *as_me, "commit", "-qm", "Two", "--allow-empty", cwd=here).returncode == 0
-    tools.mkdir()
-    for name, text in (("docker", DOCKER), ("ssh", SSH)):
-        (tools / name).write_text(text)
-        (tools / name).chmod(0o755)
-    log = tmp_path / "log"
-    more = {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log), "THERE": str(there)}
-    release = [sys.executable, "scripts/ship/release.py"]
-
-    nowhere = run(*release, "deploy", "production", IMAGE, cwd=here, env=more)
-    done = run(*release, "deploy", "production", IMAGE, cwd=here, env=more | {"MACHINE": "a@b"})
-
-    assert nowhere.returncode == 1
-    assert "MACHINE" in nowhere.stderr
-    assert done.returncode == 0, done.stderr
-    now = (there / "app" / ".env").read_text().splitlines()
-    digest = IMAGE.partition(":")[2]
-    assert {*now} >= {"SECRET_KEY=kept", f"TAG={digest}", "PREVIOUS_TAG=local"}
-    assert f"IMAGE={IMAGE.partition(':')[0]}" in now
-    assert f"|pull --quiet {IMAGE}" in log.read_text()
-    assert f"{digest}|compose run --rm --no-deps migrate" in log.read_text()
-    heads = [run(*GIT, "rev-parse", "HEAD", cwd=one).stdout for one in (here, there / "app")]
-    assert heads[0] == heads[1]
-
-    back = run(*release, "rollback", "production", cwd=here, env=more | {"MACHINE": "a@b"})
-
-    assert back.returncode == 1
-    assert "local is no digest" in back.stderr
-
-
-@pytest.mark.parametrize("named", ["registry.example.com/demo:v1", "registry.example.com/demo", ""])
-def test_only_what_has_a_digest_is_deployed_or_signed(named: str) -> None:
-    for words in (["sign", named], ["deploy", "staging", named]):
-        done = run(
-            sys.executable, "scripts/ship/release.py", *words, cwd=TEMPLATE, env={"DRY": "1"}
-        )
-        assert done.returncode != 0
-        assert "by digest" in done.stderr
-
-
-def test_the_chart_takes_what_a_release_hands_it(ship: Callable[[str], ModuleType]) -> None:
-    """The very words, but for what needs a cluster."""
-    words = ways(ship, "deploy", release_strategy="canary")[0]
-    kept = [one for one in words[3:] if one not in ("--atomic", "--create-namespace")]
-
-    rendered = run("helm", "template", *kept[: kept.index("--timeout")], cwd=TEMPLATE)
-
-    assert rendered.returncode == 0, rendered.stderr
-    assert IMAGE in rendered.stdout
 
 
 def test_fewer_rows_after_a_migration_are_a_loss(ship: Callable[[str], ModuleType]) -> None:

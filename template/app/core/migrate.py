@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 import app
 from app.core import vectors as vectors  # it names a type of columns to who reads the tables
 from app.core.db import Base, owner_url, sqlalchemy_url
+from app.core.logging import log
 from app.modules import MODULES, parts
 
 APP = Path(app.__file__).parent
@@ -97,12 +98,18 @@ def _options(module: str) -> dict[str, Any]:
 def upgrade(
     url: str | None = None, *, told: Callable[[str, str], None] = lambda module, revision: None
 ) -> None:
-    """Bring every module's tables to their newest revision; all of it or nothing."""
+    """Bring every module's tables to their newest revision; all of it or nothing.
+
+    Newer ones stay as they are: the version before comes back and reads them.
+    """
     with connected(url) as connection, connection.begin():
         for module in in_order():
             script = scripts(module)
 
             def steps(at: Any, _: Any, script: ScriptDirectory = script, name: str = module) -> Any:
+                if not {*at} <= {step.revision for step in script.walk_revisions()}:
+                    log.warning("migrations.newer", module=name, revision=", ".join(at))
+                    return []
                 for step in (found := script._upgrade_revs("head", at)):
                     told(name, str(step.revision.revision))
                 return found

@@ -5,6 +5,7 @@
 #   azure:CLIENT_ID:TENANT_ID:SUBSCRIPTION_ID[:CLUSTER:GROUP]
 # Empty: an own cluster, whose kubeconfig is in KUBECONFIG_TEXT, or the machine that MACHINE names, with
 # a key of its own in MACHINE_KEY and what `ssh-keyscan` says of it in MACHINE_KNOWN.
+# Jenkins hands in one secret, SIGN_IN: the token, the kubeconfig or the machine's key.
 set -euo pipefail
 
 # Where the steps after this one read their environment; elsewhere it is sourced.
@@ -15,8 +16,8 @@ keep() {
 
 # GitLab and Jenkins hand the token in; GitHub is asked, for the audience that the cloud expects.
 token() {
-  if [ -n "${OIDC_TOKEN:-}" ]; then
-    printf %s "$OIDC_TOKEN"
+  if [ -n "${OIDC_TOKEN:-${SIGN_IN:-}}" ]; then
+    printf %s "${OIDC_TOKEN:-$SIGN_IN}"
     return
   fi
   curl --fail --silent --show-error --header "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
@@ -25,6 +26,8 @@ token() {
 
 umask 077
 folder=$(mktemp -d)
+# What runs a pipeline of GitHub or GitLab is thrown away afterwards; an agent of Jenkins stays.
+[ -n "${GITHUB_ENV:-}${GITLAB_CI:-}" ] || trap 'rm -rf "$folder"' EXIT
 IFS=: read -r kind first second third fourth fifth <<<"${IDENTITY:-}"
 case "$kind" in
 aws)
@@ -63,16 +66,15 @@ azure)
   fi
   ;;
 "")
-  rmdir "$folder"
-  if [ -n "${KUBECONFIG_TEXT:-}" ]; then
-    folder=$(mktemp -d)
-    printf '%s\n' "$KUBECONFIG_TEXT" >"$folder/kubeconfig"
-    keep KUBECONFIG "$folder/kubeconfig"
-  elif [ -n "${MACHINE_KEY:-}" ]; then
-    folder=$(mktemp -d)
-    printf '%s\n' "$MACHINE_KEY" >"$folder/key"
+  key=${MACHINE_KEY:-${MACHINE:+${SIGN_IN:-}}}
+  text=${KUBECONFIG_TEXT:-${SIGN_IN:-}}
+  if [ -n "$key" ]; then
+    printf '%s\n' "$key" >"$folder/key"
     printf '%s\n' "${MACHINE_KNOWN:?is not set: what ssh-keyscan says of the machine}" >"$folder/known"
     keep MACHINE_SSH "-i $folder/key -o UserKnownHostsFile=$folder/known -o StrictHostKeyChecking=yes"
+  elif [ -n "$text" ]; then
+    printf '%s\n' "$text" >"$folder/kubeconfig"
+    keep KUBECONFIG "$folder/kubeconfig"
   fi
   ;;
 *)
@@ -80,3 +82,5 @@ azure)
   exit 1
   ;;
 esac
+# Who sources this goes on with names that may well be unset.
+set +u

@@ -25,6 +25,12 @@ BUILD = Path("build")
 ENVIRONMENTS = ("staging", "production")
 # One tells the other versions' pods when it is done; Helm itself waits for Deployments only.
 MINUTES = "45m"
+# Until the controller has seen what was asked of it and waits for a yes, or needs none.
+SETTLED = (
+    'until kubectl get rollout "$@" --output '
+    "jsonpath='{.metadata.generation} {.status.observedGeneration} {.status.phase}'"
+    " | awk '$1 == $2 && /(Paused|Healthy|Degraded)$/ {met = 1} END {exit !met}'; do sleep 2; done"
+)
 
 Commands = list[list[str]]
 
@@ -81,7 +87,9 @@ def commands(answers: dict[str, Any], action: str, environment: str, image: str)
     if hosting["target"] == "compose":
         return machine(action, image)
     script = Path("deploy") / "terraform" / hosting["target"] / "release.sh"
-    return [[str(script), environment, digested(image)]]
+    name = f"{slug[:20].strip('-')}-{environment[:4]}"  # as in sizes.tf
+    where = {"aws": [environment], "gcp": [name, hosting["region"]], "azure": [name]}
+    return [[str(script), *where[hosting["target"]], digested(image)]]
 
 
 def machine(action: str, image: str) -> Commands:
@@ -109,10 +117,13 @@ def kubernetes(slug: str, strategy: str, action: str, environment: str, image: s
     if action == "promote":
         if strategy != "blue_green":
             return []
-        return [["kubectl", "argo", "rollouts", "promote", f"{slug}-app", *place], watch]
+        # Promoted before it stands beside the old one, it would stay there: nothing would be heard.
+        settled = ["timeout", MINUTES, "sh", "-c", SETTLED, "sh", f"{slug}-app", *place]
+        return [settled, ["kubectl", "argo", "rollouts", "promote", f"{slug}-app", *place], watch]
     if action == "rollback":
         # No migration runs backwards: the version before reads what the newer one wrote.
-        return [["helm", "rollback", slug, *place, "--wait", "--timeout", MINUTES]]
+        back = ["helm", "rollback", slug, *place, "--wait", "--timeout", MINUTES]
+        return [back, watch] if strategy != "rolling" else [back]
     repository, _, digest = digested(image).partition("@")
     rules = [word for path in sorted((ROOT / "ops" / "prometheus" / "rules").glob("*.yml"))
              for word in ("--set-file", f"monitoring.rules.{path.stem}={path}")]  # fmt: skip

@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import uv  # noqa: E402
 
-# A newer version is one line here; Renovate and Dependabot propose it.
+# A newer version is one line here; Renovate proposes it, and `copier update` brings it.
 TOOLS = {
     "bandit": "bandit==1.9.2",
     "checkov": "checkov==3.3.30",

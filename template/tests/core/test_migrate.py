@@ -198,8 +198,14 @@ def test_a_bad_release_is_taken_back_and_what_people_wrote_stays(project):
     with psycopg.connect(urls.admin) as admin:
         # The version before goes on meanwhile: it knows nothing of the column.
         admin.execute(note, [whose, "During the release"])
+    later.unlink()
+    # A release of the version before, by its name: its migrations run before it, as ever.
+    (before,) = run("db upgrade")
+    later.write_text(LATER)
     unknown, back = run("db downgrade notes notes_9", "db downgrade notes notes_0001")
     later.unlink()
+
+    assert (before.code, "Nothing to do" in before.output) == (0, True), before.output
     (check,) = run("db check")
 
     assert (unknown.code, "is no revision of notes" in unknown.output) == (2, True)

@@ -48,30 +48,25 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
+{{- /* What the chart knows by itself; a setting that says otherwise wins. */ -}}
 {{- define "app.settings" -}}
-- name: APP_ENV
-  value: production
-- name: PUBLIC_URL
-  value: https://{{ .Values.host }}
+{{- $known := dict "APP_ENV" "production" "PUBLIC_URL" (printf "https://%s" .Values.host) }}
+{{- $given := .Values.settings }}
 {{- if .Values.scanner.enabled }}
 {{- $scanner := printf "%s-scanner" .Release.Name }}
-- name: DOCUMENTS_SCANNER
-  value: tcp://{{ $scanner }}:3310
-# It stands in a network that only we are in.
-- name: UNENCRYPTED_HOSTS
-  value: {{ list $scanner | toJson | quote }}
+{{- $_ := set $known "DOCUMENTS_SCANNER" (printf "tcp://%s:3310" $scanner) }}
+{{- /* It stands in a network that only we are in, beside what is named. */}}
+{{- $hosts := $given.UNENCRYPTED_HOSTS | default "[]" | fromJsonArray }}
+{{- $given = omit $given "UNENCRYPTED_HOSTS" }}
+{{- $_ := set $known "UNENCRYPTED_HOSTS" (append $hosts $scanner | uniq | toJson) }}
 {{- end }}
 {{- if .Values.monitoring.enabled }}
-- name: METRICS_HOST
-  value: 0.0.0.0
-- name: METRICS_PORT
-  value: "9000"
-- name: METRICS_RELEASE
-  value: {{ .Values.image.tag | default .Values.image.digest | quote }}
+{{- $release := .Values.image.tag | default .Values.image.digest }}
+{{- $known = merge (dict "METRICS_HOST" "0.0.0.0" "METRICS_PORT" "9000" "METRICS_RELEASE" $release) $known }}
 {{- end }}
-{{- range $name, $value := .Values.settings }}
+{{- range $name, $value := merge (dict) $given $known }}
 - name: {{ $name }}
-  value: {{ $value | toString | quote }}
+  value: {{ $value | quote }}
 {{- end }}
 {{- end }}
 

@@ -7,7 +7,7 @@ rollingUpdate: {maxUnavailable: 0, maxSurge: 25%}
 blueGreen:
   activeService: {{ .Release.Name }}-app
   previewService: {{ .Release.Name }}-preview
-  # The pipeline looks at the preview and then promotes.
+  # The pipeline waits until the preview stands and then promotes.
   autoPromotionEnabled: false
   scaleDownDelaySeconds: {{ .Values.release.keepOldSeconds }}
 {{- if .Values.release.analysis.enabled }}

@@ -1,0 +1,240 @@
+"""A release, from a pipeline's step to where people are: with stand-ins for what is far away."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from pipelines import GITLAB, JENKINS, TEMPLATE, run
+
+IMAGE = "registry.example.com/demo@sha256:" + "0" * 64
+
+
+def ways(ship: Callable[[str], ModuleType], action: str, **hosting: str) -> list[list[str]]:
+    usual = {
+        "target": "kubernetes", "cloud_runtime": "containers", "release_strategy": "rolling",
+        "region": "europe-west3",
+    }  # fmt: skip
+    answers = {"project": {"slug": "demo"}, "hosting": usual | hosting}
+    found: list[list[str]] = ship("release").commands(answers, action, "staging", IMAGE)
+    return found
+
+
+def test_every_place_has_a_way_there_and_back(
+    ship: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MACHINE", "deploy@app.example.com")
+    on_cloud = {"target": "aws", "cloud_runtime": "kubernetes"}
+    for hosting, action, told in (
+        ({"target": "compose"}, "deploy", ["ssh deploy@app.example.com cd app && git fetch"]),
+        ({"target": "compose"}, "rollback", [f"python3 scripts/release.py {IMAGE}"]),
+        ({"target": "aws"}, "deploy", [f"deploy/terraform/aws/release.sh staging {IMAGE}"]),
+        (on_cloud, "deploy", ["helm upgrade --install demo"]),
+        ({}, "deploy", ["helm upgrade --install demo deploy/chart --namespace demo-staging"]),
+        ({}, "rollback", ["helm rollback demo"]),
+        ({"release_strategy": "canary"}, "deploy", ["helm upgrade", "rollouts status demo-app"]),
+        ({"release_strategy": "canary"}, "rollback", ["helm rollback", "rollouts status demo-app"]),
+        ({"release_strategy": "blue_green"}, "promote",
+         ["kubectl get rollout", "rollouts promote demo-app", "rollouts status demo-app"]),
+    ):  # fmt: skip
+        steps = [" ".join(one) for one in ways(ship, action, **hosting)]
+        assert len(steps) == len(told), (hosting, action, steps)
+        assert all(map(str.__contains__, steps, told)), (hosting, action, steps)
+
+
+def stand_ins(folder: Path, **programs: str) -> dict[str, str]:
+    """Programs that note what they are asked; the environment in which they are found first."""
+    folder.mkdir()
+    for name, does in programs.items():
+        (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"$LOG"\n{does}\n')
+        (folder / name).chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(folder.parent / "log")}
+
+
+@pytest.mark.parametrize(("cloud", "program"), [("gcp", "gcloud"), ("azure", "az")])
+def test_the_script_of_a_cloud_takes_what_a_release_hands_it(
+    ship: Callable[[str], ModuleType], tmp_path: Path, cloud: str, program: str
+) -> None:
+    more = stand_ins(tmp_path / "tools", **{program: "echo Succeeded"})
+    (words,) = ways(ship, "deploy", target=cloud)
+
+    done = run(TEMPLATE / words[0], *words[1:], cwd=TEMPLATE, env=more)
+
+    assert done.returncode == 0, done.stderr
+    log = (tmp_path / "log").read_text()
+    assert "demo-stag-migrate" in log
+    assert "demo-stag-worker" in log
+    assert IMAGE in log
+
+
+def test_nothing_is_promoted_before_it_stands_there(
+    ship: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    """The new version is seen, comes up, and only then waits for a yes."""
+    wait, *_ = ways(ship, "promote", release_strategy="blue_green")
+    told = ("7 6 Healthy", "7 7 Progressing", "7 7 Paused")
+    says = " ;; ".join(f'{at}) echo "{one}"' for at, one in enumerate(told, 1))
+    more = stand_ins(
+        tmp_path / "tools", kubectl=f'case $(grep -c kubectl "$LOG") in {says} ;; esac', sleep=":"
+    )
+
+    done = run(*GIT[:1], *wait, env=more)
+
+    assert done.returncode == 0, done.stderr
+    asked = [one for one in (tmp_path / "log").read_text().splitlines() if "kubectl" in one]
+    assert len(asked) == len(told)
+    assert asked[0].startswith("kubectl get rollout demo-app --namespace demo-staging")
+
+
+# How each system runs the steps of a release, as far as a shell can tell.
+def steps_of_jenkins(stage: str) -> list[Path | str]:
+    text = JENKINS.read_text().partition(f"stage('{stage}')")[2]
+    (step, *_) = re.findall(r"sh '''(.*?)'''", text, re.DOTALL)
+    return ["/bin/sh", "-xec", step]
+
+
+def steps_of_gitlab(job: str) -> list[Path | str]:
+    pipeline = yaml.safe_load(GITLAB.read_text())
+    lines = [*pipeline[".release"]["before_script"], *pipeline[job]["script"]]
+    return ["/usr/bin/env", "bash", "-eo", "pipefail", "-c", "\n".join(lines)]
+
+
+RELEASES = [
+    *map(steps_of_jenkins, ("Staging", "Production", "Rollback")),
+    *map(steps_of_gitlab, ("staging", "production")),
+]
+
+
+@pytest.mark.parametrize(
+    "steps", RELEASES, ids=[f"{one[0]}{at}" for at, one in enumerate(RELEASES)]
+)
+def test_nothing_is_done_where_the_sign_in_failed(tmp_path: Path, steps: list[Path | str]) -> None:
+    """A sign-in of an earlier build may be left on the machine; that one is not ours."""
+    more = stand_ins(tmp_path / "tools", az="[ $1 != login ]", make=":")
+    as_me = {"IDENTITY": "azure:a:b:c", "SIGN_IN": "token", "OIDC_TOKEN": "token"}
+
+    done = run(*steps, cwd=TEMPLATE, env=more | as_me)
+
+    assert done.returncode != 0
+    assert (tmp_path / "log").read_text().splitlines()[-1].startswith("az login")
+
+
+@pytest.mark.parametrize("steps", [steps_of_jenkins("Staging"), steps_of_gitlab("staging")])
+def test_the_key_of_a_machine_is_for_this_release_only(
+    tmp_path: Path, steps: list[Path | str]
+) -> None:
+    shows = (
+        'set -- $MACHINE_SSH; stat -c %a "$2" >>"$LOG"; cat "$2" >>"$LOG"; echo "$2" >"$LOG.key"'
+    )
+    more = stand_ins(tmp_path / "tools", make=shows)
+    given = {"MACHINE": "a@b", "MACHINE_KNOWN": "b ssh-ed25519 A", "TMPDIR": str(tmp_path)}
+    jenkins = steps[0] == "/bin/sh"
+    given |= {"SIGN_IN": "KEY"} if jenkins else {"MACHINE_KEY": "KEY", "GITLAB_CI": "true"}
+
+    done = run(*steps, cwd=TEMPLATE, env=more | given)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "log").read_text().splitlines()[1:3] == ["600", "KEY"]
+    # An agent of Jenkins is there also for the next one.
+    assert Path((tmp_path / "log.key").read_text().strip()).exists() != jenkins
+
+
+def test_a_release_that_does_not_answer_is_taken_back(tmp_path: Path) -> None:
+    """Also where nobody said to which version, for Kubernetes knows it."""
+    more = stand_ins(tmp_path / "tools", make="[ $1 != smoke ]")
+
+    done = run(*steps_of_gitlab("production"), cwd=TEMPLATE, env=more | {"GITLAB_CI": "true"})
+
+    assert done.returncode != 0
+    assert "make rollback TO=production IMAGE=" in (tmp_path / "log").read_text()
+
+
+def test_what_somebody_types_is_no_command(tmp_path: Path) -> None:
+    typed = f"IMAGE=x; touch {tmp_path}/done"
+
+    run("/usr/bin/env", "make", "sign", typed, cwd=TEMPLATE, env=os.environ | {"DRY": "1"})
+
+    assert not (tmp_path / "done").exists()
+
+
+GIT = ("/usr/bin/env", "git")
+DOCKER = """#!/bin/sh
+echo "$TAG|$*" >> "$LOG"
+case "$*" in
+  "compose config --services") printf 'app\\nworker\\n' ;;
+  "compose ps --quiet app") [ -e "$LOG.up" ] && printf 'old\\nnew\\n' || echo old ;;
+  "compose up"*"app") touch "$LOG.up" ;;
+esac
+"""
+SSH = """#!/bin/sh
+cd "$THERE" && exec sh -c "$2"
+"""
+
+
+def test_a_pipeline_releases_by_digest_on_a_machine_and_takes_it_back(tmp_path: Path) -> None:
+    """Real git and the real scripts; only `ssh` and `docker` stand in."""
+    here, there, tools = tmp_path / "here", tmp_path / "there", tmp_path / "tools"
+    shutil.copytree(TEMPLATE / "scripts", here / "scripts")
+    (here / "app").mkdir()
+    answers = '[project]\nslug = "demo"\n[hosting]\ntarget = "compose"\n'
+    (here / "app" / "answers.toml").write_text(answers + 'release_strategy = "rolling"\n')
+    (here / ".gitignore").write_text(".env*\n")
+    as_me = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    for words in (["init", "-q"], ["add", "-A"], [*as_me, "commit", "-qm", "One"]):
+        assert run(*GIT, *words, cwd=here).returncode == 0
+    assert run(*GIT, "clone", "-q", str(here), str(there / "app"), cwd=tmp_path).returncode == 0
+    (there / "app" / ".env").write_text("SECRET_KEY=kept\nTAG=local\nAPP_REPLICAS=1\n")
+    assert run(*GIT, *as_me, "commit", "-qm", "Two", "--allow-empty", cwd=here).returncode == 0
+    tools.mkdir()
+    for name, text in (("docker", DOCKER), ("ssh", SSH)):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    log = tmp_path / "log"
+    more = {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log), "THERE": str(there)}
+    release = [sys.executable, "scripts/ship/release.py"]
+
+    nowhere = run(*release, "deploy", "production", IMAGE, cwd=here, env=more)
+    done = run(*release, "deploy", "production", IMAGE, cwd=here, env=more | {"MACHINE": "a@b"})
+
+    assert nowhere.returncode == 1
+    assert "MACHINE" in nowhere.stderr
+    assert done.returncode == 0, done.stderr
+    now = (there / "app" / ".env").read_text().splitlines()
+    digest = IMAGE.partition(":")[2]
+    assert {*now} >= {"SECRET_KEY=kept", f"TAG={digest}", "PREVIOUS_TAG=local"}
+    assert f"IMAGE={IMAGE.partition(':')[0]}" in now
+    assert f"|pull --quiet {IMAGE}" in log.read_text()
+    assert f"{digest}|compose run --rm --no-deps migrate" in log.read_text()
+    heads = [run(*GIT, "rev-parse", "HEAD", cwd=one).stdout for one in (here, there / "app")]
+    assert heads[0] == heads[1]
+
+    back = run(*release, "rollback", "production", cwd=here, env=more | {"MACHINE": "a@b"})
+
+    assert back.returncode == 1
+    assert "local is no digest" in back.stderr
+
+
+@pytest.mark.parametrize("named", ["registry.example.com/demo:v1", "registry.example.com/demo", ""])
+def test_only_what_has_a_digest_is_deployed_or_signed(named: str) -> None:
+    for words in (["sign", named], ["deploy", "staging", named]):
+        done = run(
+            sys.executable, "scripts/ship/release.py", *words, cwd=TEMPLATE, env={"DRY": "1"}
+        )
+        assert done.returncode != 0
+        assert "by digest" in done.stderr
+
+
+def test_the_chart_takes_what_a_release_hands_it(ship: Callable[[str], ModuleType]) -> None:
+    """The very words, but for what needs a cluster."""
+    words = ways(ship, "deploy", release_strategy="canary")[0]
+    kept = [one for one in words[3:] if one not in ("--atomic", "--create-namespace")]
+
+    rendered = run("helm", "template", *kept[: kept.index("--timeout")], cwd=TEMPLATE)
+
+    assert rendered.returncode == 0, rendered.stderr
+    assert IMAGE in rendered.stdout
