@@ -2,22 +2,27 @@
 
 The new version starts beside the old one and gets requests when it answers; what the old one has
 begun it ends. Nothing is taken from the old one before, so a failure leaves people where they were.
-State stands in .env: LIVE and the tags of both sets (blue-green), or TAG and PREVIOUS_TAG.
+State stands in .env, images by their whole names: IMAGE, and PREVIOUS_IMAGE or, with blue-green,
+LIVE, BLUE_IMAGE and GREEN_IMAGE.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
-from hashlib import sha256
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).absolute().parent.parent
 ENV = ROOT / ".env"
 PORT = 8000
+STATE = re.compile(r"LIVE|(BLUE|GREEN)_REPLICAS|((PREVIOUS|BLUE|GREEN)_)?IMAGE")
+LOCAL = "app:local"  # As compose.yml has it.
 # Ready is what the app says of itself; that it knows nobody yet is what it must say to us.
 SMOKE = (
     "import urllib.request as u, urllib.error as e\n"
@@ -32,100 +37,117 @@ class Failed(Exception):
     """The release was given up; people are served as before."""
 
 
+class Unfinished(Exception):
+    """People are served by the new version; something of the old one was left."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Release a version on one machine.")
-    parser.add_argument("tag", nargs="?", help="the image's tag, or repository@sha256:…")
-    parser.add_argument("--back", action="store_true", help="return to the version before")
+    parser.add_argument("image", nargs="?", help="a tag, or a name such as repository@sha256:…")
+    parser.add_argument(
+        "--back", action="store_true", help="to the version before or to `image`; no migrations"
+    )
     parser.add_argument("--drain", type=float, default=30, help="seconds for streams to end")
     given = parser.parse_args()
-    if bool(given.tag) == given.back:
+    if not given.image and not given.back:
         parser.error("name a tag, or say --back")
-    services = compose("config", "--services", read=True).split()
     try:
-        tag = named(given.tag)
-        if "blue" in services:
-            blue_green(tag, given.drain)
+        image = named(given.image or "")
+        if "blue" in compose("config", "--services", read=True).split():
+            blue_green(image, given.back, given.drain)
         else:
-            rolling(tag)
+            rolling(image, given.back)
     except Failed as error:
         sys.exit(f"{error}\nPeople are served by the version before.")
+    except Unfinished as error:
+        sys.exit(f"{error}\nPeople are served by the new version; end by hand what it left.")
 
 
-def named(tag: str | None) -> str | None:
-    """A pipeline says `repository@sha256:…`; compose.yml joins name and tag by a colon."""
-    repository, by_digest, digest = (tag or "").partition("@sha256:")
-    if not by_digest:
-        return tag
-    docker("pull", "--quiet", f"{repository}@sha256:{digest}")
-    remember(IMAGE=f"{repository}@sha256")
-    return digest
+def named(image: str) -> str:
+    """A tag alone is one of the image that runs: v2 after `registry/app:v1` is `registry/app:v2`."""
+    if image and not re.search(r"[/:@]", image):
+        place, slash, name = state().get("IMAGE", LOCAL).partition("@")[0].rpartition("/")
+        return f"{place}{slash}{name.partition(':')[0]}:{image}"
+    if "@" in image:  # Compose would build what it cannot pull.
+        docker("pull", "--quiet", image)
+    return image
 
 
-def blue_green(tag: str | None, drain: float) -> None:
-    live = state().get("LIVE", "blue")
+def blue_green(image: str, back: bool, drain: float) -> None:
+    now = state()
+    live = now.get("LIVE", "blue")
     other = "green" if live == "blue" else "blue"
-    tag_of = f"{other.upper()}_TAG"
-    count = state().get(f"{live.upper()}_REPLICAS", "2")
-    wanted = tag or state().get(tag_of)
+    image_of, count_of = f"{other.upper()}_IMAGE", f"{other.upper()}_REPLICAS"
+    wanted = image or now.get(image_of)
     if not wanted:
-        raise Failed(f"There is no version before: {tag_of} is not in .env.")
-    migrate_unless_back(wanted, tag is None)
-    remember(**{tag_of: wanted, f"{other.upper()}_REPLICAS": count})
+        raise Failed(f"There is no version before: {image_of} is not in .env.")
+    if not back:
+        migrate(wanted)
+    # What is live now is what `--back` returns to, also when nothing was released before.
+    lives = {f"{live.upper()}_IMAGE": now.get(f"{live.upper()}_IMAGE", now.get("IMAGE", LOCAL))}
+    count = now.get(f"{live.upper()}_REPLICAS", "2")
+    remember(**lives, **{image_of: wanted, count_of: count})
     try:
         compose("up", "--detach", "--no-deps", "--wait", other)
         smoke(instances(other))
         switch(other)
-    except Failed:
+    except BaseException:
+        remember(**{image_of: now.get(image_of), count_of: "0"})
         compose("stop", other)
-        remember(**{f"{other.upper()}_REPLICAS": "0"})
         raise
-    remember(LIVE=other, TAG=wanted)
+    remember(LIVE=other, IMAGE=wanted)
     print(f"People reach {other} now, version {wanted}.", flush=True)
-    compose("up", "--detach", "--no-deps", "worker")
-    time.sleep(drain)
-    compose("stop", "--timeout", "60", live)
-    remember(**{f"{live.upper()}_REPLICAS": "0"})
+    with after_the_change():
+        compose("up", "--detach", "--no-deps", "worker")
+        time.sleep(drain)
+        compose("stop", "--timeout", "60", live)
+        remember(**{f"{live.upper()}_REPLICAS": "0"})
 
 
-def rolling(tag: str | None) -> None:
-    before = state().get("TAG", "local")
+def rolling(image: str, back: bool) -> None:
+    before = state().get("IMAGE", LOCAL)
     count = int(state().get("APP_REPLICAS", "2"))
-    wanted = tag or state().get("PREVIOUS_TAG")
+    wanted = image or state().get("PREVIOUS_IMAGE")
     if not wanted:
-        raise Failed("There is no version before: PREVIOUS_TAG is not in .env.")
-    migrate_unless_back(wanted, tag is None)
+        raise Failed("There is no version before: PREVIOUS_IMAGE is not in .env.")
+    if not back:
+        migrate(wanted)
     old = instances("app")
-    remember(TAG=wanted)
+    remember(IMAGE=wanted)
     try:
         words = ("--detach", "--no-deps", "--no-recreate", "--wait")
         compose("up", *words, "--scale", f"app={len(old) + count}", "app")
         smoke([one for one in instances("app") if one not in old])
-    except Failed:
-        docker("rm", "--force", *(one for one in instances("app") if one not in old))
-        remember(TAG=before)
+    except BaseException:
+        remember(IMAGE=before)
+        if new := [one for one in instances("app") if one not in old]:
+            docker("rm", "--force", *new)
         raise
-    remember(PREVIOUS_TAG=before)
-    for one in old:
-        docker("stop", "--time", "60", one)
-        docker("rm", one)
-    compose("up", "--detach", "--no-deps", "worker")
-    print(f"People reach version {wanted} now.")
+    remember(PREVIOUS_IMAGE=before)
+    print(f"People reach version {wanted} now.", flush=True)
+    with after_the_change():
+        for one in old:
+            docker("stop", "--time", "60", one)
+            docker("rm", one)
+        compose("up", "--detach", "--no-deps", "worker")
 
 
-def migrate_unless_back(tag: str, back: bool) -> None:
+@contextmanager
+def after_the_change() -> Iterator[None]:
+    try:
+        yield
+    except Failed as error:
+        raise Unfinished(str(error)) from error
+
+
+def migrate(image: str) -> None:
     """Migrations only add, so the version before goes on with what the new one needs."""
-    if (
-        back
-        and state().get("IMAGE", "").endswith("@sha256")
-        and len(tag) != len(sha256().hexdigest())
-    ):
-        raise Failed(f"{tag} is no digest of {state()['IMAGE']}: it was built under another name.")
-    if not back:
-        compose("run", "--rm", "--no-deps", "migrate", TAG=tag)
+    compose("run", "--rm", "--no-deps", "migrate", IMAGE=image)
 
 
 def instances(service: str) -> list[str]:
-    return compose("ps", "--quiet", service, read=True).split()
+    """Those that have ended, too: a new one that fails is taken away again."""
+    return compose("ps", "--all", "--quiet", service, read=True).split()
 
 
 def smoke(containers: list[str]) -> None:
@@ -149,7 +171,9 @@ def docker(*words: str, read: bool = False, **environment: str) -> str:
     done = subprocess.run(
         ["docker", *words],
         cwd=ROOT,
-        env=os.environ | environment,
+        # Compose takes the environment before .env, and make hands over what was typed.
+        env={name: one for name, one in os.environ.items() if not STATE.fullmatch(name)}
+        | environment,
         stdout=subprocess.PIPE if read else None,
         text=True,
         check=False,
@@ -165,14 +189,14 @@ def state() -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def remember(**values: str) -> None:
-    """Change these lines of .env in one step; at no moment can others read it."""
+def remember(**values: str | None) -> None:
+    """Change these lines of .env in one step, None takes one out; never can others read it."""
     kept = [
         line
         for line in ENV.read_text(encoding="utf-8").splitlines()
         if line.partition("=")[0].strip() not in values
     ]
-    lines = [*kept, *(f"{name}={value}" for name, value in values.items())]
+    lines = [*kept, *(f"{name}={value}" for name, value in values.items() if value)]
     draft = ENV.with_name(".env.new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -10,7 +10,7 @@ import sys
 
 with socket.socket(socket.AF_UNIX) as asking:
     asking.connect(os.environ["MACHINE_SOCKET"])
-    asking.sendall(json.dumps({"words": sys.argv[1:], "tag": os.environ.get("TAG")}).encode())
+    asking.sendall(json.dumps({"words": sys.argv[1:]}).encode())
     asking.shutdown(socket.SHUT_WR)
     answer = json.loads(b"".join(iter(lambda: asking.recv(65536), b"")))
 print(answer["said"], end="")

@@ -79,7 +79,7 @@ class DockerServer:
             for name in self.sets[match[1]]:
                 await machine.is_ready(name)
             return ""
-        if match := re.fullmatch(r"compose ps --quiet (\w+)", words):
+        if match := re.fullmatch(r"compose ps --all --quiet (\w+)", words):
             return "\n".join(one for one in self.sets[match[1]] if machine.runs(one))
         if words.startswith("exec app"):
             program = each[-1].replace(":8000/", f":{machine.ports[each[1]]}/")

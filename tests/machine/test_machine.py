@@ -86,8 +86,8 @@ async def releases(machine: Machine, noticed: Noticed) -> None:
 
     code, said = await docker.release("two")
     assert code == 0, said
-    assert "People reach green now, version two." in said
-    assert (docker.state["LIVE"], docker.state["GREEN_TAG"]) == ("green", "two")
+    assert "People reach green now, version app:two." in said
+    assert (docker.state["LIVE"], docker.state["GREEN_IMAGE"]) == ("green", "app:two")
     assert [machine.runs(one) for one in ("app1", "app2", "app3")] == [False, False, True]
 
     docker.breaks = "exec app1"
@@ -98,10 +98,9 @@ async def releases(machine: Machine, noticed: Noticed) -> None:
     assert [machine.runs(one) for one in ("app1", "app2", "app3")] == [False, False, True]
 
     docker.breaks, docker.asked = "", []
-    (docker.folder / ".env").write_text("SECRET=kept\nLIVE=green\nBLUE_TAG=one\n")
     code, said = await docker.release("--back")
     assert code == 0, said
-    assert "People reach blue now, version one." in said
+    assert "People reach blue now, version app:local." in said, "what failed is no version before"
     assert not any("migrate" in one for one in docker.asked), "going back changes no table"
     assert [machine.runs(one) for one in ("app1", "app2", "app3")] == [True, True, False]
     assert docker.state["SECRET"] == "kept"

@@ -96,17 +96,17 @@ def machine(action: str, image: str) -> Commands:
     """By SSH on the machine that MACHINE names, such as deploy@app.example.com: its clone of this
     project in MACHINE_FOLDER goes to the same commit, and its own script releases beside what runs.
     """
-    taken_back = action == "rollback" and not image
-    if not taken_back:
-        digested(image)
+    back = action == "rollback"
+    named = [digested(image)] if image or not back else []
     host = os.environ.get("MACHINE") or sys.exit("MACHINE: say where, as in deploy@app.example.com")
     there = [f"cd {shlex.quote(os.environ.get('MACHINE_FOLDER') or 'app')}"]
-    if taken_back:
-        there.append("python3 scripts/release.py --back")
-    else:
+    if named:
         head = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
         there += ["git fetch --quiet --tags origin", f"git checkout --quiet --detach {head}"]
-        there.append(f"python3 scripts/release.py {shlex.quote(image)}")
+    # The version before knows no newer migration: going back runs none.
+    there.append(
+        shlex.join(["python3", "scripts/release.py", *(["--back"] if back else []), *named])
+    )
     return [["ssh", *shlex.split(os.environ.get("MACHINE_SSH", "")), host, " && ".join(there)]]
 
 
