@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def named(image: str) -> str:
-    """A tag alone is one of the image that runs: v2 after `registry/app:v1` is `registry/app:v2`."""
+    """A tag alone is one of the image that runs: v2 after `there/app:v1` is `there/app:v2`."""
     if image and not re.search(r"[/:@]", image):
         place, slash, name = state().get("IMAGE", LOCAL).partition("@")[0].rpartition("/")
         return f"{place}{slash}{name.partition(':')[0]}:{image}"

@@ -267,6 +267,13 @@ class Machine:
         program = ["prometheus-alertmanager", *words]
         self.start("alertmanager", program, {"PATH": PATH}, cwd=folder)
 
+    def alerts(self, name: str) -> list[Any]:
+        """Those of this name that Prometheus holds, pending or firing."""
+        where = f"http://127.0.0.1:{self.ports['prometheus']}/api/v1/query"
+        told = httpx2.get(where, params={"query": f'ALERTS{{alertname="{name}"}}'})
+        found: list[Any] = told.raise_for_status().json()["data"]["result"]
+        return found
+
     @property
     def authority(self) -> str:
         """The certificate by which the proxy's own one is known."""
