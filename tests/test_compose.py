@@ -89,6 +89,20 @@ def test_images_are_of_one_version(compose: dict[str, Any]) -> None:
         assert any(letter.isdigit() for letter in tag) or "build" in service, name
 
 
+def test_a_restore_is_told_to_start_all_that_it_speaks_to(compose: dict[str, Any]) -> None:
+    told = (ROOT / "template" / "docs" / "operations.md").read_text(encoding="utf-8")
+    words = re.search(r"1\. `docker compose up -d ([\w ]+)`", told.partition("## Restore")[2])
+    assert words
+    started = set(words[1].split()) & set(compose["services"])
+    for name in [*started]:
+        started |= set(compose["services"][name].get("depends_on", {}))
+    given = str(compose["services"]["backup"]["environment"].values())
+    asked = set(re.findall(r"(?:@|http://)([\w-]+):\d", given))
+
+    assert asked >= {"database", "pooler"}
+    assert asked <= started
+
+
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 
