@@ -31,6 +31,8 @@ from app.modules import parts
 
 DATABASE, FILES = "database.dump.age", "files.tar.age"
 KEPT_ANYWAY = 3
+# No backup and no drill takes longer: what is older was left by a process that was killed.
+DRAFT_AGE = timedelta(days=1)
 
 
 def make(folder: Path, admin_url: str, recipients: Sequence[str]) -> Path:
@@ -67,12 +69,16 @@ def backups(folder: Path) -> list[Path]:
 
 
 def forget_old(folder: Path, keep_days: int) -> list[str]:
-    """Delete what is older, but never the newest few."""
+    """Delete what is older, but never the newest few; and drafts that nobody works on any more."""
     gone = []
     for one in backups(folder)[:-KEPT_ANYWAY]:
         if Manifest.read(one).taken_at < now() - timedelta(days=keep_days):
             shutil.rmtree(one)
             gone.append(one.name)
+    for draft in (*folder.glob(".[0-9]*Z.*"), *folder.glob(".drill-*")):
+        if draft.stat().st_mtime < (now() - DRAFT_AGE).timestamp():
+            shutil.rmtree(draft)
+            gone.append(draft.name)
     return gone
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import tempfile
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -26,6 +27,15 @@ Identity = Annotated[
     Path, typer.Option(envvar="BACKUP_IDENTITY", help="The file with the private key.")
 ]
 TRY_AGAIN_SECONDS = 300
+
+
+@commands.callback()
+def _in_an_image_that_can() -> None:
+    if find_spec("pyrage") is None:
+        raise BackupFailed(
+            "What backups need is not installed: `docker compose run --rm backup app backup …`, or"
+            " `uv sync --group backup --group embedded` where the app runs without Docker."
+        )
 
 
 @commands.command("new-key")

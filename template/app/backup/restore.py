@@ -75,6 +75,10 @@ def _fill(path: Path, identity: Path, url: str, database: str) -> None:
             raise CannotRestore(f"pg_restore: {said.read().decode(errors='replace')[-500:]}")
     if failed:
         raise failed
+    if process.returncode:
+        raise CannotRestore(
+            "pg_restore was killed, and nothing was restored: has it memory enough?"
+        )
 
 
 def put_files_back(backup: Path, identity: Path) -> int:

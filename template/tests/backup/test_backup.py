@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +12,13 @@ from pathlib import Path
 import psycopg
 import pyrage
 import pytest
+from typer.testing import CliRunner
 
 from app import modules
 from app.audit import service as audit
 from app.backup import archive, drill, manifest, restore
-from app.backup.errors import CannotRestore
+from app.backup.commands import commands
+from app.backup.errors import BackupFailed, CannotRestore
 from app.core import db
 from app.core.clock import now
 from app.core.database_roles import drop_database, in_database
@@ -45,7 +49,7 @@ def look(url: str) -> dict[str, list[tuple[object, ...]]]:
 
 
 @pytest.fixture
-async def key(tmp_path: Path) -> tuple[str, Path]:
+def key(tmp_path: Path) -> tuple[str, Path]:
     made = pyrage.x25519.Identity.generate()
     path = tmp_path / "identity"
     path.write_text(f"# kept elsewhere\n{made}\n")
@@ -175,9 +179,36 @@ def test_old_backups_go_and_the_newest_stay(tmp_path):
         folder = tmp_path / moment.strftime("%Y-%m-%dT%H-%M-%SZ")
         folder.mkdir()
         manifest.Manifest(moment, 180000, {}, {}, []).write(folder)
+    drafts = [tmp_path / name for name in (".2026-01-01T00-00-00Z.7", ".drill-old", ".drill-new")]
+    for draft in drafts:
+        draft.mkdir()
+        (draft / "half").touch()
+        if draft.name != ".drill-new":
+            long_ago = (now() - timedelta(days=2)).timestamp()
+            os.utime(draft, (long_ago, long_ago))
 
     gone = archive.forget_old(tmp_path, keep_days=14)
 
-    assert len(gone) == 3
+    assert [one.exists() for one in drafts] == [False, False, True], "killed; killed; at work"
+    assert len(gone) == 5
     assert len(archive.backups(tmp_path)) == 3
     assert archive.forget_old(tmp_path, keep_days=1) == [], "the newest three stay"
+
+
+def test_a_restore_that_was_killed_is_not_taken_for_one(key, tmp_path, monkeypatch):
+    path = tmp_path / "database.dump.age"
+    path.write_bytes(pyrage.encrypt(b"a dump", [pyrage.x25519.Recipient.from_str(key[0])]))
+    killed = ["sh", "-c", "cat > /dev/null; kill -9 $$"]
+    monkeypatch.setattr(archive, "run", lambda *_, **more: subprocess.Popen(killed, **more))
+
+    with pytest.raises(CannotRestore, match="was killed"):
+        restore._fill(path, key[1], "", "again")
+
+
+def test_an_image_without_the_programs_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyrage", None)
+
+    done = CliRunner().invoke(commands, ["run"])
+
+    assert isinstance(done.exception, BackupFailed)
+    assert "docker compose run --rm backup" in str(done.exception)
