@@ -10,7 +10,6 @@ from app.cache import answers, checking
 from app.cache.answers import Hit, Kept
 from app.cache.keys import of
 from app.cache.settings import CacheSettings
-from app.core.direct import Direct
 from app.flags import state
 from app.guardrails import chain
 from app.llm.call import Call, Events, Proceed
@@ -27,7 +26,7 @@ def around(call: Call, proceed: Proceed) -> Events:
     return _around(call, proceed) if may_be_reused(call) else proceed(call)
 
 
-async def after(call: Call, _: Direct) -> None:
+def ended(call: Call) -> None:
     kept = call.beside.get("cache")
     if not isinstance(kept, Kept) or call.outcome != "answered":
         return

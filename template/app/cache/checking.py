@@ -21,7 +21,7 @@ from app.core.errors import Problem
 from app.core.logging import log
 from app.llm import embeddings, gateway
 from app.llm.call import Call
-from app.llm.port import Ask, Message
+from app.llm.port import Message
 from app.users import operators
 
 FEATURE = "cache.check"
@@ -57,19 +57,27 @@ async def settled() -> None:
 
 async def _run(call: Call, hit: Hit) -> None:
     try:
-        await _check(call.person.organization_id, call.system_prompt, call.ask, hit)
+        await _check(call, hit)
     except (Problem, SQLAlchemyError, PsycopgError, OSError, TimeoutError) as error:
         log.warning("cache.not_checked", error=type(error).__name__)
 
 
-async def _check(organization_id: UUID, system: str, ask: Ask, hit: Hit) -> None:
+async def _check(call: Call, hit: Hit) -> None:
     payer = operators.known()
     if payer is None:
         return
+    ask, system = call.ask, call.system_prompt
     spoken = [one for one in ask.messages if one.role != "system"]
     messages = [Message("system", system), *spoken] if system else spoken
     again = replace(
-        ask, messages=messages, feature=FEATURE, reusable=False, with_context=False, tools=()
+        ask,
+        messages=messages,
+        feature=FEATURE,
+        model=call.routed.model,  # What another model says tells nothing of this answer.
+        reusable=False,
+        read_by_people=False,
+        with_context=False,
+        tools=(),
     )
     answer = await gateway.complete(operators.machine(payer), again)
     agrees = await _agree(payer, hit.text, answer.text)
@@ -77,7 +85,7 @@ async def _check(organization_id: UUID, system: str, ask: Ask, hit: Hit) -> None
         today = func.date(func.timezone("UTC", func.now()))
         await db.execute(
             update(CacheDay)
-            .where(CacheDay.organization_id == organization_id, CacheDay.day == today)
+            .where(CacheDay.organization_id == call.person.organization_id, CacheDay.day == today)
             .where(CacheDay.feature == ask.feature)
             .values(checked=CacheDay.checked + 1, agreed=CacheDay.agreed + int(agrees))
         )

@@ -77,7 +77,7 @@ class Judge:
             Message("system", live.text),
             Message("user", f"{asked}\n\n<rubric>\n{rubric}\n</rubric>"),
         ]
-        ask = Ask(messages, FEATURE, prompt=PromptUsed(PROMPT, live.number))
+        ask = Ask(messages, FEATURE, prompt=PromptUsed(PROMPT, live.number), read_by_people=False)
         try:
             said = await gateway.complete(self.person, ask)
         except Problem as problem:

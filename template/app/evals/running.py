@@ -134,6 +134,7 @@ async def _answer(
         passages=[Passage(one.text, one.title, "") for one in case.context],
         prompt=PromptUsed(subject.prompt, subject.number),
         model=model,
+        read_by_people=False,
     )
     try:
         answer: Answer = await gateway.complete(person, ask)

@@ -5,7 +5,9 @@ A step is a file in app/llm/steps, or `call_step.py` in another module. It has a
     async def before(call)             runs before the model is asked; raises to refuse
     def around(call, proceed)          an async generator around the answer's events
     async def opening(call, begin)     around the wait for the first event only: costs nothing later
-    async def after(call, db)          runs however the call ends, all in one `direct` transaction
+    async def after(call, db)          runs however the call ends, all in one `direct` transaction,
+                                       and once more when that could not be committed
+    def ended(call)                    runs once, when that is over: for what is not in the database
 
 The gateway's list says in which order. A step that is not in the list names one that is, in
 `AFTER`, and comes right after it.

@@ -10,6 +10,7 @@ from app.core.logging import log
 from app.llm.call import Call
 from app.llm.draft import Draft
 from app.llm.life import Life
+from app.usage import service as usage
 
 TRIES = 4
 SECONDS_BETWEEN_TRIES = 0.5
@@ -53,8 +54,18 @@ async def settled(call: Call, way: Life) -> None:
 async def _conclude(call: Call, way: Life) -> None:
     await call.close()  # Once more: who is cancelled may not have come to the end of it.
     failed = await _try_until_done(call, way)
+    _end(call, way)
     if failed and call.outcome == "answered":
         raise failed
+
+
+def _end(call: Call, way: Life) -> None:
+    for step in way.steps:
+        try:
+            if step.has("ended"):
+                step.ended(call)
+        except Exception:  # noqa: BLE001 what is only counted costs nobody the answer
+            log.exception("llm.step_failed", step=step.name, call_id=str(call.id))
 
 
 async def _try_until_done(call: Call, way: Life) -> Exception | None:
@@ -62,7 +73,7 @@ async def _try_until_done(call: Call, way: Life) -> Exception | None:
     for left in reversed(range(TRIES)):
         try:
             async with asyncio.timeout(SECONDS_PER_TRY):
-                return await _run_after(call, way)
+                return await _run_after(call, way, again=left < TRIES - 1)
         except (SQLAlchemyError, psycopg.Error, NotKept, OSError, TimeoutError) as error:
             log.error(
                 "llm.not_settled", call_id=str(call.id), left=left, error=type(error).__name__
@@ -77,12 +88,14 @@ async def _try_until_done(call: Call, way: Life) -> Exception | None:
     return failed
 
 
-async def _run_after(call: Call, way: Life) -> Exception | None:
+async def _run_after(call: Call, way: Life, *, again: bool) -> Exception | None:
     """One transaction for all. A step that fails keeps no other one from its work."""
     failed: Exception | None = None
     async with direct(
         organization_id=call.person.organization_id, user_id=call.person.user_id
     ) as db:
+        if again and await usage.is_settled(db, call.id):
+            return None  # Only the reply to the commit was lost: nothing is written twice.
         for step in way.steps:
             try:
                 if step.has("after"):

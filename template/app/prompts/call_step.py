@@ -7,7 +7,7 @@ from app.prompts import registry, shadowing
 AFTER = "sampling"
 
 
-async def after(call: Any, _: Any) -> None:
+def ended(call: Any) -> None:
     used = call.ask.prompt
     # Without a draft nobody knows here what was shown; the app itself is no traffic.
     if used is None or call.draft is None or call.outcome != "answered":

@@ -110,6 +110,8 @@ async def _answer(shadow: Shadow, organization_id: UUID, ask: Ask) -> tuple[str,
         with_context=False,
         passages=(),
         tools=(),
+        reusable=False,  # Nothing of a shadow's words stays anywhere, the cache included.
+        read_by_people=False,
         prompt=PromptUsed(ask.prompt.name, version.number),
     )
     try:

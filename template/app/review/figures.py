@@ -168,7 +168,7 @@ async def _feature(db: AsyncSession, feature: str) -> Feature:
         select(UsageRecord.id)
         .where(
             UsageRecord.feature == feature,
-            UsageRecord.outcome == "answered",
+            UsageRecord.outcome.in_(("answered", "reused")),
             UsageRecord.user_id.is_not(None),
             UsageRecord.created_at >= since,
         )

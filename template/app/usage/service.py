@@ -42,6 +42,9 @@ SETTLE: LiteralString = (
     " %(cached_input_tokens)s, %(output_tokens)s, %(microdollars)s, %(estimated)s, %(price_known)s,"
     " %(first_text_ms)s)"
 )
+IS_SETTLED: LiteralString = (
+    "SELECT state, outcome FROM usage_records WHERE id = %(call_id)s FOR UPDATE"
+)
 
 LIMITS = (
     "calls_per_hour",
@@ -141,6 +144,12 @@ async def settle(db: Direct, reservation: Reservation, used: Used, outcome: str)
     spent = used.input_tokens + used.output_tokens > 0
     state = "settled" if spent else "released"
     await write(db, SETTLE, _settling(reservation, state, used, outcome))
+
+
+async def is_settled(db: Direct, call_id: UUID) -> bool:
+    """Whether this was done already. Waits for a transaction that is still at it."""
+    rows = await db.fetch(IS_SETTLED, {"call_id": call_id})
+    return any(state != "reserved" and outcome != "orphaned" for state, outcome in rows)
 
 
 def _settling(of: Reservation, state: str, used: Used, outcome: str) -> dict[str, object]:

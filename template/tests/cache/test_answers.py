@@ -233,7 +233,7 @@ async def test_what_is_old_or_too_much_goes_and_an_old_answer_is_not_given(team,
 async def test_an_answer_that_no_longer_holds_is_found_out_and_goes(
     team, model, configure, monkeypatch
 ):
-    configure(CACHE_CHECKED_PERCENT=100)
+    configure(CACHE_CHECKED_PERCENT=100, LLM_TASK_MODELS='{"assistant": ["gpt-5.4-nano"]}')
     one, other, _ = team
     whose = one.someone.organization_id
     monkeypatch.setattr("app.users.operators._known", whose)
@@ -244,7 +244,8 @@ async def test_an_answer_that_no_longer_holds_is_found_out_and_goes(
     await checking.settled()
     day = await days(whose)
     assert (day.checked, day.agreed) == (1, 1)
-    assert len(model.requests) == 2
+    # The model that answered is asked again, and no other one.
+    assert [one.body["model"] for one in model.requests] == ["gpt-5.4-nano"] * 2
     # The mark of the organisation that asks now is in it, and the earlier one's is not twice.
     assert model.requests[1].body["messages"][0]["content"].count("never to be repeated") == 1
 

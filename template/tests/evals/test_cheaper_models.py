@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.evals import cases, cheaper, jobs, work
+from app.core import db
+from app.evals import cases, cheaper, gauges, jobs, work
 from app.llm import http
 from app.modules import has
 from app.prompts import registry
@@ -43,6 +44,7 @@ async def model(configure, monkeypatch, tmp_path: Path):
             LLM_MODEL="gpt-5.5",
             EVALS_MODELS='["gpt-5.4-mini", "gpt-5.5-pro", "a-model-without-a-price"]',
             LLM_SMALLER_MODEL="gpt-5.4-nano",
+            GUARDRAILS_REVIEW_WORDS='["Paris"]',  # Nobody waits here for a person.
         )
         yield server
     await http.close()
@@ -63,6 +65,10 @@ async def test_the_report_says_which_cheaper_model_would_pass_and_what_it_costs(
         "gpt-5.4-mini": (12, 12, True),
         "gpt-5.5": (12, 12, True),
     }
+    # What alarms goes by the model that answers, not by one that is only looked at.
+    async with db.transaction(elevated=True) as session:
+        await gauges.read(session)
+    assert f'app_eval_passed_share{{prompt="{NAME}"}} 1' in gauges.PASSED.lines()
     nano, mini, usual = found
     assert mini["share"]["low"] < 1.0
     assert mini["microdollars"] == 1000 * (4000 * 750_000 + 500 * 4_500_000) // 1_000_000

@@ -65,6 +65,11 @@ class Caller:
         events = await self._rows(Event)
         return [one for one in events if one.action.startswith("model.")][-1]
 
+    async def actions(self) -> list[str]:
+        """What the audit log holds of model calls, in order."""
+        found = [one.action for one in await self._rows(Event)]
+        return [one for one in found if one.startswith("model.")]
+
     async def reserved(self) -> int:
         """What all counters together still hold back; nothing, once no call runs."""
         async with db.transaction(organization_id=self.person.organization_id) as session:

@@ -7,9 +7,11 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from app.core.direct import Direct
 from app.llm import errors, gateway, settling
 from app.llm.port import Ask, Message
 from app.llm.steps import audit
+from app.llm.steps.metrics import CALLS
 from app.usage import service
 from tests.llm.caller import KEY
 from tests.llm.wire_server import WORDS, Behaviour
@@ -175,6 +177,28 @@ async def test_a_database_that_is_away_for_a_moment_settles_later(caller, monkey
 
     assert len(times) == 3
     assert (await caller.entry()).output_tokens == done.usage.output_tokens == 10
+    assert await caller.reserved() == 0
+
+
+async def test_a_lost_reply_to_the_commit_writes_nothing_twice(caller, monkeypatch):
+    commit, lost = Direct.commit, []
+
+    async def and_the_reply_is_lost(db: Direct) -> None:
+        await commit(db)
+        if not lost:
+            lost.append(1)
+            raise psycopg.OperationalError
+
+    monkeypatch.setattr(Direct, "commit", and_the_reply_is_lost)
+    monkeypatch.setattr(settling, "SECONDS_BETWEEN_TRIES", 0.01)
+    labels = "test", "compatible", "m", "answered", ""
+    before = CALLS.value(*labels)
+    _, done = await caller.ask()
+
+    assert lost
+    assert CALLS.value(*labels) == before + 1
+    assert await caller.actions() == ["model.answered"]
+    assert (await caller.entry()).output_tokens == done.usage.output_tokens
     assert await caller.reserved() == 0
 
 

@@ -129,4 +129,5 @@ async def test_all_that_was_opened_is_closed_even_when_steps_do_not_care(found):
 
 def test_no_step_of_ours_is_without_a_function():
     for one in gateway.life().steps:
-        assert any(one.has(kind) for kind in ("before", "around", "opening", "after")), one.name
+        kinds = ("before", "around", "opening", "after", "ended")
+        assert any(one.has(kind) for kind in kinds), one.name

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from sqlalchemy import select, text
 
+from app.cache import noting
+from app.cache.models import CachedAnswer
 from app.core import db
 from app.llm.port import PromptUsed
 from app.prompts import registry, shadowing
@@ -66,7 +68,9 @@ async def test_nobody_sees_it_and_its_cost_is_counted_apart(
     candidate,
     browser,  # noqa: F811
     model,  # noqa: F811
+    configure,
 ):
+    configure(CACHE_ANSWERS="exact")
     answering(model)
     live = registry.live(NAME).number
     assert (await begin(client, candidate)).status_code == 204
@@ -98,6 +102,9 @@ async def test_nobody_sees_it_and_its_cost_is_counted_apart(
             text("SELECT to_jsonb(a)::text FROM prompt_shadow_answers a")
         )
         kept = " ".join(row[0] for row in columns)
+        await noting.settled()
+        cached = await session.scalars(select(CachedAnswer.feature))
+        assert shadowing.FEATURE not in set(cached)
     assert booked.count((candidate, None)) == 1
     assert "words." not in kept
     assert str(browser.someone.user_id) not in kept

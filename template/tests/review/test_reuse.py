@@ -29,6 +29,9 @@ async def test_an_answer_that_people_found_wrong_is_not_given_again(
     model.behaviour = says("95 ", "moons.")
     events = await office.asker.ask(await office.asker.new(), "How many moons?")
     assert text_of(events) == ("Ten moons." if verdict == "approved" else "95 moons.")
+    # An answer that was given again is an answer, and is drawn like any other.
+    [told] = (await office.reviewer.client.get("/api/review/figures")).json()["sample"]
+    assert (told["answers"], told["drawn"], told["queued"]) == (2, 2, 2)
 
 
 async def test_a_summary_that_holds_it_is_made_anew(office, model, configure, database):

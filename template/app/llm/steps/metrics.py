@@ -1,7 +1,6 @@
 """What is counted of each call. Nothing tells whose it was."""
 
 from app.core import service_levels
-from app.core.direct import Direct
 from app.core.errors import Problem
 from app.core.metrics import SLOW_SECONDS, Counter, Histogram
 from app.core.service_levels import ServiceLevels
@@ -49,7 +48,7 @@ SIDES = {
 }
 
 
-async def after(call: Call, _: Direct) -> None:
+def ended(call: Call) -> None:
     provider = call.provider.name if call.provider else "none"
     model = call.provider.model if call.provider else "none"
     problem = call.problem if isinstance(call.problem, Problem) else None
