@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-import segno
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
@@ -122,6 +121,8 @@ def _enrolment(
     *,
     wish: str,
 ) -> HTMLResponse:
+    import segno  # late, as few see this page in a process's life
+
     return render_form(
         request,
         "auth/authenticator.html",

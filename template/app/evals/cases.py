@@ -20,7 +20,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from app.core.errors import CannotStart
@@ -143,6 +142,8 @@ def suites(folder: Path = FOLDER, *, prompt: str = "") -> list[Suite]:
 
 
 def _read(path: Path) -> Suite:
+    import yaml  # late, as the web process seldom reads it
+
     try:
         return Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError, AttributeError) as error:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from app.access.person import Person
@@ -98,6 +97,8 @@ class Judge:
 
 
 def examples(path: Path = EXAMPLES) -> list[Example]:
+    import yaml  # late, as the web process reads none of it
+
     return [Example.model_validate(one) for one in yaml.safe_load(path.read_text("utf-8"))]
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import jsonschema_rs
 import orjson
 
 from app.evals.cases import Case, Expect
@@ -74,6 +73,8 @@ def _folded(text: str) -> str:
 
 
 def _valid(schema: dict[str, object], text: str) -> bool:
+    import jsonschema_rs  # late, as the web process judges no answers
+
     bare = text.strip()
     if fenced := FENCE.match(bare):
         bare = fenced[1]

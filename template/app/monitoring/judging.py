@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from app.access.person import Person
@@ -97,6 +96,8 @@ async def calibrate(person: Person, path: Path = EXAMPLES) -> Agreement:
 
 
 def examples(path: Path = EXAMPLES) -> Sequence[Example]:
+    import yaml  # late, as the web process reads none of it
+
     return [Example.model_validate(one) for one in yaml.safe_load(path.read_text("utf-8"))]
 
 

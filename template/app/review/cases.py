@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
-import yaml
 from pydantic import ValidationError
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -160,6 +159,8 @@ async def exported(db: AsyncSession, person: Person, prompt: str) -> str:
     await audit.record(
         db, "review.cases_exported", person=person, detail={"cases": len(found), "prompt": prompt}
     )
+    import yaml  # late, as a start has no use for it
+
     return str(yaml.safe_dump(suite, sort_keys=False, allow_unicode=True, width=100))
 
 

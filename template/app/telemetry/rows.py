@@ -1,8 +1,8 @@
 """Figures that stand in the database, read when somebody looks, and not too often.
 
 A module that has some puts them into its `gauges.py`: metrics, and `async def read(db)`. Each is
-read in a transaction of its own that the database ends after two seconds, so that a table that has
-grown too large costs its own figures and nothing else.
+read in a transaction of its own whose statements the database ends after two seconds, so that a
+table that has grown too large costs its own figures and nothing else.
 """
 
 import asyncio
@@ -42,24 +42,34 @@ async def refresh() -> None:
     async with _reading:
         if _read_at is not None and _age() < MetricsSettings.load().rows_seconds:
             return
+        waiting = list(parts("gauges"))
         try:
             async with asyncio.timeout(LONGEST):
-                for part in parts("gauges"):
-                    await _read(part)
+                while waiting:
+                    await _read(waiting[0])
+                    del waiting[0]
         except TimeoutError:
-            FAILED.add("all")
+            for part in waiting:
+                _failed(part)
         _read_at = monotonic()
 
 
 async def _read(part: ModuleType) -> None:
-    module = part.__name__.split(".")[1]
     try:
         async with transaction() as db:
             await db.execute(BOUND)
             await part.read(db)
     except Exception as error:  # noqa: BLE001 whatever failed, the other figures are told
-        FAILED.add(module)
-        log.warning("figures.failed", module=module, error=type(error).__name__)
-        for metric in vars(part).values():
-            if isinstance(metric, Gauge):
-                metric.replace({})  # none rather than old ones
+        log.warning("figures.failed", module=_module(part), error=type(error).__name__)
+        _failed(part)
+
+
+def _failed(part: ModuleType) -> None:
+    FAILED.add(_module(part))
+    for metric in vars(part).values():
+        if isinstance(metric, Gauge):
+            metric.replace({})  # none rather than old ones
+
+
+def _module(part: ModuleType) -> str:
+    return part.__name__.split(".")[1]

@@ -39,6 +39,8 @@ def test_figures_are_written_as_prometheus_reads_them(own):
     for seconds in (0.1, 0.2, 5):
         took.see(seconds)
     Gauge("t_now", "Now.", read=lambda: {(): 3})
+    # An alert on a rise must see the first one: it begins at 0.
+    assert [*counted.samples()] == ['t_total{what="a \\"b\\"\\n\\\\c"} 0']
     assert [*counted.lines(), *took.lines(), *metrics.METRICS["t_now"].lines()] == [
         "# HELP t_total Told.",
         "# TYPE t_total counter",
@@ -201,3 +203,17 @@ async def test_a_table_that_is_slow_costs_its_own_figures_only(database, look):
     assert "app_organizations " in after.text
     assert feedback.GIVEN.name in (await look()).text
     assert rows._age() < 60
+
+
+async def test_figures_that_nobody_had_time_for_are_none_rather_than_old_ones(look, monkeypatch):
+    before = await look()
+    assert before.of("app_figures_age_seconds") >= 0
+    monkeypatch.setattr(rows, "LONGEST", 0.0)
+    after = await look()
+    for module in ("feedback", "users"):
+        failed = {"module": module}
+        name = "app_figures_failed_total"
+        assert after.of(name, **failed) - before.of(name, **failed) == 1
+    assert "app_organizations " in before.text
+    assert "app_organizations " not in after.text
+    assert "app_feedback_day{" not in after.text
