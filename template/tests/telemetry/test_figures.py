@@ -200,7 +200,7 @@ async def test_a_table_that_is_slow_costs_its_own_figures_only(database, look):
     name = "app_figures_failed_total"
     assert after.of(name, **failed) - before.of(name, **failed) == 1
     assert "app_feedback_day{" not in after.text
-    assert "app_organizations " in after.text
+    assert "\napp_organizations " in after.text
     assert feedback.GIVEN.name in (await look()).text
     assert rows._age() < 60
 
@@ -214,6 +214,6 @@ async def test_figures_that_nobody_had_time_for_are_none_rather_than_old_ones(lo
         failed = {"module": module}
         name = "app_figures_failed_total"
         assert after.of(name, **failed) - before.of(name, **failed) == 1
-    assert "app_organizations " in before.text
-    assert "app_organizations " not in after.text
+    assert "\napp_organizations " in before.text
+    assert "\napp_organizations " not in after.text
     assert "app_feedback_day{" not in after.text
