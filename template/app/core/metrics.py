@@ -53,7 +53,7 @@ class Metric(ABC):
 
 
 class Counter(Metric):
-    """Only grows. Prometheus sees no rise in what begins with 1, so what is new is told as 0 once."""
+    """Only grows. A rise to 1 from nothing is none to Prometheus: what is new is told as 0 once."""
 
     kind = "counter"
 
