@@ -9,7 +9,8 @@ travels with the commit.
         db.write(ADD, {...})
         db.write_last(COUNT, {...})                                         one more, with COMMIT
 
-The connection is one of the session's pool. Statements are fixed texts with `%(name)s` for values.
+The connection is one of the session's pool. Statements are fixed texts with `%(name)s` for values;
+they are brought into the server's own form once, where the driver would parse long ones each time.
 """
 
 import re
@@ -20,7 +21,7 @@ from itertools import groupby
 from typing import Any, LiteralString
 from uuid import UUID
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, AsyncRawCursor, OperationalError
 from psycopg.rows import TupleRow
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection as Pooled
@@ -58,7 +59,7 @@ class Direct:
         sent, self._waiting = [*self._waiting, *statements], []
         self._begun = True
         async with self._connection.pipeline():
-            cursors = [await self._connection.execute(*one) for one in sent]
+            cursors = [await execute(self._connection, *one) for one in sent]
         return [await one.fetchall() for one in cursors[-len(statements) :]]
 
     async def fetch(self, statement: LiteralString, values: Mapping[str, Any]) -> list[TupleRow]:
@@ -75,7 +76,7 @@ class Direct:
             return
         async with self._connection.pipeline():
             for one in joined:
-                await self._connection.execute(*one)
+                await execute(self._connection, *one)
             # The driver's own commit() would wait for it, and then for the end of the pipeline.
             await self._connection.execute("COMMIT")
 
@@ -83,7 +84,7 @@ class Direct:
         """One statement is a transaction by itself: without BEGIN and COMMIT it is sent at once."""
         try:
             await self._connection.set_autocommit(True)
-            await self._connection.execute(statement, values)
+            await execute(self._connection, statement, values)
             await self._connection.set_autocommit(False)
         except BaseException:
             # Nobody else may get a connection that commits by itself; the pool opens a new one.
@@ -114,8 +115,27 @@ async def fetch_first(
     """Begin the session's transaction with a statement, both in one round trip; its first row."""
     connection = await _driver(await db.connection())
     async with connection.pipeline():
-        cursor = await connection.execute(statement, values)
+        cursor = await execute(connection, statement, values)
     return await cursor.fetchone()
+
+
+async def execute(
+    connection: AsyncConnection[TupleRow], statement: LiteralString, values: Mapping[str, Any]
+) -> AsyncRawCursor[TupleRow]:
+    """Run a statement as it stands in these modules. Raises `psycopg.Error`."""
+    text, names = _numbered(statement)
+    return await AsyncRawCursor(connection).execute(text, [values[name] for name in names])
+
+
+@cache
+def _numbered(statement: LiteralString) -> tuple[bytes, Sequence[str]]:
+    """With `$1` for the first value and so on, and the names of the values in that order."""
+    names: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f"${names.setdefault(found[1], len(names) + 1)}"
+
+    return re.sub(r"%\((\w+)\)s", number, statement).encode(), list(names)
 
 
 async def _driver(pooled: Pooled) -> AsyncConnection[TupleRow]:

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, LiteralString
 
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from app.core.db import app_url, doubt, driver_options
+from app.core.direct import execute
 from app.core.metrics import Gauge
 from app.limits.settings import LimitsSettings
 
@@ -53,7 +54,7 @@ async def fetch_all(statement: LiteralString, values: Mapping[str, Any]) -> list
     return await (await _run(statement, values)).fetchall()
 
 
-async def _run(statement: LiteralString, values: Mapping[str, Any]) -> AsyncCursor[TupleRow]:
+async def _run(statement: LiteralString, values: Mapping[str, Any]) -> AsyncRawCursor[TupleRow]:
     pool = _pool()
     async with asyncio.timeout(LimitsSettings.load().database_seconds):
         if pool.closed:
@@ -61,7 +62,7 @@ async def _run(statement: LiteralString, values: Mapping[str, Any]) -> AsyncCurs
         connection = await pool.getconn()
         try:
             # All rows come with the answer, so the connection is free for others at once.
-            return await connection.execute(statement, values)
+            return await execute(connection, statement, values)
         finally:
             is_lost = connection.broken
             await pool.putconn(connection)

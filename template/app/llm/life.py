@@ -36,7 +36,7 @@ class Step:
     module: ModuleType
 
     def has(self, kind: str) -> bool:
-        return callable(getattr(self.module, kind, None))
+        return kind in vars(self.module)
 
     def __getattr__(self, kind: str) -> Any:
         # Looked up at each call, so that there is one place where a step can be replaced.
