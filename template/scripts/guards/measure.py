@@ -30,6 +30,7 @@ os.environ.setdefault("APP_ENV", "test")
 
 import uv  # noqa: E402
 
+from app.core.settings import LOADED  # noqa: E402
 from app.guardrails import chain  # noqa: E402
 from app.guardrails.detector import is_installed  # noqa: E402
 from app.guardrails.normalise import clean  # noqa: E402
@@ -192,7 +193,7 @@ def _read() -> None:
 async def judge(texts: Sequence[Text], *, learned: bool) -> list[Judged]:
     os.environ["GUARDRAILS_LEARNED"] = str(learned)
     os.environ["GUARDRAILS_LEARNED_SECONDS"] = "600"
-    GuardrailsSettings.load.cache_clear()
+    LOADED.clear()
     at_once = asyncio.Semaphore(4)
 
     async def one_after_another(one: Text) -> Judged:
