@@ -64,6 +64,18 @@ def test_the_answers_are_declared_alike_for_every_cloud() -> None:
     assert len({(SOURCE / cloud / "answers.tf").read_bytes() for cloud in CLOUDS}) == 1
 
 
+def test_what_clouds_ask_for_in_common_they_ask_for_alike() -> None:
+    """But for the description: the zone of a domain is another thing in each."""
+    found: dict[str, set[str]] = {}
+    for cloud in CLOUDS:
+        text = (SOURCE / cloud / "variables.tf").read_text(encoding="utf-8")
+        for name, said in re.findall(r'^variable "(\w+)" \{(.*?)^\}', text, re.M | re.S):
+            found.setdefault(name, set()).add(re.sub(r"\n *description .*", "", said))
+
+    assert len(found) > 10
+    assert [name for name, ways in found.items() if len(ways) > 1] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", ANSWERS.values(), ids=ANSWERS)
 def test_terraform_plans_production(render: Render, settings: Path, answers: Any) -> None:

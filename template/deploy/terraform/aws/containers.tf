@@ -42,19 +42,6 @@ module "containers" {
   alarm_topics = [module.monitoring.topic]
 }
 
-output "cluster" {
-  description = "The ECS cluster; release.sh finds its services by it."
-  value       = module.containers.cluster
-}
-
-output "job_network" {
-  description = "Where the jobs roles and migrate run."
-  value = {
-    subnets         = module.network.private_subnets
-    security_groups = [module.containers.security_group]
-  }
-}
-
 locals {
   here = "${var.region}:${data.aws_caller_identity.here.account_id}"
 }

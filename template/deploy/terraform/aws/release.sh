@@ -2,13 +2,14 @@
 # Brings an image to an environment: the migrations first, then app and worker, one after the other.
 #   ./release.sh staging 123456789012.dkr.ecr.eu-central-1.amazonaws.com/demo@sha256:...
 # The way back is the same command with the image before. What does not become ready is taken back by
-# ECS itself, and this script fails. It needs the AWS CLI, jq and the outputs `cluster` and
-# `job_network` as JSON in RELEASE (terraform output -json > release.json).
+# ECS itself, and this script fails. It needs the AWS CLI, signed in to the account, and jq.
 set -euo pipefail
 
 image=${2:?usage: release.sh ENVIRONMENT IMAGE}
-outputs=${RELEASE:-"$(dirname "$0")/release-$1.json"}
-cluster=$(jq -r .cluster.value "$outputs")
+slug=$(sed -n 's/^slug *= *"\(.*\)"/\1/p' "$(dirname "$0")/../answers.tfvars")
+# As sizes.tf makes it.
+cluster=${slug:0:20}
+cluster=${cluster%-}-${1:0:4}
 
 # A new revision of a task's newest definition, with this image. Prints its ARN.
 with_image() {
@@ -22,8 +23,9 @@ with_image() {
 }
 
 migrate=$(with_image migrate)
-network=$(jq -c '{awsvpcConfiguration: {subnets: .job_network.value.subnets,
-  securityGroups: .job_network.value.security_groups, assignPublicIp: "DISABLED"}}' "$outputs")
+# The job runs where the app does.
+network=$(aws ecs describe-services --cluster "$cluster" --services app \
+  --query 'services[0].networkConfiguration' --output json)
 task=$(aws ecs run-task --cluster "$cluster" --task-definition "$migrate" --launch-type FARGATE \
   --network-configuration "$network" --query 'tasks[0].taskArn' --output text)
 aws ecs wait tasks-stopped --cluster "$cluster" --tasks "$task"

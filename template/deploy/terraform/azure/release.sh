@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Brings an image to an environment: the migrations first, then app and worker.
-#   ./release.sh demo-stag REGISTRY.azurecr.io/app@sha256:...
-# The way back is the same command with the image before. What does not become ready gets no requests.
-# It needs the Azure CLI, signed in to the subscription; name and resource group are the same.
+#   ./release.sh staging REGISTRY.azurecr.io/app@sha256:...
+# The way back is the same command with the image before. What does not become ready gets no requests,
+# and this script fails. It needs the Azure CLI, signed in to the subscription.
 set -euo pipefail
 
-name=$1 image=${2:?usage: release.sh NAME IMAGE}
+image=${2:?usage: release.sh ENVIRONMENT IMAGE}
+slug=$(sed -n 's/^slug *= *"\(.*\)"/\1/p' "$(dirname "$0")/../answers.tfvars")
+# As sizes.tf makes it; the resource group is called the same.
+name=${slug:0:20}
+name=${name%-}-${1:0:4}
 
 az containerapp job update --resource-group "$name" --name "$name-migrate" \
   --container-name app --image "$image" --output none
@@ -24,4 +28,12 @@ done
 for part in app worker; do
   az containerapp update --resource-group "$name" --name "$name-$part" \
     --container-name app --image "$image" --output none
+  # Ten minutes, as a process has in the other clouds.
+  for try in {1..40}; do
+    ready=$(az containerapp show --resource-group "$name" --name "$name-$part" --output json \
+      --query 'properties.latestRevisionName == properties.latestReadyRevisionName')
+    [ "$ready" != true ] || break
+    [ "$try" != 40 ] || { echo "$part did not become ready: the one before serves." >&2; exit 1; }
+    sleep 15
+  done
 done

@@ -1,0 +1,84 @@
+"""A release in a cloud, as `make deploy` starts it; only the cloud's command line stands in."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from test_terraform import CLOUDS, SOURCE
+
+IMAGE = "registry.example.com/demo@sha256:" + "0" * 64
+# What each command line answers; what is asked for stands in ANSWERS, by the name of what is asked.
+STAND_IN = """#!/bin/sh
+echo "${0##*/} $*" >> "$LOG"
+case "$*" in
+  *describe-task-definition*) echo '{"family": "demo", "containerDefinitions":
+    [{"name": "app", "image": "old"}, {"name": "scanner", "image": "clamav"}], "revision": 1}' ;;
+  *register-task-definition*) cat >> "$LOG"; echo arn:new ;;
+  *networkConfiguration*) echo '{"awsvpcConfiguration": {"subnets": ["subnet-1"]}}' ;;
+  *run-task*) echo arn:task ;;
+  *exitCode*) echo "$MIGRATED" ;;
+  *"services[0].taskDefinition"*) echo "$RUNS" ;;
+  *"job start"*) echo run-1 ;;
+  *properties.status*) [ "$MIGRATED" = 0 ] && echo Succeeded || echo Failed ;;
+  *latestReadyRevisionName*) [ "$RUNS" = arn:new ] && echo true || echo false ;;
+  *"jobs execute"*) exit "$MIGRATED" ;;
+  *"services update"*) [ "$RUNS" = arn:new ] ;;
+esac
+"""
+NEW_APP = {
+    "aws": "--cluster demo-stag --service app --task-definition arn:new",
+    "azure": f"containerapp update --resource-group demo-stag --name demo-stag-app "
+    f"--container-name app --image {IMAGE}",
+    "gcp": f"services update demo-stag-app --region local --container app --image {IMAGE}",
+}
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_release_migrates_first_and_tells_when_it_was_not_taken(
+    tmp_path: Path, cloud: str
+) -> None:
+    shutil.copytree(SOURCE, tmp_path / "deploy" / "terraform")
+    shutil.copytree(ROOT / "template" / "scripts", tmp_path / "scripts")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "answers.toml").write_text(
+        '[project]\nslug = "demo"\n[hosting]\n'
+        f'target = "{cloud}"\ncloud_runtime = "containers"\nrelease_strategy = "rolling"\n'
+    )
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("aws", "az", "gcloud", "sleep"):
+        (tools / name).write_text(STAND_IN)
+        (tools / name).chmod(0o755)
+    log = tmp_path / "log"
+
+    def release(migrated: str = "0", runs: str = "arn:new") -> tuple[int, str]:
+        log.write_text("")
+        done = subprocess.run(
+            [sys.executable, "scripts/ship/release.py", "deploy", "staging", IMAGE],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ
+            | {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log)}
+            | {"MIGRATED": migrated, "RUNS": runs},
+        )
+        return done.returncode, log.read_text() + done.stderr
+
+    code, told = release()
+    assert code == 0, told
+    assert 0 < told.index("migrate") < told.index(NEW_APP[cloud]) < told.rindex("worker")
+    if cloud == "aws":
+        assert f'"image": "{IMAGE}"' in told
+        assert '"image": "clamav"' in told
+        assert "revision" not in told.partition("register")[2].partition("aws ")[0]
+    code, told = release(migrated="1")
+    assert code != 0
+    assert NEW_APP[cloud] not in told
+    code, told = release(runs="arn:old")
+    assert code != 0
+    assert NEW_APP[cloud] in told
