@@ -40,8 +40,12 @@ async def credentials() -> Credentials:
     async with _renewing:
         until, found = _kept.get(address(), (now(), None))
         if found is None or until - EARLY <= now():
-            until, found = await _asked(address())
-            _kept[address()] = until, found
+            try:
+                until, found = _kept[address()] = await _asked(address())
+            except NoCredentials:
+                # Those at hand last until they run out; the next call asks again.
+                if found is None or until <= now():
+                    raise
         return found
 
 
