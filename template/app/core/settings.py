@@ -44,6 +44,8 @@ class ModuleSettings(BaseSettings):
         env_file=ROOT / ".env",
         env_file_encoding="utf-8",
         extra="ignore",
+        # A secret that comes from a file ends with the file's last line end.
+        str_strip_whitespace=True,
         # A value that is refused may be a key, and the refusal ends up in the server's log.
         hide_input_in_errors=True,
     )

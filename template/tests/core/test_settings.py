@@ -83,6 +83,12 @@ def test_a_misspelt_policy_is_an_error_and_not_no_policy(configure):
         AccessSettings.load()
 
 
+def test_a_secret_may_end_with_the_line_end_of_its_file(configure):
+    configure(SECRET_KEY="k" * 40 + "\n", ENCRYPTION_KEYS="k1:" + "A" * 43 + "=\n")
+    assert Settings.load().secret_key.get_secret_value() == "k" * 40
+    assert Settings.load().encryption_keys.get_secret_value().endswith("A=")
+
+
 def test_a_malformed_key_is_refused_without_being_told(configure):
     configure(ENCRYPTION_KEYS="k1:c2hvcnQ=")
     with pytest.raises(ValueError, match="32 bytes") as refusal:
