@@ -59,6 +59,7 @@ module "ci" {
   name       = local.name
   region     = var.region
   principals = var.ci_principals
+  repository = var.slug
   service    = module.containers.service
   workers    = module.containers.workers
   migrate    = module.containers.migrate

@@ -1,10 +1,10 @@
-# What both runtimes stand on. containers.tf or kubernetes.tf adds what runs the app.
+# What a runtime stands on. containers.tf adds what runs the app.
 
 resource "google_project_service" "used" {
   for_each = toset(concat(
     [
       "compute", "sqladmin", "secretmanager", "run", "dns", "monitoring", "billingbudgets", "storage",
-      "artifactregistry", "iam", "iamcredentials", "sts",
+      "artifactregistry", "iam", "iamcredentials", "sts", "cloudresourcemanager",
     ],
     local.vertex ? ["aiplatform"] : [],
   ))

@@ -2,7 +2,7 @@
 # Brings an image to an environment: the migrations first, then app and workers.
 #   ./release.sh staging europe-west3-docker.pkg.dev/PROJECT/demo/app@sha256:...
 # The way back is the same command with the image before. What does not become ready gets no requests,
-# and this script fails. It needs gcloud, signed in to the project.
+# and this script fails. It needs gcloud with its component beta, signed in to the project.
 set -euo pipefail
 
 image=${2:?usage: release.sh ENVIRONMENT IMAGE}
@@ -16,4 +16,4 @@ name=${name%-}-${1:0:4}
 gcloud run jobs update "$name-migrate" --region "$region" --image "$image" --quiet
 gcloud run jobs execute "$name-migrate" --region "$region" --wait
 gcloud run services update "$name-app" --region "$region" --container app --image "$image" --quiet
-gcloud run worker-pools update "$name-worker" --region "$region" --image "$image" --quiet
+gcloud beta run worker-pools update "$name-worker" --region "$region" --image "$image" --quiet

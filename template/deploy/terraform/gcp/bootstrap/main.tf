@@ -18,6 +18,14 @@ provider "google" {
   default_labels = { project = var.slug }
 }
 
+# What a new project has not switched on and stands below; ../main.tf switches on the rest.
+resource "google_project_service" "used" {
+  for_each = toset(["artifactregistry", "iam", "iamcredentials", "sts"])
+
+  service            = "${each.key}.googleapis.com"
+  disable_on_destroy = false
+}
+
 # The state knows passwords of the database: never public, every version kept. It locks by itself.
 resource "google_storage_bucket" "state" {
   name                        = "${var.project}-terraform"
@@ -38,6 +46,7 @@ resource "google_artifact_registry_repository" "app" {
   repository_id = var.slug
   location      = var.region
   format        = "DOCKER"
+  depends_on    = [google_project_service.used]
 
   docker_config {
     immutable_tags = true
@@ -75,6 +84,7 @@ resource "google_iam_workload_identity_pool" "ci" {
   count = local.issuer == "none" ? 0 : 1
 
   workload_identity_pool_id = "ci"
+  depends_on                = [google_project_service.used]
 }
 
 resource "google_iam_workload_identity_pool_provider" "ci" {
@@ -94,6 +104,7 @@ resource "google_iam_workload_identity_pool_provider" "ci" {
 resource "google_service_account" "push" {
   account_id   = "${substr(var.slug, 0, 20)}-push"
   display_name = "Pushes images"
+  depends_on   = [google_project_service.used]
 }
 
 resource "google_artifact_registry_repository_iam_member" "push" {

@@ -34,6 +34,14 @@ resource "google_cloud_run_v2_job_iam_member" "migrate" {
   member   = google_service_account.release.member
 }
 
+# Who releases an image must be able to read it.
+resource "google_artifact_registry_repository_iam_member" "images" {
+  repository = var.repository
+  location   = var.region
+  role       = "roles/artifactregistry.reader"
+  member     = google_service_account.release.member
+}
+
 # A release says that the new version runs as the accounts that the old one ran as.
 resource "google_service_account_iam_member" "pass_on" {
   count = length(var.accounts)

@@ -27,3 +27,8 @@ variable "accounts" {
   description = "What the app and its migrations run as."
   type        = list(string)
 }
+
+variable "repository" {
+  description = "Where bootstrap said that images go."
+  type        = string
+}

@@ -114,6 +114,8 @@ resource "google_cloud_run_v2_worker_pool" "worker" {
   name                = "${var.name}-worker"
   location            = var.region
   deletion_protection = var.production
+  # Pools are this young in the provider of versions.tf.
+  launch_stage = "BETA"
 
   scaling {
     scaling_mode          = "MANUAL"
