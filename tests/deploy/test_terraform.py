@@ -23,7 +23,6 @@ ANSWERS = {
     for runtime in ("containers", "kubernetes")
     if (SOURCE / cloud / f"{runtime}.tf").exists()
 }
-PRODUCTION = ("../answers.tfvars", "environments/production.tfvars")
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +77,9 @@ def test_what_clouds_ask_for_in_common_they_ask_for_alike() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", ANSWERS.values(), ids=ANSWERS)
-def test_terraform_plans_production(render: Render, settings: Path, answers: Any) -> None:
+def test_terraform_plans_staging_and_production(
+    render: Render, settings: Path, answers: Any
+) -> None:
     folder = rendered(render, **answers)
     formatted = terraform.run(folder, settings, "fmt", "-check", "-recursive", "-diff")
     assert formatted.returncode == 0, formatted.stdout
@@ -87,12 +88,14 @@ def test_terraform_plans_production(render: Render, settings: Path, answers: Any
     checked = terraform.run(folder / "bootstrap", settings, "validate", "-no-color")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
-    files = [f"-var-file={name}" for name in PRODUCTION]
-    image = "-var=image=registry.example.com/demo@sha256:1"
-    done = terraform.run(folder, settings, "plan", "-no-color", "-out=plan", image, *files)
+    for environment in ("staging", "production"):
+        named = ("../answers.tfvars", f"environments/{environment}.tfvars")
+        files = [f"-var-file={name}" for name in named]
+        image = "-var=image=registry.example.com/demo@sha256:1"
+        done = terraform.run(folder, settings, "plan", "-no-color", "-out=plan", image, *files)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Warning" not in done.stdout
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Warning" not in done.stdout
     plan = json.loads(terraform.run(folder, settings, "show", "-json", "plan").stdout)
     {"aws-containers": aws_containers, "azure-containers": azure_containers}.get(
         f"{answers['hosting']}-{answers['cloud_runtime']}", lambda _: None
@@ -117,6 +120,10 @@ def azure_containers(plan: Any) -> None:
     assert database["values"]["high_availability"][0]["mode"] == "ZoneRedundant"
     environments = rules.planned(plan, "azurerm_container_app_environment")
     assert all(one["values"]["zone_redundancy_enabled"] for one in environments)
+    for one in rules.planned(plan, "azurerm_container_app"):
+        parts = one["values"]["template"][0]["container"]
+        memory = sum(float(part["memory"].removesuffix("Gi")) for part in parts)
+        assert memory == 2 * sum(part["cpu"] for part in parts), "Azure takes no other proportion"
 
 
 @pytest.mark.slow

@@ -151,9 +151,10 @@ resource "azurerm_container_app" "this" {
       for_each = each.key == "app" && var.documents ? ["scanner"] : []
 
       content {
-        name   = container.value
-        image  = "docker.io/clamav/clamav:1.4"
-        cpu    = 1
+        name  = container.value
+        image = "docker.io/clamav/clamav:1.4"
+        # Azure takes two gigabytes for each processor, all containers together, and nothing else.
+        cpu    = 2
         memory = "4Gi"
       }
     }
