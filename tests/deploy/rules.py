@@ -39,8 +39,10 @@ def problems(cloud: str, found: Parsed, *, production: bool = True) -> list[str]
 
 
 def settings_named(text: str) -> set[str]:
-    """Environment variables that a Terraform file gives to the app."""
-    return set(re.findall(r"^\s*([A-Z][A-Z0-9_]{3,})\s+=", text, re.MULTILINE))
+    """Environment variables that a Terraform file gives to the app, and its lists of secrets."""
+    lists = re.findall(r"secrets = (?:setunion\(.*?\n  \)|\[.*?\])", text, re.DOTALL)
+    listed = re.findall(r'"([A-Z][A-Z0-9_]{3,})"', " ".join(lists))
+    return {*listed, *re.findall(r"(?<![\w.\"])([A-Z][A-Z0-9_]{3,})\s+=", text)}
 
 
 def planned(plan: dict[str, Any], kind: str) -> list[dict[str, Any]]:

@@ -14,10 +14,10 @@ WHY = "terraform is not installed: nothing looked at the arguments of deploy/ter
 
 def mirror(folder: Path) -> Path:
     """Terraform's settings, which say that providers come from a folder; that folder beside it."""
+    machine = json.loads(_run(["version", "-json"], folder).stdout)["platform"]
     for path in sorted((HERE / "stub" / "schemas").glob("*.json")):
         version = json.loads(path.read_text(encoding="utf-8"))["version"]
         place = folder / "mirror" / "registry.terraform.io" / "hashicorp" / path.stem / version
-        machine = json.loads(_run(["version", "-json"], folder).stdout)["platform"]
         binary = place / machine / f"terraform-provider-{path.stem}_v{version}"
         binary.parent.mkdir(parents=True)
         stub = HERE / "stub" / "provider.py"

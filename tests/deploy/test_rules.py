@@ -69,7 +69,7 @@ def test_every_setting_that_the_app_is_given_is_one(cloud: str) -> None:
             re.M,
         )
     )
-    others = {"PGPASSWORD", "ACTUAL", "FORECASTED"}
+    others = {"PGPASSWORD", "ACTUAL", "FORECASTED", "DATABASE_POSTGRES"}
     others |= {"DATABASE_ADMIN_URL", "DATABASE_APP_PASSWORD", "DATABASE_OWNER_PASSWORD"}
     for path in sorted((SOURCE / cloud).rglob("*.tf*")):
         named = rules.settings_named(path.read_text(encoding="utf-8"))
