@@ -1,4 +1,4 @@
-# What the running app may do in this account, in either runtime: its files, its models, no more.
+# What the running app may do in this account: its files, its models, no more.
 
 data "aws_caller_identity" "here" {}
 
