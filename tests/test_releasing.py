@@ -56,22 +56,6 @@ def stand_ins(folder: Path, **programs: str) -> dict[str, str]:
     return {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(folder.parent / "log")}
 
 
-@pytest.mark.parametrize(("cloud", "program"), [("gcp", "gcloud"), ("azure", "az")])
-def test_the_script_of_a_cloud_takes_what_a_release_hands_it(
-    ship: Callable[[str], ModuleType], tmp_path: Path, cloud: str, program: str
-) -> None:
-    more = stand_ins(tmp_path / "tools", **{program: "echo Succeeded"})
-    (words,) = ways(ship, "deploy", target=cloud)
-
-    done = run(TEMPLATE / words[0], *words[1:], cwd=TEMPLATE, env=more)
-
-    assert done.returncode == 0, done.stderr
-    log = (tmp_path / "log").read_text()
-    assert "demo-stag-migrate" in log
-    assert "demo-stag-worker" in log
-    assert IMAGE in log
-
-
 def test_nothing_is_promoted_before_it_stands_there(
     ship: Callable[[str], ModuleType], tmp_path: Path
 ) -> None:

@@ -87,9 +87,7 @@ def commands(answers: dict[str, Any], action: str, environment: str, image: str)
     if hosting["target"] == "compose":
         return machine(action, image)
     script = Path("deploy") / "terraform" / hosting["target"] / "release.sh"
-    name = f"{slug[:20].strip('-')}-{environment[:4]}"  # as in sizes.tf
-    where = {"aws": [environment], "gcp": [name, hosting["region"]], "azure": [name]}
-    return [[str(script), *where[hosting["target"]], digested(image)]]
+    return [[str(script), environment, digested(image)]]
 
 
 def machine(action: str, image: str) -> Commands:
