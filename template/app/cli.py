@@ -4,7 +4,7 @@ import gc
 import sys
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,11 +31,14 @@ def begin(
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8000,
     reload: Annotated[bool, typer.Option(help="Start again when a file changes.")] = True,
+    model: Annotated[
+        Literal["", "local"], typer.Option(help="`local`: a small model on this machine answers.")
+    ] = "",
 ) -> None:
     """Run everything on this machine: database, migrations, web, background jobs."""
     from app import dev
 
-    dev.run(port, reload=reload)
+    dev.run(port, reload=reload, model=model)
 
 
 @cli.command()

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,17 +15,28 @@ from rich.markup import escape
 
 from app.core.errors import CannotStart
 from app.core.settings import ROOT, Settings, answers
+from app.llm.access import SMALL_LOCAL
+from app.llm.settings import LLMSettings
+from app.llm.small_local import process
 from app.mail.settings import MailSettings
 from app.modules import has
 
 HOST = "127.0.0.1"
 
 
-def run(port: int, *, reload: bool) -> None:
+def run(port: int, *, reload: bool, model: str = "") -> None:
     """Bring the tables up to date, serve until Ctrl-C, and say where things are."""
+    _refuse_taken(port)
+    with ExitStack() as until_it_ends:
+        if model == "local" or LLMSettings().provider == SMALL_LOCAL:
+            os.environ.update(until_it_ends.enter_context(process.running(print)))
+        _serve(port, reload=reload)
+    print("Stopped.")
+
+
+def _serve(port: int, *, reload: bool) -> None:
     from app.core import migrate
 
-    _refuse_taken(port)
     if "public_url" not in Settings().model_fields_set:
         os.environ["PUBLIC_URL"] = f"http://localhost:{port}"
     os.environ.setdefault("SIGN_UP_FIRST_IS_ADMIN", "true")
@@ -45,7 +57,6 @@ def run(port: int, *, reload: bool) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
-    print("Stopped.")
 
 
 def create_app() -> FastAPI:

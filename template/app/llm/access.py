@@ -11,6 +11,9 @@ from app.core.settings import get_settings
 
 Region = Literal["anywhere", "eu", "us"]
 STAND_IN = "stand_in"
+SMALL_LOCAL = "small_local"
+"""A small model that `make dev MODEL=local` starts."""
+LAPTOP_ONLY = frozenset({STAND_IN, SMALL_LOCAL})
 
 
 class Access(BaseModel):

@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from app.core.outside import Outside
 from app.core.settings import ModuleSettings, answers
-from app.llm.access import STAND_IN, Access, Region
+from app.llm.access import LAPTOP_ONLY, Access, Region
 
 ANSWERED = answers().get("llm", {})
 ANSWERED_FALLBACK = ANSWERED.get("fallback", "none").removeprefix("none")
@@ -28,7 +28,8 @@ class LLMSettings(Access, ModuleSettings):
     prefix: ClassVar[str] = "LLM_"
 
     provider: str = ANSWERED.get("provider", "openai")
-    """A file in app/llm/providers. Until its settings are complete, a laptop gets `stand_in`."""
+    """A file in app/llm/providers. Until its settings are complete, a laptop gets `stand_in`.
+    `small_local` is what `make dev MODEL=local` sets."""
     model: str = ANSWERED.get("model", "")
     """Empty: the model that the provider's file names."""
     region: Region = ANSWERED.get("region", "anywhere")
@@ -107,8 +108,8 @@ class LLMSettings(Access, ModuleSettings):
         return [self.server(), vectors]
 
     def production_problems(self) -> list[str]:
-        if self.provider in {STAND_IN, ""}:
-            return ["LLM_PROVIDER must name a model provider; the stand-in is no model."]
+        if self.provider in {*LAPTOP_ONLY, ""}:
+            return ["LLM_PROVIDER must name a model provider; this one is for a laptop."]
         return self.access_problems()
 
 
@@ -142,6 +143,6 @@ class FallbackSettings(Access, ModuleSettings):
         return [self.server("Second model provider")]
 
     def production_problems(self) -> list[str]:
-        if self.provider == STAND_IN:
-            return ["LLM_FALLBACK_PROVIDER must name a model provider; the stand-in is no model."]
+        if self.provider in LAPTOP_ONLY:
+            return ["LLM_FALLBACK_PROVIDER must name a model provider; this one is for a laptop."]
         return self.access_problems() if self.provider else []

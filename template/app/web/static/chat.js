@@ -191,6 +191,7 @@
       if (result.call_id) this.element.dataset.callId = result.call_id;
       find("model", this.element).textContent = result.model ?? "";
       find("stand-in", this.element).hidden = !result.stand_in;
+      find("small-local", this.element).hidden = result.provider !== "small_local";
       const review = result.review ? ["A person will look at this"] : [];
       this.end([...review, ...(result.marks ?? [])].join(". "));
       const known = this.element.dataset.callId && !result.review;
