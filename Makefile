@@ -38,7 +38,7 @@ demo: $(READY) ## Render with the defaults into build/demo and run it; elsewhere
 test: test-quick app machine test-apps ## Everything: the questions, the app where it stands, rendered apps
 
 test-quick: $(READY) lint ## The questions, updates, documents: everything that runs no app
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow" -o tmp_path_retention_policy=failed
 
 app: ## The app where it stands: template/'s own checks and tests
 # Less than `make contract` tries by itself, so that all of it stays below 25 minutes.

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,13 +15,24 @@ from typing import Any
 import copier
 import pytest
 import yaml
-from copier._main import Worker
-from jinja2.environment import Environment
+from fast_copier import fast
 
 ROOT = Path(__file__).parent.parent
 ANSWER_FILES = sorted((ROOT / "tests" / "answers").glob("*.yml"))
 
 Render = Callable[..., Path]
+
+# Half of what the quick tests take would be files that are written and taken away again.
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 1024**3
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The quick tests write into memory where there is room; the others need gigabytes."""
+    quick = config.getoption("markexpr") == "not slow" and "TMPDIR" not in os.environ
+    if quick and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
 
 
 # The longest chains of steps begin first: at the end they would keep one core waiting.
@@ -35,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _undisturbed(monkeypatch: pytest.MonkeyPatch, no_settings: Path) -> None:
     """Neither this machine's settings for copier and git nor an outer make may change a result."""
     monkeypatch.setenv("COPIER_SETTINGS_PATH", str(no_settings))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(no_settings.parent / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
@@ -48,46 +60,15 @@ def _undisturbed(monkeypatch: pytest.MonkeyPatch, no_settings: Path) -> None:
 def no_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     empty = tmp_path_factory.mktemp("settings") / "settings.yml"
     empty.write_text("{}")
+    # Nothing here outlives the test, so git need not wait for the disk, nor clean up.
+    (empty.parent / "gitconfig").write_text("[core]\n\tfsync = none\n[gc]\n\tauto = 0\n")
     return empty
 
 
 @pytest.fixture(scope="session")
-def fast_copier() -> Iterator[None]:
-    """Copier renders each part of each path and asks git once per file; many times slower.
-
-    test_options.py renders once without this and compares.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Worker, "_sync_git_index_executable_bit", lambda *_, **__: None)
-        patch.setattr(Environment, "from_string", _cached(Environment.from_string))
-        patch.setattr(Worker, "_render_string", _only_templates(Worker._render_string))
-        file = property(lambda self: Path(self.answers_file or self.template.answers_relpath))
-        patch.setattr(Worker, "answers_relpath", file)
+def fast_copier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with fast(tmp_path_factory.mktemp("clones")):
         yield
-
-
-def _only_templates(original: Callable[..., str]) -> Callable[..., str]:
-    def render_string(self: Any, string: str, extra_context: Any = None) -> str:
-        return original(self, string, extra_context) if "{" in string else string
-
-    return render_string
-
-
-def _cached(original: Callable[..., Any]) -> Callable[..., Any]:
-    def from_string(
-        self: Any,
-        source: Any,
-        globals: Any = None,  # noqa: A002 Jinja's name for it
-        template_class: Any = None,
-    ) -> Any:
-        if not isinstance(source, str) or "yield" in source:
-            return original(self, source, globals, template_class)
-        cache = self.__dict__.setdefault("_compiled_strings", {})
-        if source not in cache:
-            cache[source] = original(self, source, globals, template_class)
-        return cache[source]
-
-    return from_string
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Row = dict[str, Any]
+Pair = tuple[tuple[str, Any], ...]
 
 # Looking through all rows for one that is not there takes minutes, and doubles with each question.
 TRIES = 400
@@ -19,18 +20,17 @@ def covering_rows(
 ) -> list[Row]:
     """Greedy: take the pair nobody has yet, fill the row with what covers most, repeat."""
     chance = random.Random(seed)
-    missing = set(pairs(options))
+    by_chance = {pair: some_row(dict(pair), options, possible) for pair in pairs(options)}
+    never = {pair for pair, row in by_chance.items() if row is None}
+    missing = by_chance.keys() - never
     rows: list[Row] = []
     while missing:
         wanted = min(missing, key=repr)
-        by_chance = some_row(dict(wanted), options, possible)
-        if by_chance is None:
-            missing.discard(wanted)  # no row at all can hold this pair
-            continue
         tried = [
-            _completed(dict(wanted), options, possible, missing, chance) for _ in range(candidates)
+            _completed(dict(wanted), options, possible, missing, never, chance)
+            for _ in range(candidates)
         ]
-        found = [row for row in tried if row is not None] or [by_chance]
+        found = [row for row in (*tried, by_chance[wanted]) if row is not None]
         best = max(found, key=lambda row: len(missing & pairs_of(row)))
         rows.append(best)
         missing -= pairs_of(best)
@@ -49,7 +49,7 @@ def some_row(
     return None
 
 
-def pairs(options: Mapping[str, Sequence[Any]]) -> set[tuple[tuple[str, Any], ...]]:
+def pairs(options: Mapping[str, Sequence[Any]]) -> set[Pair]:
     return {
         tuple(zip(names, values, strict=True))
         for names in itertools.combinations(sorted(options), 2)
@@ -57,7 +57,7 @@ def pairs(options: Mapping[str, Sequence[Any]]) -> set[tuple[tuple[str, Any], ..
     }
 
 
-def pairs_of(row: Row) -> set[tuple[tuple[str, Any], ...]]:
+def pairs_of(row: Row) -> set[Pair]:
     return set(itertools.combinations(sorted(row.items()), 2))
 
 
@@ -65,13 +65,14 @@ def _completed(
     row: Row,
     options: Mapping[str, Sequence[Any]],
     possible: Callable[[Row], bool],
-    missing: set[tuple[tuple[str, Any], ...]],
+    missing: set[Pair],
+    never: set[Pair],
     chance: random.Random,
 ) -> Row | None:
     """Any possible row that begins with this one, preferring values that cover something new.
 
-    Gives up after some tries: two early values that exclude each other would be tried with all
-    others.
+    Gives up after some tries: three early values that exclude each other would be tried with all
+    others. Two that do are in `never`.
     """
     free = [name for name in options if name not in row]
     chance.shuffle(free)
@@ -83,12 +84,13 @@ def _completed(
             left -= 1
             return row if possible(row) else None
         name, *others = rest
+        new = {
+            value: {(*sorted([(name, value), one]),) for one in row.items()}
+            for value in options[name]
+        }
         values = sorted(
-            options[name],
-            key=lambda value: (
-                -len(missing & pairs_of({**row, name: value})),
-                chance.random(),
-            ),
+            (value for value in options[name] if not new[value] & never),
+            key=lambda value: (-len(missing & new[value]), chance.random()),
         )
         for value in values:
             if left and (filled := fill({**row, name: value}, others)) is not None:
