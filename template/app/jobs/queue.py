@@ -21,8 +21,9 @@ from time import monotonic
 from typing import Any, ParamSpec, get_type_hints
 
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
-from procrastinate.exceptions import AlreadyEnqueued, TaskNotFound
-from procrastinate.jobs import Job
+from procrastinate.exceptions import AlreadyEnqueued, TaskNotFound, UniqueViolation
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 from procrastinate.periodic import PeriodicRegistry
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -48,10 +49,21 @@ LONGEST_WAIT = timedelta(hours=1)
 CATCH_UP = timedelta(days=1)
 CONNECT_SECONDS = 5
 
+
+class _Manager(JobManager):
+    async def retry_job(self, job: Job, *arguments: Any, **named: Any) -> None:
+        """Tried again, but for one whose next waits already: each would wait for the other."""
+        try:
+            await super().retry_job(job, *arguments, **named)
+        except UniqueViolation:  # of the queueing lock
+            await self.finish_job(job, Status.ABORTED, delete_job=True)
+
+
 queue = App(
     connector=PsycopgConnector(),
     periodic_defaults={"max_delay": CATCH_UP.total_seconds()},
 )
+queue.job_manager = _Manager(queue.connector)
 
 
 class GiveUp(Exception):

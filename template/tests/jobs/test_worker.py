@@ -13,7 +13,7 @@ from app.core import migrate
 from app.core.db import transaction
 from app.jobs import queue, service
 from app.jobs.queue import enqueue
-from app.jobs.worker import in_process_worker, work
+from app.jobs.worker import in_process_worker, recover_stalled, work
 from tests.conftest import ROOT
 from tests.jobs.sample_jobs import QUEUE, notes, scheduled
 
@@ -126,6 +126,24 @@ async def test_a_job_that_kills_its_workers_is_stopped_in_the_end(tmp_path):
     assert notes(path) == ["died"]
 
 
+async def test_a_job_whose_worker_died_makes_way_for_the_next_that_waits(tmp_path):
+    """As the clock adds them; each would wait for the other."""
+    path = tmp_path / "notes"
+    alone = {"lock": str(path), "queueing_lock": str(path)}
+    died = await add("sample.note", path=str(path), word="first", **alone)
+    async with transaction() as db:
+        await db.execute(
+            text("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = :id"), {"id": died}
+        )
+    await add("sample.note", path=str(path), word="second", **alone)
+
+    async with queue.opened(scheduled=False) as app:
+        await recover_stalled(app, 3600)
+    await queue.run_until_empty(QUEUE)
+
+    assert notes(path) == ["second"]
+
+
 async def ended(process: Process, condition: Callable[[], Awaitable[bool]]) -> None:
     while process.returncode is None and not await condition():
         await asyncio.sleep(0.05)
@@ -179,9 +197,10 @@ async def test_a_worker_survives_the_loss_of_its_connections(tmp_path, configure
         with migrate.connected(database.admin) as connection:
             # Not in the middle of noting that the job is done: then it would run again.
             doing = text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing'")
-            while connection.scalar(doing):
-                await asyncio.sleep(0.05)
-                connection.rollback()
+            async with asyncio.timeout(120):
+                while connection.scalar(doing):
+                    await asyncio.sleep(0.05)
+                    connection.rollback()
             assert connection.scalar(text(f"{kill}'app worker' AND datname = current_database()"))
         await add("sample.note", path=str(path), word="after")
         await until(lambda: notes(path) == ["before", "after"])
