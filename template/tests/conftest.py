@@ -33,7 +33,6 @@ os.environ |= {
     "ASSISTANT_RETENTION_DAYS": "90",
     "DATABASE_POOL_SIZE": "10",
     "DOCUMENTS_SCANNER": "none",
-    # `make setup` writes one into .env.
     "METRICS_TOKEN": "",
     # Many tests ask the same question twice and count what reaches the model.
     "CACHE_ANSWERS": "off",
@@ -58,6 +57,11 @@ from app.auth import even_time
 from app.core import database_roles, db, embedded, migrate
 from app.core.settings import LOADED, ModuleSettings
 from tests.described import Described, undescribed
+
+# What this machine has in .env is nothing to the tests, and to read it took most of a setting's
+# time. Kinds that are imported later inherit it.
+for kind in (ModuleSettings, *ModuleSettings.__subclasses__()):
+    kind.model_config["env_file"] = None
 
 # What is imported stays; looking through it for garbage was a tenth of the time.
 gc.set_threshold(50_000, 20, 20)
