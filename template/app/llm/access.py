@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, SecretStr, field_validator
+from yarl import URL
 
 from app.core.outside import Outside
 from app.core.settings import get_settings
@@ -108,9 +109,21 @@ class Access(BaseModel):
         from app.llm.providers import problems
 
         missing = [f"{name} must be set for the model provider." for name in self.lacking]
-        return missing or problems(self)
+        there = elsewhere(f"{self.prefix}BASE_URL", self.base_url, self.data_region)
+        return missing or there + problems(self)
 
     def _needs(self) -> tuple[str, ...]:
         from app.llm.providers import load
 
         return load(self.provider).NEEDS
+
+
+def elsewhere(setting: str, url: str, wanted: Region) -> list[str]:
+    """Why data must not go to an address of which is known where it is: those of OpenAI."""
+    from app.llm.providers.openai import ADDRESSES
+
+    known = {URL(address).host: region for region, address in ADDRESSES.items()}
+    host = URL(url).host if url else None
+    if wanted == "anywhere" or known.get(host, wanted) == wanted:
+        return []
+    return [f"{setting}: {host} is not in {wanted.upper()}, where data must stay."]

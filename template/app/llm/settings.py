@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from app.core.outside import Outside
 from app.core.settings import ModuleSettings, answers
-from app.llm.access import LAPTOP_ONLY, Access, Region
+from app.llm.access import LAPTOP_ONLY, Access, Region, elsewhere
 
 ANSWERED = answers().get("llm", {})
 ANSWERED_FALLBACK = ANSWERED.get("fallback", "none").removeprefix("none")
@@ -110,7 +110,8 @@ class LLMSettings(Access, ModuleSettings):
     def production_problems(self) -> list[str]:
         if self.provider in {*LAPTOP_ONLY, ""}:
             return ["LLM_PROVIDER must name a model provider; this one is for a laptop."]
-        return self.access_problems()
+        vectors = elsewhere("LLM_EMBEDDING_BASE_URL", self.embedding_base_url, self.region)
+        return self.access_problems() + vectors
 
 
 class FallbackSettings(Access, ModuleSettings):

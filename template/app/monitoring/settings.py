@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from app.core.outside import Outside
 from app.core.settings import ROOT, ModuleSettings
-from app.llm.access import STAND_IN, Access, Region
+from app.llm.access import STAND_IN, Access, Region, elsewhere
 from app.llm.settings import LLMSettings
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -97,6 +97,8 @@ class TuningSettings(ModuleSettings):
     """Its key."""
     model: str = ""
     """The model to begin with, as the provider calls it."""
+    region: Region = "anywhere"
+    """Where that provider trains and keeps files, by its own word. Must be that of LLM_REGION."""
 
     @property
     def is_on(self) -> bool:
@@ -111,3 +113,12 @@ class TuningSettings(ModuleSettings):
                 addresses=(self.base_url,) if self.base_url else (),
             )
         ]
+
+    def production_problems(self) -> list[str]:
+        wanted = LLMSettings.load().region
+        if not self.base_url or wanted == "anywhere":
+            return []
+        # An address does not tell where it is; somebody has to have asked.
+        told = f"MONITORING_TUNING_REGION must be {wanted}: LLM_REGION keeps all data there."
+        found = [] if self.region == wanted else [told]
+        return found + elsewhere("MONITORING_TUNING_BASE_URL", self.base_url, wanted)

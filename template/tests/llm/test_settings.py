@@ -123,3 +123,12 @@ def test_openai_is_asked_where_data_may_go(configure, region):
 
     configure(LLM_BASE_URL="https://example.test/v1")
     assert openai.address(LLMSettings.load()) == "https://example.test/v1"
+    assert LLMSettings.load().production_problems() == []
+
+    # An address that is known to be elsewhere, for questions or for passages.
+    configure(LLM_BASE_URL=openai.ADDRESSES["anywhere"])
+    [told] = LLMSettings.load().production_problems()
+    assert told.startswith("LLM_BASE_URL: api.openai.com is not in")
+    configure(LLM_BASE_URL="", LLM_EMBEDDING_BASE_URL=openai.ADDRESSES["anywhere"])
+    [told] = LLMSettings.load().production_problems()
+    assert told.startswith("LLM_EMBEDDING_BASE_URL: api.openai.com is not in")
