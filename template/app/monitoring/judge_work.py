@@ -12,7 +12,6 @@ from app.core.errors import Problem, TooMany, Unavailable
 from app.core.logging import log
 from app.evals.settings import EvalsSettings
 from app.llm.access import STAND_IN
-from app.llm.errors import AnswerNotAsAsked
 from app.llm.steps import routing
 from app.monitoring import judging
 from app.monitoring.call_step import place
@@ -28,6 +27,7 @@ from app.monitoring.models import (
 from app.monitoring.settings import JudgeSettings, MonitoringSettings
 from app.prompts import registry
 from app.prompts.lifespan import ready
+from app.usage.models import UsageRecord
 from app.usage.prices import MILLION
 from app.users import operators
 from app.users import service as users
@@ -55,7 +55,7 @@ async def run() -> int:
     calibration = await _calibration(organization_id)
     judged = unanswered = 0
     for call_id in waiting:
-        if calibration is None or unanswered == FAILURES or await _spent_today() >= _most():
+        if calibration is None or unanswered == FAILURES or await _is_spent(organization_id):
             break
         try:
             judged += await _judge(call_id, calibration, organization_id)
@@ -109,19 +109,14 @@ async def _judge(call_id: UUID, calibration: Calibration, organization_id: UUID)
         told = judging.opened(decrypt(found, place(call_id)))
         said = await judging.judge(operators.machine(organization_id), told)
     except (Problem, Undecipherable) as error:
-        is_passing = isinstance(error, Unavailable | TooMany)
-        if is_passing and not isinstance(error, AnswerNotAsAsked):
+        if isinstance(error, Problem) and judging.is_passing(error):
             raise
         log.warning("monitoring.not_judged", call_id=str(call_id), error=type(error).__name__)
     else:
         least = EvalsSettings.load().least_agreement
         counted = [name for name in CRITERIA if calibration.kappas[name] >= least]
-        values = {name: getattr(said.verdict, name) for name in counted}
-        values |= {
-            "state": "judged",
-            "calibration_id": calibration.id,
-            "microdollars": said.microdollars,
-        }
+        values = {name: getattr(said, name) for name in counted}
+        values |= {"state": "judged", "calibration_id": calibration.id}
     if not MonitoringSettings.load().keep_words:
         values["words"] = None
     async with transaction(elevated=True) as db:
@@ -146,7 +141,7 @@ async def _calibration(organization_id: UUID) -> Calibration | None:
             .order_by(Calibration.id.desc())
             .limit(1)
         )
-    if known is not None or await _spent_today() >= _most():
+    if known is not None or await _is_spent(organization_id):
         return known
     try:
         found = await judging.calibrate(operators.machine(organization_id))
@@ -159,7 +154,6 @@ async def _calibration(organization_id: UUID) -> Calibration | None:
         prompt_version=version,
         examples=found.examples,
         kappas={key: round(value, 3) for key, value in found.kappas.items()},
-        microdollars=found.microdollars,
     )
     async with transaction(elevated=True) as db:
         db.add(made)
@@ -167,22 +161,13 @@ async def _calibration(organization_id: UUID) -> Calibration | None:
     return made
 
 
-async def _spent_today() -> int:
+async def _is_spent(organization_id: UUID) -> bool:
+    """Whether the day's money is gone, by the ledger: calls without a verdict cost as well."""
     today = now().replace(hour=0, minute=0, second=0, microsecond=0)
-    async with transaction(elevated=True) as db:
-        return sum(
-            [
-                await db.scalar(
-                    select(func.coalesce(func.sum(kind.microdollars), 0)).where(moment >= today)
-                )
-                or 0
-                for kind, moment in (
-                    (Judgement, Judgement.judged_at),
-                    (Calibration, Calibration.created_at),
-                )
-            ]
+    async with transaction(organization_id=organization_id) as db:
+        spent = await db.scalar(
+            select(func.coalesce(func.sum(UsageRecord.microdollars), 0)).where(
+                UsageRecord.feature == FEATURE, UsageRecord.created_at >= today
+            )
         )
-
-
-def _most() -> int:
-    return round(MonitoringSettings.load().judge_dollars_per_day * MILLION)
+    return (spent or 0) >= round(MonitoringSettings.load().judge_dollars_per_day * MILLION)

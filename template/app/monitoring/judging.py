@@ -13,8 +13,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 
 from app.access.person import Person
+from app.core.errors import Problem, TooMany, Unavailable
 from app.evals.cases import FOLDER
 from app.evals.judge import kappa
+from app.llm.errors import AnswerNotAsAsked
 from app.llm.port import Ask, Message, PromptUsed
 from app.llm.shapes import answer_as
 from app.prompts import registry
@@ -36,6 +38,9 @@ class Verdict(BaseModel):
     form: bool | None
 
 
+NO_OPINION = Verdict(correct=None, relevant=None, safe=None, form=None)
+
+
 class Example(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -46,21 +51,14 @@ class Example(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    verdict: Verdict
-    microdollars: int
-
-
-@dataclass(frozen=True, slots=True)
 class Agreement:
     """How far a judge agrees with people, by criterion."""
 
     kappas: Mapping[str, float]
     examples: int
-    microdollars: int
 
 
-async def judge(person: Person, told: Mapping[str, Any]) -> Judged:
+async def judge(person: Person, told: Mapping[str, Any]) -> Verdict:
     """Ask the judge about one answer. Raises a Problem."""
     live = registry.live(PROMPT)
     before = "".join(
@@ -76,23 +74,35 @@ async def judge(person: Person, told: Mapping[str, Any]) -> Judged:
         prompt=PromptUsed(PROMPT, live.number),
         tainted=True,
     )
-    shaped = await answer_as(person, ask, Verdict)
-    return Judged(shaped.data, sum(one.cost_microdollars for one in shaped.asks))
+    return (await answer_as(person, ask, Verdict)).data
+
+
+def is_passing(problem: Problem) -> bool:
+    """Whether the judge may answer when it is asked again later."""
+    is_away = isinstance(problem, Unavailable | TooMany)
+    return is_away and not isinstance(problem, AnswerNotAsAsked)
 
 
 async def calibrate(person: Person, path: Path = EXAMPLES) -> Agreement:
-    """Judge what people have judged. Who has no opinion where people have one does not agree."""
-    found, spent = examples(path), 0
+    """Judge what people have judged. Who has no opinion where people have one does not agree.
+
+    Raises a Problem when the judge is away; an answer that cannot be read is no opinion.
+    """
+    found = examples(path)
     pairs: dict[str, list[tuple[bool, bool]]] = {name: [] for name in CRITERIA}
     for one in found:
         told = {"before": [], "question": one.question, "answer": one.answer}
-        said = await judge(person, told)
-        spent += said.microdollars
+        try:
+            said = await judge(person, told)
+        except Problem as problem:
+            if is_passing(problem):
+                raise
+            said = NO_OPINION
         for name in CRITERIA:
-            people, own = getattr(one.people, name), getattr(said.verdict, name)
+            people, own = getattr(one.people, name), getattr(said, name)
             if people is not None:
                 pairs[name].append((people, own if own is not None else not people))
-    return Agreement({name: kappa(pairs[name]) for name in CRITERIA}, len(found), spent)
+    return Agreement({name: kappa(pairs[name]) for name in CRITERIA}, len(found))
 
 
 def examples(path: Path = EXAMPLES) -> Sequence[Example]:

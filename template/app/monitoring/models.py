@@ -95,7 +95,6 @@ class Judgement(Base):
     not to be believed."""
     calibration_id: Mapped[UUID | None]
     """The judge that said it."""
-    microdollars: Mapped[int] = mapped_column(BigInteger)
     judged_at: Mapped[datetime | None]
     words: Mapped[bytes | None]
     """Encrypted, with what the guards masked still masked; gone when it is judged."""
@@ -113,7 +112,6 @@ class Calibration(Base):
     examples: Mapped[int] = mapped_column(Integer)
     kappas: Mapped[dict[str, Any]] = mapped_column(JSONB)
     """By criterion: Cohen's kappa with people."""
-    microdollars: Mapped[int] = mapped_column(BigInteger)
 
 
 class DriftReading(Base):

@@ -65,7 +65,6 @@ async def believed(app: FastAPI) -> None:
                 prompt_version=registry.live(judging.PROMPT).number,
                 examples=26,
                 kappas=dict.fromkeys(judging.CRITERIA, 1.0),
-                microdollars=0,
             )
         )
 

@@ -6,8 +6,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from app.core import db
 from app.core.crypto import decrypt
-from app.monitoring import call_step, judge_work
-from app.monitoring.models import Judgement, MonitoredCall
+from app.monitoring import call_step, judge_work, judging
+from app.monitoring.models import Calibration, Judgement, MonitoredCall
 from app.usage.models import UsageRecord
 from tests.llm.wire_server import Behaviour
 from tests.monitoring.conftest import GOOD, calls_of, judgements_of, says
@@ -47,7 +47,6 @@ async def test_an_answer_is_judged_and_its_words_are_gone(browser, model, judged
     [one] = await judgements_of(mine)
     assert (one.correct, one.relevant, one.safe, one.form) == (True, False, True, True)
     assert (one.state, one.words, one.model) == ("judged", None, "small-1")
-    assert one.microdollars > 0
     before = len(model.requests)
     assert await judge_work.run() == 0
     assert len(model.requests) == before
@@ -154,12 +153,37 @@ async def test_words_are_kept_only_by_an_installation_that_wants_it(
 
 
 @believed_already
-async def test_an_answer_that_the_judge_cannot_judge_holds_up_no_other(browser, model, judged):
+async def test_an_answer_that_the_judge_cannot_judge_holds_up_no_other_and_costs(
+    browser, model, judged, configure, operators
+):
     judged("This is no JSON.")
     await ask(browser)
     await judge_work.run()
     [one] = await judgements_of(browser.someone.organization_id)
     assert (one.state, one.words) == ("failed", None)
+    async with db.transaction(organization_id=operators) as session:
+        spent = await session.scalar(
+            text("SELECT sum(microdollars) FROM usage_records WHERE feature = 'monitoring.judge'")
+        )
+    configure(MONITORING_JUDGE_DOLLARS_PER_DAY=spent / 1_000_000)
+    await ask(browser)
+    asked = len(model.requests)
+    assert await judge_work.run() == 0
+    assert len(model.requests) == asked
+
+
+async def test_a_judge_that_cannot_be_read_at_times_is_believed_less_and_not_asked_all_day(
+    browser, model, judged
+):
+    judged(known=lambda people: "What?" if people["correct"] is False else people)
+    await ask(browser)
+    assert await judge_work.run() == 1
+    async with db.transaction(elevated=True) as session:
+        [tried] = await session.scalars(select(Calibration))
+    assert tried.kappas["correct"] < 1
+    asked = len(model.requests)
+    await judge_work.run()
+    assert len(model.requests) == asked
 
 
 async def test_what_was_asked_is_noted_as_numbers(browser, model):

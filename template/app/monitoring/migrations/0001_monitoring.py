@@ -29,11 +29,10 @@ BEGIN
     ) ON CONFLICT DO NOTHING;
     IF asked_words IS NOT NULL THEN
         INSERT INTO monitoring_judgements (
-            id, organization_id, feature, provider, model, prompt, prompt_version, state,
-            microdollars, words
+            id, organization_id, feature, provider, model, prompt, prompt_version, state, words
         ) VALUES (
             call_id, organization, of_feature, at_provider, of_model, of_prompt, of_version,
-            'waiting', 0, asked_words
+            'waiting', asked_words
         ) ON CONFLICT DO NOTHING;
     END IF;
 END
@@ -75,7 +74,6 @@ def upgrade() -> None:
         sa.Column("safe", sa.Boolean()),
         sa.Column("form", sa.Boolean()),
         sa.Column("calibration_id", sa.Uuid()),
-        sa.Column("microdollars", sa.BigInteger(), nullable=False),
         sa.Column("judged_at", MOMENT),
         sa.Column("words", sa.LargeBinary()),
         sa.CheckConstraint(
@@ -101,7 +99,6 @@ def upgrade() -> None:
         sa.Column("prompt_version", sa.Integer(), nullable=False),
         sa.Column("examples", sa.Integer(), nullable=False),
         sa.Column("kappas", postgresql.JSONB(), nullable=False),
-        sa.Column("microdollars", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_monitoring_calibrations"),
     )
     _drift()
@@ -113,7 +110,7 @@ def upgrade() -> None:
     # The app writes the words and never reads them.
     shown = (
         "id, created_at, organization_id, feature, provider, model, prompt, prompt_version, state,"
-        " correct, relevant, safe, form, calibration_id, microdollars, judged_at"
+        " correct, relevant, safe, form, calibration_id, judged_at"
     )
     protect("monitoring_judgements", grant_to_app=f"SELECT ({shown}), INSERT")
     open_to_auth("monitoring_judgements", "SELECT, UPDATE, DELETE")
