@@ -6,7 +6,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from app.core import db
 from app.core.crypto import decrypt
-from app.monitoring import call_step, judge_work, judging
+from app.monitoring import call_step, judge_work
 from app.monitoring.models import Calibration, Judgement, MonitoredCall
 from app.usage.models import UsageRecord
 from tests.llm.wire_server import Behaviour
