@@ -1,6 +1,8 @@
 """Find an earlier answer in one round trip, and say what is to be noted of a call."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -22,7 +24,9 @@ from app.llm import embeddings
 from app.llm.call import Call
 from app.llm.port import Finish, Source
 
-FIND: LiteralString = "SELECT * FROM cache_find(%(organization)s, %(wanted)s, %(loose)s)"
+FIND: LiteralString = (
+    "SELECT * FROM cache_find(%(organization)s, %(wanted)s, %(loose)s, %(seconds_ago)s)"
+)
 SECONDS_AN_HOUR = 3600.0
 
 
@@ -54,23 +58,28 @@ class Kept:
     finish: Finish | None = None
     vector: list[float] | None = None
     made_by: str = ""
+    since: tuple[datetime, str] | None = None
+    """When the call began, and what the database had committed by then; unknown if it was away."""
 
 
-async def find(call: Call, keys: Keys, *, stale: bool = False) -> Hit | None:
+async def find(call: Call, kept: Kept, *, stale: bool = False) -> Hit | None:
     """None also while the database is away: then the model is asked."""
     values = {
         "organization": call.person.organization_id,
-        "wanted": keys.loose if stale else keys.exact,
+        "wanted": kept.keys.loose if stale else kept.keys.exact,
         "loose": stale,
+        "seconds_ago": perf_counter() - call.started,
     }
     try:
         row = await fetch(FIND, values)
     except (PsycopgError, TimeoutError) as error:
         log.warning("cache.unreachable", error=type(error).__name__)
         return None
-    if row is None or row[0] is None:
+    if row is None:
         return None
-    return Hit(row[0], "stale" if stale else "exact", *row[1:])
+    entry, *found, began, seen = row
+    kept.since = kept.since or (began, seen)
+    return Hit(entry, "stale" if stale else "exact", *found) if entry else None
 
 
 async def find_similar(call: Call, kept: Kept) -> Hit | None:
@@ -108,7 +117,8 @@ async def find_similar(call: Call, kept: Kept) -> Hit | None:
 def note(call: Call, kept: Kept) -> None:
     """Count it, and keep a new answer."""
     hit, used = kept.hit, call.used
-    is_new = hit is None and kept.said is not None and kept.finish is not None
+    is_new = None not in (kept.said, kept.finish, kept.since) and hit is None
+    began, seen = kept.since or (None, None)
     settings = CacheSettings.load()
     values: dict[str, Any] = {
         "organization": call.person.organization_id,
@@ -129,8 +139,10 @@ def note(call: Call, kept: Kept) -> None:
         "tokens": used.input_tokens + used.output_tokens if used else 0,
         "microdollars": used.microdollars if used else 0,
         "seconds": settings.hours * SECONDS_AN_HOUR,
+        "began": began,
+        "seen": seen,
     }
-    noting.note(values, call.started)
+    noting.note(values)
 
 
 def _details(finish: Finish) -> dict[str, Any]:

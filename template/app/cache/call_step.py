@@ -58,7 +58,7 @@ def _is_on(call: Call) -> bool:
 async def _around(call: Call, proceed: Proceed) -> Events:
     kept = Kept(of(call))
     call.beside["cache"] = kept
-    hit = await answers.find(call, kept.keys)
+    hit = await answers.find(call, kept)
     if hit is None and kept.keys.scope and CacheSettings.load().answers == "similar":
         hit = await answers.find_similar(call, kept)
     if hit is not None:
@@ -83,7 +83,7 @@ async def _or_stale(call: Call, kept: Kept, proceed: Proceed) -> Events:
     try:
         first = await anext(events, None)
     except (ModelUnavailable, ModelMisconfigured) as problem:
-        hit = await answers.find(call, kept.keys, stale=True)
+        hit = await answers.find(call, kept, stale=True)
         if hit is None:
             raise
         if call.sent and billed(problem):

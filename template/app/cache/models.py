@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, func
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -109,4 +109,10 @@ class CacheEmptying(Base):
     """That something was emptied: calls that had begun before keep nothing."""
 
     __tablename__ = "cache_emptyings"
-    __data__ = holds(kept="cache.evict")
+    __data__ = holds(plain="whose transaction", kept="cache.evict")
+
+    whose: Mapped[UUID | None]
+    """The organisation; none stands for all of them."""
+    transaction: Mapped[int] = mapped_column(
+        BigInteger, server_default=text("(pg_current_xact_id()::text::bigint)")
+    )

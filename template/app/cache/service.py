@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, cast, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
@@ -20,6 +20,7 @@ from app.core.ids import uuid7
 
 # What began before is over by then.
 EMPTYINGS_HOURS = 24
+LOCKS = 8086
 COUNTS = ("exact", "alike", "stale", "missed", "tokens", "microdollars", "checked", "agreed")
 
 
@@ -90,7 +91,7 @@ async def size(db: AsyncSession) -> tuple[int, datetime | None]:
 async def empty(db: AsyncSession, person: Person) -> int:
     """Everything of the person's organisation goes; how many answers that were."""
     mine = CachedAnswer.organization_id == person.organization_id
-    count = await _forget(db, mine)
+    count = await _forget(db, person.organization_id, mine)
     await db.execute(
         delete(CachedVector).where(CachedVector.organization_id == person.organization_id)
     )
@@ -101,33 +102,45 @@ async def empty(db: AsyncSession, person: Person) -> int:
 async def forget_documents(db: AsyncSession, organization_id: UUID) -> None:
     """Answers that came from documents go when one of these changes, or who may read it."""
     mine = CachedAnswer.organization_id == organization_id
-    await _forget(db, mine, CachedAnswer.with_documents.is_(True))
+    await _forget(db, organization_id, mine, CachedAnswer.with_documents.is_(True))
 
 
 async def forget_answer(db: AsyncSession, organization_id: UUID, text: str) -> None:
     """People found an answer wrong: nobody gets it again."""
     mine = CachedAnswer.organization_id == organization_id
-    await _forget(db, mine, CachedAnswer.text == text)
+    await _forget(db, organization_id, mine, CachedAnswer.text == text)
 
 
 async def forget_prompt(db: AsyncSession, name: str) -> None:
     """In all organisations: another version answers from now on."""
     async with elevated(db):
-        await _forget(db, CachedAnswer.prompt == name)
+        await _forget(db, None, CachedAnswer.prompt == name)
 
 
 async def forget_feature(db: AsyncSession, feature: str) -> None:
     """In all organisations; an empty name stands for all features."""
     async with elevated(db):
-        await _forget(db, *([CachedAnswer.feature == feature] if feature else []))
+        await _forget(db, None, *([CachedAnswer.feature == feature] if feature else []))
 
 
-async def _forget(db: AsyncSession, *where: ColumnElement[bool]) -> int:
-    # Told first: an answer that is being written meanwhile is not kept.
-    db.add(CacheEmptying(id=uuid7()))
+async def _forget(db: AsyncSession, whose: UUID | None, *where: ColumnElement[bool]) -> int:
+    # Until this is committed no answer is kept, and afterwards none that was begun before.
+    await db.execute(_lock(whose))
+    db.add(CacheEmptying(id=uuid7(), whose=whose))
     await db.flush()
     gone = await db.scalars(delete(CachedAnswer).where(*where).returning(CachedAnswer.id))
     return len(gone.all())
+
+
+def _lock(whose: UUID | None) -> Select[Any]:
+    """Waits for answers that are being written. `cache_note` tries for the counterparts.
+
+    Who empties for one organisation keeps nobody else from that; the writers of an organisation
+    keep each other off. For all organisations it is the other way round.
+    """
+    if whose is None:
+        return select(func.pg_advisory_xact_lock(LOCKS, 0))
+    return select(func.pg_advisory_xact_lock_shared(LOCKS, func.hashtext(str(whose))))
 
 
 async def evict(db: AsyncSession) -> int:

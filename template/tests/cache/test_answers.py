@@ -3,12 +3,14 @@
 import asyncio
 from secrets import token_hex
 
+import pytest
 from sqlalchemy import func, select, text, update
 
 from app.cache import checking, service
 from app.cache.models import CachedAnswer
 from app.core import db
 from app.core.direct import direct
+from app.core.ids import uuid7
 from app.flags import service as flags
 from app.flags import state
 from app.usage.models import UsageRecord
@@ -63,7 +65,7 @@ async def test_another_organisation_never_gets_it(team, browser_of, model):
     assert [len(mine), len(theirs)] == [1, 1]
     assert mine[0].key != theirs[0].key
     # Nor is it found with the other organisation's key: row security holds inside the function.
-    find = "SELECT entry FROM cache_find(%(o)s, %(key)s, false)"
+    find = "SELECT entry FROM cache_find(%(o)s, %(key)s, false, 0)"
     async with direct() as session:
         wanted = {"o": stranger.someone.organization_id, "key": mine[0].key}
         assert await session.fetch(find, wanted) == [(None,)]
@@ -184,16 +186,68 @@ async def test_a_release_and_a_changed_document_empty_it(team, model):
     assert await kept(whose) == []
 
     await ask(one, f"What is {token_hex(4)}?")
-    # While the model works, a release empties the cache: the answer is given, and not kept.
-    model.behaviour = Behaviour(first_after=0.5)
-    asked = len(model.requests)
-    answering = asyncio.create_task(ask(one, f"What is {token_hex(4)}?"))
-    while len(model.requests) == asked:
-        await asyncio.sleep(0.01)
     async with db.transaction() as session:
         await service.forget_prompt(session, "assistant.system")
+    assert await kept(whose) == []
+    await ask(one, f"What is {token_hex(4)}?")
+    assert len(await kept(whose)) == 1
+
+
+async def forget_a_prompt(session, _):
+    await service.forget_prompt(session, "assistant.system")
+
+
+async def forget_documents(session, whose):
+    await service.forget_documents(session, whose)
+
+
+@pytest.mark.parametrize("forget", [forget_a_prompt, forget_documents])
+async def test_what_began_before_an_emptying_was_over_is_given_and_not_kept(team, model, forget):
+    one, *_ = team
+    whose = one.someone.organization_id
+
+    # It is noted before the emptying is committed, which nobody else sees yet.
+    async with db.transaction(organization_id=whose) as session:
+        await forget(session, whose)
+        assert text_of(await ask(one, f"What is {token_hex(4)}?")) == "".join(WORDS)
+        assert await kept(whose) == []
+    assert await kept(whose) == []
+    assert (await days(whose)).missed == 1
+
+    # It begins before that, and is noted afterwards.
+    go_on = asyncio.Event()
+    model.behaviour = Behaviour(hold=go_on)
+    async with db.transaction(organization_id=whose) as session:
+        await forget(session, whose)
+        answering = await begun(one, model)
+    go_on.set()
     assert text_of(await answering) == "".join(WORDS)
     assert await kept(whose) == []
+
+    # The whole emptying happens while the model works.
+    go_on.clear()
+    answering = await begun(one, model)
+    async with db.transaction(organization_id=whose) as session:
+        await forget(session, whose)
+    go_on.set()
+    assert text_of(await answering) == "".join(WORDS)
+    assert await kept(whose) == []
+    assert (await days(whose)).missed == 3
+
+    # Others' emptyings are nothing to it.
+    async with db.transaction() as session:
+        await service.forget_documents(session, uuid7())
+        await ask(one, f"What is {token_hex(4)}?")
+        assert len(await kept(whose)) == 1
+
+
+async def begun(browser, model):
+    """Someone asks, and the model has the question."""
+    asked = len(model.requests)
+    answering = asyncio.create_task(ask(browser, f"What is {token_hex(4)}?"))
+    while len(model.requests) == asked:
+        await asyncio.sleep(0.01)
+    return answering
 
 
 async def test_what_is_old_or_too_much_goes_and_an_old_answer_is_not_given(team, model, configure):

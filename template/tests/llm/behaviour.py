@@ -1,5 +1,6 @@
 """What a provider for tests is told to do, and what it got."""
 
+from asyncio import Event
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,8 @@ class Behaviour:
     content_type: str | None = None
     first_after: float = 0.0
     """Seconds before the first word."""
+    hold: Event | None = None
+    """Say nothing before this is set."""
     gap: float = 0.0
     end_after: float = 0.0
     """Seconds from the last word to the end."""

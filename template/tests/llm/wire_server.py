@@ -96,6 +96,8 @@ class WireServer:
         writer: asyncio.StreamWriter,
     ) -> None:
         writer.write(_head(wanted, wanted.content_type or self.wire.stream_type))
+        if wanted.hold is not None:
+            await wanted.hold.wait()
         start = asyncio.get_running_loop().time() + wanted.first_after
         if wanted.comments:
             await self._send(wanted, writer, b": keep-alive\n\n")

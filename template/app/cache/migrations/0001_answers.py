@@ -14,15 +14,20 @@ revision = "cache_0001"
 down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
+THIS = sa.text("(pg_current_xact_id()::text::bigint)")
 
-# With `loose` what is old is good enough: there is nobody else to ask.
+# With `loose` what is old is good enough: there is nobody else to ask. `began` and `seen` say when
+# the call began and which emptyings it knew of, by the database's own clock and transactions.
 FIND = """
 CREATE FUNCTION cache_find(
-    organization uuid, wanted bytea, loose boolean,
-    OUT entry uuid, OUT said text, OUT told jsonb, OUT age float8
+    organization uuid, wanted bytea, loose boolean, seconds_ago float8,
+    OUT entry uuid, OUT said text, OUT told jsonb, OUT age float8,
+    OUT began timestamptz, OUT seen text
 ) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('app.organization_id', organization::text, true);
+    began := clock_timestamp() - make_interval(secs => seconds_ago);
+    seen := pg_current_snapshot()::text;
     IF loose THEN
         SELECT a.id, a.text, a.details, extract(epoch FROM clock_timestamp() - a.created_at)
         INTO entry, said, told, age FROM cached_answers a
@@ -38,13 +43,14 @@ END
 $$
 """
 
-# `what` is exact, similar, stale or missed. What was emptied while the model worked is not kept.
+# `what` is exact, similar, stale or missed. What was emptied while the model worked is not kept;
+# while something is being emptied nothing can be, since nobody sees yet what: then it is false.
 NOTE = """
 CREATE FUNCTION cache_note(
     organization uuid, person uuid, purpose text, what text, entry uuid,
     of_prompt text, wanted bytea, loose bytea, in_scope bytea, signed bytea, vector text,
     by_model text, from_documents boolean, said text, told jsonb, more_tokens bigint,
-    more_microdollars bigint, seconds float8, seconds_ago float8
+    more_microdollars bigint, seconds float8, began timestamptz, seen text
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     saved_tokens bigint := 0;
@@ -52,13 +58,23 @@ DECLARE
 BEGIN
     PERFORM set_config('app.organization_id', organization::text, true),
             set_config('synchronous_commit', 'off', true);
+    IF entry IS NULL AND said IS NOT NULL AND NOT (
+        pg_try_advisory_xact_lock_shared(8086, 0)
+        AND pg_try_advisory_xact_lock(8086, hashtext(organization::text))
+    ) THEN
+        RETURN false;
+    END IF;
     IF entry IS NOT NULL THEN
         UPDATE cached_answers a SET hits = a.hits + 1, used_at = clock_timestamp()
         WHERE a.id = entry RETURNING a.tokens, a.microdollars
         INTO saved_tokens, saved_microdollars;
     ELSIF said IS NOT NULL AND NOT EXISTS (
         SELECT FROM cache_emptyings e
-        WHERE e.created_at > clock_timestamp() - make_interval(secs => seconds_ago)
+        WHERE (e.whose = organization OR e.whose IS NULL)
+          AND (
+              e.created_at > began
+              OR NOT pg_visible_in_snapshot(e.transaction::text::xid8, seen::pg_snapshot)
+          )
     ) THEN
         INSERT INTO cached_answers AS a (
             id, created_at, organization_id, user_id, feature, prompt, key, loose_key, scope,
@@ -98,6 +114,8 @@ def upgrade() -> None:
     op.create_table(
         "cache_emptyings",
         *_row(),
+        sa.Column("whose", sa.Uuid()),
+        sa.Column("transaction", sa.BigInteger(), server_default=THIS, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_cache_emptyings"),
     )
     op.execute("GRANT SELECT, INSERT, DELETE ON cache_emptyings TO app, app_auth")
