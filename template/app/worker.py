@@ -8,6 +8,7 @@ from app.core import db, logging
 from app.core.settings import refuse_unsafe
 from app.jobs.worker import work
 from app.telemetry.listener import listening
+from app.telemetry.log_lines import lines_sent
 from app.telemetry.tracing import traced
 
 
@@ -19,7 +20,7 @@ async def run(*, queues: Sequence[str] = (), concurrency: int | None = None) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        async with traced(), listening():
+        async with traced(), lines_sent(), listening():
             await work(stop, queues=queues, concurrency=concurrency)
     finally:
         await db.close()

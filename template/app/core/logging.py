@@ -71,50 +71,56 @@ def _counted(_: Any, method: str, event: structlog.typing.EventDict) -> structlo
     return event
 
 
+SHARED: list[structlog.typing.Processor] = [
+    _with_request,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso"),
+]
+
+
+def json_lines() -> logging.Formatter:
+    """A line of JSON each, redacted."""
+    return _RedactingFormatter(
+        foreign_pre_chain=SHARED,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(
+                serializer=lambda event, **_: orjson.dumps(event, default=repr).decode()
+            ),
+        ],
+    )
+
+
+def _lines_to_read() -> logging.Formatter:
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stdout.isatty(),
+        # The richer one prints local variables: mailed links, passwords.
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+    return _RedactingFormatter(
+        foreign_pre_chain=SHARED,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, console],
+    )
+
+
 def configure() -> None:
     """Send every logger of the process through one handler."""
     settings = get_settings()
-    shared: list[structlog.typing.Processor] = [
-        _with_request,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso"),
-    ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
             _counted,
-            *shared,
+            *SHARED,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    last: structlog.typing.Processor
-    if settings.app_env == "development":
-        last = structlog.dev.ConsoleRenderer(
-            colors=sys.stdout.isatty(),
-            # The richer one prints local variables: mailed links, passwords.
-            exception_formatter=structlog.dev.plain_traceback,
-        )
-    else:
-        last = structlog.processors.JSONRenderer(
-            serializer=lambda event, **_: orjson.dumps(event, default=repr).decode()
-        )
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        _RedactingFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                last,
-            ]
-            if settings.app_env != "development"
-            else [structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
-        )
-    )
+    handler.setFormatter(_lines_to_read() if settings.app_env == "development" else json_lines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())

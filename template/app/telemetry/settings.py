@@ -1,4 +1,5 @@
 from ipaddress import ip_address
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -39,20 +40,27 @@ class TracingSettings(ModuleSettings):
     model_config = SettingsConfigDict(env_prefix="OTEL_")
 
     exporter_otlp_endpoint: str = ""
-    """Where the collector takes OTLP over HTTP, such as http://collector:4318. Empty: no traces."""
+    """Where the collector takes OTLP over HTTP, such as http://collector:4318. Empty: nowhere."""
     service_name: str = answers().get("project", {}).get("slug", "app")
-    """What traces are filed under."""
+    """What traces and lines of the log are filed under."""
     traces_sampler_arg: float = 1.0
     """The share of requests and jobs that are traced."""
+    logs_exporter: Literal["otlp", "none"] = "otlp"
+    """Lines of the log go to the collector too, or `none`: to standard output only."""
     instrumentation_genai_capture_message_content: bool = False
     """Write questions and answers into traces, as the model gets and gives them."""
+
+    def named(self) -> dict[str, str]:
+        """What tells this app from others in a store."""
+        release = MetricsSettings.load().release or "unnamed"
+        return {"service.name": self.service_name, "service.version": release}
 
     def outside(self) -> list[Outside]:
         address = self.exporter_otlp_endpoint
         return [
             Outside(
                 "OpenTelemetry collector",
-                "traces: what was done and how long it took",
+                "traces and lines of the log: what was done and how long it took",
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
                 (address,) if address else (),
             )

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.core import tracing
-from app.telemetry.settings import MetricsSettings, TracingSettings
+from app.telemetry.settings import TracingSettings
 
 
 @asynccontextmanager
@@ -21,12 +21,8 @@ async def traced() -> AsyncIterator[None]:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
-    named = {
-        "service.name": settings.service_name,
-        "service.version": MetricsSettings.load().release or "unnamed",
-    }
     provider = TracerProvider(
-        resource=Resource.create(named),
+        resource=Resource.create(settings.named()),
         sampler=ParentBased(TraceIdRatioBased(settings.traces_sampler_arg)),
         shutdown_on_exit=False,
     )

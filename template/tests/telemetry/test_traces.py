@@ -1,17 +1,22 @@
 """What a collector gets, over HTTP; and that nothing is done while there is none."""
 
 import asyncio
+import json
+import logging
 import subprocess
 import sys
 from contextlib import asynccontextmanager
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from app.core import tracing
 from app.core.db import transaction
+from app.core.logging import log
 from app.core.settings import ROOT
 from app.jobs.queue import enqueue, run_until_empty
+from app.telemetry.log_lines import lines_sent
 from app.telemetry.tracing import traced
 from tests.assistant.conftest import browser as browser
 from tests.assistant.conftest import browser_of as browser_of
@@ -30,6 +35,7 @@ class Collector:
 
     def __init__(self):
         self.bodies = []
+        self.logs = []
         self.connections = []
 
     async def __call__(self, reader, writer):
@@ -38,8 +44,9 @@ class Collector:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-                self.bodies.append(await reader.readexactly(length))
-                assert head.startswith(b"post /v1/traces ")
+                taken = self.logs if head.startswith(b"post /v1/logs ") else self.bodies
+                assert head.startswith((b"post /v1/traces ", b"post /v1/logs "))
+                taken.append(await reader.readexactly(length))
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
                 await writer.drain()
         except asyncio.IncompleteReadError:
@@ -53,6 +60,16 @@ class Collector:
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
+        ]
+
+    @property
+    def lines(self):
+        return [
+            (resource.resource, line)
+            for body in self.logs
+            for resource in ExportLogsServiceRequest.FromString(body).resource_logs
+            for scope in resource.scope_logs
+            for line in scope.log_records
         ]
 
     def named(self, start):
@@ -81,7 +98,7 @@ async def collecting(configure):
         server = await asyncio.start_server(collector, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         configure(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}", **settings)
-        async with traced():
+        async with traced(), lines_sent():
             yield collector
         server.close()
         # The exporter keeps its connection; ours would stay open until somebody looks.
@@ -117,14 +134,37 @@ async def test_a_question_is_one_trace_from_the_request_to_the_provider(
     line = next(one for one in lines if one["event"] == "model.answered")
     assert line["trace_id"] == request.trace_id.hex()
 
+    # The log's lines are there too, with their request and their trace.
+    sent = [(where, one, json.loads(one.body.string_value)) for where, one in collector.lines]
+    where, line, told = next(one for one in sent if one[2]["event"] == "model.answered")
+    assert attributes(where)["service.name"]
+    assert line.trace_id == request.trace_id
+    assert line.span_id in {one.span_id for one in collector.spans}
+    assert line.severity_text == "info"
+    assert len(told["request_id"]) >= 8
+    assert attributes(line)["request_id"] == told["request_id"]
+
     # What people write, and who they are, is in none of it.
-    everything = b"".join(collector.bodies)
+    ours = [one.SerializeToString() for _, one, told in sent if told["logger"] != "httpx2"]
+    everything = b"".join([*collector.bodies, *ours])
     someone = browser.someone
     for secret in ("xylophone", "ada@", someone.email, str(someone.user_id), conversation):
         assert secret.encode() not in everything
     assert not [
         one for span in collector.spans for one in attributes(span).values() if ID.search(str(one))
     ]
+
+
+async def test_a_line_leaves_redacted_and_only_when_it_may(collecting):
+    async with collecting() as collector:
+        log.warning("probe.told", at="ada@example.com")
+        logging.getLogger("opentelemetry.exporter").warning("it would never end")
+    [line] = [one.body.string_value for _, one in collector.lines]
+    assert json.loads(line)["at"] == "[e-mail]"
+    assert json.loads(line)["level"] == "warning"
+    async with collecting(OTEL_LOGS_EXPORTER="none") as collector:
+        log.warning("probe.told")
+    assert not collector.logs
 
 
 async def test_words_are_sent_when_a_setting_says_so_and_then_masked(caller, collecting):
