@@ -1,11 +1,10 @@
 """How the queue stands: ages, agreement, and whether confidence means anything."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -23,8 +22,8 @@ AGES = (
     ("4–24 h", timedelta(days=1)),
     ("1–3 d", timedelta(days=3)),
     ("3–7 d", timedelta(days=7)),
-    ("> 7 d", timedelta.max),
 )
+OLDER = "> 7 d"
 BANDS = ((0, 24), (25, 49), (50, 74), (75, 89), (90, 100))
 DAYS = 90
 MOST = 10_000
@@ -76,14 +75,23 @@ class Figures(Waiting):
 
 
 async def waiting(db: AsyncSession) -> Waiting:
+    moment = now()
+    age = case(*((ReviewLook.created_at > moment - most, name) for name, most in AGES), else_=OLDER)
     rows = await db.execute(
-        select(ReviewLook.created_at, ReviewLook.due_at).where(ReviewLook.state != "done")
+        select(
+            age.label("age"),
+            func.count().label("open"),
+            func.count().filter(ReviewLook.due_at <= moment).label("overdue"),
+        )
+        .where(ReviewLook.state != "done")
+        .group_by("age")
     )
-    still = rows.all()
+    found = {row.age: row for row in rows}
+    names = [*(name for name, _ in AGES), OLDER]
     return Waiting(
-        open=len(still),
-        overdue=sum(one.due_at <= now() for one in still),
-        ages=ages([one.created_at for one in still]),
+        open=sum(row.open for row in found.values()),
+        overdue=sum(row.overdue for row in found.values()),
+        ages=[(name, found[name].open if name in found else 0) for name in names],
     )
 
 
@@ -95,15 +103,6 @@ async def figures(db: AsyncSession) -> Figures:
         bands=await _bands(db),
         sample=[await _feature(db, name) for name in sorted(ReviewSettings.load().sample)],
     )
-
-
-def ages(made: Sequence[datetime]) -> list[tuple[str, int]]:
-    """How many have waited how long."""
-    counts = dict.fromkeys([name for name, _ in AGES], 0)
-    moment = now()
-    for one in made:
-        counts[next(name for name, most in AGES if moment - one < most)] += 1
-    return list(counts.items())
 
 
 async def _speed(db: AsyncSession) -> dict[str, Any]:
@@ -136,16 +135,21 @@ async def _pairs(db: AsyncSession) -> list[tuple[str, str]]:
 async def _bands(db: AsyncSession) -> list[Band]:
     """Of the random sample only: what came for another reason is no sample of anything."""
     rows = await db.execute(
-        select(ReviewItem.confidence, ReviewItem.verdict)
+        select(
+            ReviewItem.confidence,
+            func.count().label("looked_at"),
+            func.count().filter(ReviewItem.verdict == "approved").label("approved"),
+        )
         .where(ReviewItem.sampled, ReviewItem.verdict != "", ReviewItem.confidence.is_not(None))
         .where(ReviewItem.resolved_at > now() - timedelta(days=DAYS))
-        .limit(MOST)
+        .group_by(ReviewItem.confidence)
     )
-    found = [(row.confidence, row.verdict == "approved") for row in rows]
+    found = rows.all()
     bands = []
     for low, high in BANDS:
-        some = [approved for confidence, approved in found if low <= confidence <= high]
-        bands.append(Band(low, high, len(some), wilson(sum(some), len(some))))
+        some = [row for row in found if low <= row.confidence <= high]
+        count, approved = sum(row.looked_at for row in some), sum(row.approved for row in some)
+        bands.append(Band(low, high, count, wilson(approved, count)))
     return bands
 
 

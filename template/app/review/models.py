@@ -7,7 +7,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -78,8 +86,9 @@ class ReviewLook(Base):
         Index(
             "ix_review_looks_open",
             "organization_id",
-            "priority",
+            text("priority DESC"),
             "due_at",
+            "id",
             postgresql_where="state <> 'done'",
         ),
     )

@@ -97,7 +97,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_review_looks_open",
         "review_looks",
-        ["organization_id", "priority", "due_at"],
+        ["organization_id", sa.text("priority DESC"), "due_at", "id"],
         postgresql_where=sa.text("state <> 'done'"),
     )
     op.create_table(
