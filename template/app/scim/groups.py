@@ -14,8 +14,7 @@ from app.core.errors import NotFound
 from app.scim import attributes, filters, patch
 from app.scim.errors import BadRequest
 from app.scim.models import ScimGroup
-from app.scim.service import Page, Resource
-from app.users.models import Membership
+from app.scim.service import Page, Resource, identities
 
 
 def _resource(group: ScimGroup) -> Resource:
@@ -95,8 +94,7 @@ async def delete(db: AsyncSession, organization_id: UUID, group_id: UUID) -> Non
 async def _good(db: AsyncSession, document: dict[str, Any]) -> dict[str, Any]:
     """Only members of this organisation can be in its groups."""
     wanted = {filters.identifier(one["value"]) for one in document.get("members", [])}
-    rows = await db.scalars(select(Membership.user_id).where(Membership.user_id.in_(wanted)))
-    if wanted - set(rows):
+    if wanted - await identities(db, wanted):
         raise BadRequest("invalidValue", "members holds somebody who is no user here.")
     return document
 

@@ -28,7 +28,7 @@ class ScimUser(Base):
     """What the directory says about a member; the account itself is in `users`."""
 
     __tablename__ = "scim_users"
-    __data__ = holds(personal="user_name document", kept=ACCOUNT)
+    __data__ = holds(personal="user_name document asked_at_address", kept=ACCOUNT)
     __table_args__ = (
         UniqueConstraint("organization_id", "user_id"),
         Index("uq_scim_users_name", "organization_id", text("lower(user_name)"), unique=True),
@@ -42,6 +42,12 @@ class ScimUser(Base):
     document: Mapped[dict[str, Any]] = mapped_column(JSONB)
     made_here: Mapped[bool]
     """The directory made the account, so its name and address are the directory's to change."""
+    asked_at_address: Mapped[str | None] = mapped_column(String(254))
+    """The account belongs elsewhere: its owner is invited there, and no member before accepting."""
+    invitation_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("invitations.id", ondelete="SET NULL"), index=True
+    )
+    """The last one. Empty: the directory withdrew it."""
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
 

@@ -1,7 +1,7 @@
 """That an address has an account elsewhere is told to a directory, and to nobody who asks around.
 
-RFC 7644 wants 409 for it. Each new address that is refused counts; after so many in a day nothing
-is made any more, whatever the address, so that the refusal itself tells nothing. See decision 20.
+Who is asked is inactive at first, and other addresses are refused: both tell it. Each new address
+counts; after so many in a day nothing is made any more, whatever the address. See decision 20.
 """
 
 from uuid import UUID
@@ -20,13 +20,15 @@ async def must_be_left(organization_id: UUID) -> None:
         raise RateLimited(retry_after=PER_DAY.spacing)
 
 
-async def count(organization_id: UUID, email: str) -> None:
-    """An address is refused; a directory that tries it again counts once a day."""
+async def count(organization_id: UUID, email: str, *, refused: bool = True) -> None:
+    """An address belongs elsewhere; a directory that tries it again counts once a day."""
     try:
         await take(f"{_key(organization_id)}:{email.lower()}", ONCE)
     except RateLimited:
         return
     await take(_key(organization_id), PER_DAY)
+    if not refused:
+        return
     # The caller's transaction is rolled back with the refusal.
     async with transaction(organization_id=organization_id) as db:
         await audit.record(db, "scim.address_refused", organization_id=organization_id)

@@ -5,14 +5,14 @@ shows it no other. Accounts are not the organisation's alone: a directory decide
 and about name and address only where it made the account.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,19 +24,24 @@ from app.core.clock import now
 from app.core.db import elevated
 from app.core.errors import NotFound
 from app.core.ids import uuid7
-from app.scim import attributes, filters, patch, probing
+from app.scim import asking, attributes, filters, patch, probing
 from app.scim.errors import BadRequest, NotUnique
 from app.scim.models import ScimUser
 from app.users import service as users
 from app.users.models import Membership, User
 
+NOBODY = UUID(int=0)
+
 
 @dataclass(frozen=True)
 class Resource:
     id: UUID
+    """What the directory knows it by."""
     document: Mapping[str, Any]
     created_at: datetime
     updated_at: datetime
+    user_id: UUID = NOBODY
+    """Of a person: the account."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +50,27 @@ class Page:
     total: int
 
 
+IS_ASKED = ScimUser.asked_at_address.is_not(None)
+# Whoever was asked keeps an id of this organisation's own: that of the account stays unknown here.
+person_id = case((IS_ASKED, ScimUser.id), else_=Membership.user_id)
+
+
 def _members() -> Any:
     return (
-        select(User, Membership.suspended_at, Membership.created_at, ScimUser)
-        .join(Membership, Membership.user_id == User.id)
-        .outerjoin(ScimUser, ScimUser.user_id == User.id)
-        .where(User.activated_at.is_not(None), ScimUser.deleted_at.is_(None))
+        select(person_id, User, Membership, ScimUser)
+        .select_from(Membership)
+        .join(ScimUser, ScimUser.user_id == Membership.user_id, full=True)
+        # The account of somebody who is no member is not to be seen here.
+        .outerjoin(User, User.id == Membership.user_id)
+        .where(ScimUser.deleted_at.is_(None))
+        .where(User.activated_at.is_not(None) | Membership.id.is_(None) & IS_ASKED)
         # Rows are also written by statements that the session does not see.
         .execution_options(populate_existing=True)
     )
 
 
 def _resource(row: Any) -> Resource:
-    user, suspended_at, created_at, known = row
+    identity, user, membership, known = row
     if known is None:
         # A member whom the directory did not write about yet; it finds and adopts them so.
         document: dict[str, Any] = {
@@ -65,17 +78,34 @@ def _resource(row: Any) -> Resource:
             "displayName": user.display_name,
             "emails": [{"value": user.email, "primary": True}],
         }
-        updated_at = created_at
+        updated_at = membership.created_at
     else:
         document, updated_at = dict(known.document), known.updated_at
-    return Resource(user.id, document | {"active": suspended_at is None}, created_at, updated_at)
+    active = membership is not None and membership.suspended_at is None
+    created_at = (membership or known).created_at
+    account = (membership or known).user_id
+    return Resource(identity, document | {"active": active}, created_at, updated_at, account)
 
 
-async def get(db: AsyncSession, user_id: UUID) -> Resource:
-    row = (await db.execute(_members().where(User.id == user_id))).one_or_none()
+async def get(db: AsyncSession, identity: UUID) -> Resource:
+    return await _one(db, person_id == identity)
+
+
+async def _of_account(db: AsyncSession, user_id: UUID) -> Resource:
+    return await _one(db, or_(Membership.user_id == user_id, ScimUser.user_id == user_id))
+
+
+async def _one(db: AsyncSession, which: Any) -> Resource:
+    row = (await db.execute(_members().where(which))).one_or_none()
     if row is None:
         raise NotFound("No such user.")
     return _resource(row)
+
+
+async def identities(db: AsyncSession, wanted: Collection[UUID]) -> set[UUID]:
+    """Those that are known to the directory."""
+    found = _members().with_only_columns(person_id).where(person_id.in_(wanted))
+    return set(await db.scalars(found))
 
 
 async def search(db: AsyncSession, expression: str | None, start: int, count: int) -> Page:
@@ -85,7 +115,7 @@ async def search(db: AsyncSession, expression: str | None, start: int, count: in
         name, value = filters.read(attributes.USER, expression)
         query = query.where(_fits(name, value))
     total = await db.scalar(select(func.count()).select_from(query.subquery())) or 0
-    rows = await db.execute(query.order_by(User.id).offset(start - 1).limit(count))
+    rows = await db.execute(query.order_by(person_id).offset(start - 1).limit(count))
     return Page([_resource(row) for row in rows], total)
 
 
@@ -100,7 +130,7 @@ def _fits(name: str, value: str) -> Any:
         case "externalId":
             return ScimUser.document["externalId"].astext == value
         case "id":
-            return User.id == filters.identifier(value)
+            return person_id == filters.identifier(value)
     raise BadRequest("invalidFilter", f"Users are not found by {name}.")
 
 
@@ -122,48 +152,57 @@ async def create(db: AsyncSession, organization_id: UUID, given: Mapping[str, An
                 role=Role.MEMBER,
             )
             user.activated_at = now()
-            made_here = True
+            made_here, is_asked = True, False
         else:
-            await _may_take(db, organization_id, user)
+            is_asked = await _may_take(db, organization_id, user)
             made_here = False
             if user.activated_at is None:
                 # What somebody prepared with this address does not count.
                 await links.end_all(db, user.id, "activate")
                 user.activated_at, user.display_name, made_here = now(), _name(document), True
     known = await db.scalar(select(ScimUser).where(ScimUser.user_id == user.id))
-    if known is None and not made_here:
+    if known is None and not made_here and not is_asked:
         raise NotUnique("There is a member with this address already.")
     if known is not None and known.deleted_at is None:
         raise NotUnique("There is a user with this address already.")
     active = document.pop("active")
-    await _write(db, organization_id, user.id, document, made_here=made_here)
+    await _write(
+        db, organization_id, user.id, document, made_here=made_here, asked=email * is_asked
+    )
     await _set_active(db, organization_id, user.id, active)
     await _record(db, organization_id, "scim.user_created", user.id)
-    return await get(db, user.id)
+    return await _of_account(db, user.id)
 
 
-async def _may_take(db: AsyncSession, organization_id: UUID, user: User) -> None:
-    """An account that belongs elsewhere is asked by an invitation, not taken."""
-    belongs = await db.scalars(
-        select(Membership.organization_id).where(Membership.user_id == user.id)
+async def _may_take(db: AsyncSession, organization_id: UUID, user: User) -> bool:
+    """Whether an account belongs elsewhere, and its owner is asked by an invitation."""
+    belongs = set(
+        await db.scalars(select(Membership.organization_id).where(Membership.user_id == user.id))
     )
-    if set(belongs) != {organization_id}:
-        await probing.count(organization_id, user.email)
-        raise NotUnique("This address belongs to an account already; invite the person instead.")
+    if belongs == {organization_id}:
+        return False
+    confirmed = user.activated_at is not None
+    if organization_id in belongs and confirmed:
+        return False
+    await probing.count(organization_id, user.email, refused=not (confirmed and asking.CAN_JOIN))
+    if confirmed and asking.CAN_JOIN:
+        return True
+    raise NotUnique("This address belongs to an account already; invite the person instead.")
 
 
 async def replace(
-    db: AsyncSession, organization_id: UUID, user_id: UUID, given: Mapping[str, Any]
+    db: AsyncSession, organization_id: UUID, identity: UUID, given: Mapping[str, Any]
 ) -> Resource:
-    await get(db, user_id)
+    user_id = (await get(db, identity)).user_id
     return await _change(db, organization_id, user_id, attributes.clean(attributes.USER, given))
 
 
 async def modify(
-    db: AsyncSession, organization_id: UUID, user_id: UUID, body: Mapping[str, Any]
+    db: AsyncSession, organization_id: UUID, identity: UUID, body: Mapping[str, Any]
 ) -> Resource:
-    before = (await get(db, user_id)).document
-    return await _change(db, organization_id, user_id, patch.apply(attributes.USER, before, body))
+    before = await get(db, identity)
+    document = patch.apply(attributes.USER, before.document, body)
+    return await _change(db, organization_id, before.user_id, document)
 
 
 async def _change(
@@ -177,7 +216,7 @@ async def _change(
         await _write_account(db, organization_id, user_id, email, _name(document))
     await _set_active(db, organization_id, user_id, active)
     await _record(db, organization_id, "scim.user_changed", user_id)
-    return await get(db, user_id)
+    return await _of_account(db, user_id)
 
 
 async def _write(
@@ -187,6 +226,7 @@ async def _write(
     document: dict[str, Any],
     *,
     made_here: bool = False,
+    asked: str = "",
 ) -> None:
     name = document["userName"]
     taken = select(ScimUser.id).where(
@@ -195,6 +235,8 @@ async def _write(
     if len(name) > 254 or await db.scalar(taken):
         raise NotUnique("There is a user with this userName already.")
     values = {"user_name": name, "document": document, "updated_at": now(), "deleted_at": None}
+    if asked:
+        values |= {"asked_at_address": asked, "invitation_id": None}
     await db.execute(
         insert(ScimUser)
         .values(
@@ -229,9 +271,13 @@ async def _write_account(
 
 async def _set_active(db: AsyncSession, organization_id: UUID, user_id: UUID, active: bool) -> None:
     """Let someone in, or keep them out and end their sessions at once."""
-    suspended_at = await db.scalar(
-        select(Membership.suspended_at).where(Membership.user_id == user_id)
-    )
+    membership = (
+        await db.execute(select(Membership.suspended_at).where(Membership.user_id == user_id))
+    ).one_or_none()
+    if membership is None:
+        await asking.follow(db, organization_id, user_id, active=active)
+        return
+    [suspended_at] = membership
     if (suspended_at is None) == active:
         return
     if not active:
@@ -248,9 +294,10 @@ async def _set_active(db: AsyncSession, organization_id: UUID, user_id: UUID, ac
     await _record(db, organization_id, action, user_id)
 
 
-async def delete(db: AsyncSession, organization_id: UUID, user_id: UUID) -> None:
+async def delete(db: AsyncSession, organization_id: UUID, identity: UUID) -> None:
     """Out of the directory: suspended at once. What the person made stays until it is removed."""
-    document = dict((await get(db, user_id)).document)
+    found = await get(db, identity)
+    user_id, document = found.user_id, dict(found.document)
     document.pop("active")
     await _write(db, organization_id, user_id, document)
     await _set_active(db, organization_id, user_id, False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
@@ -14,17 +14,15 @@ from app.access.person import Person
 from app.access.roles import Role
 from app.audit import service as audit
 from app.core.clock import now
-from app.core.crypto import digest, new_token
+from app.core.crypto import digest
 from app.core.db import elevated
 from app.core.errors import Conflict, NotFound, Problem
 from app.core.ids import uuid7
-from app.core.settings import answers, get_settings
+from app.core.settings import answers
 from app.mail import service as mail
-from app.users import policies, roles
+from app.users import inviting, policies, roles
 from app.users.founding import lock_owner
 from app.users.models import Invitation, Membership, Organization, User
-
-INVITATION_LIFETIME = timedelta(days=7)
 
 
 class LastAdmin(Conflict):
@@ -218,26 +216,15 @@ async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Inv
         raise AlreadyMember
     if await _withdraw(db, email):
         await _forget_unconfirmed(db, person, email)
-    token = new_token()
-    invitation = Invitation(
-        organization_id=person.organization_id,
-        email=email,
-        role=role,
-        token_digest=digest(token),
-        invited_by=person.user_id,
-        expires_at=now() + INVITATION_LIFETIME,
-    )
-    db.add(invitation)
-    await db.flush()
-    await audit.record(db, "invitation.sent", person=person, target=invitation.id)
-    await mail.send(
+    invitation = await inviting.send(
         db,
+        person.organization_id,
         email,
-        "users/invitation",
+        role,
+        invited_by=person.user_id,
         inviter=person.display_name,
-        organization=(await organization(db, person)).name,
-        link=f"{get_settings().public_url}/sign-up?invitation={token}",
     )
+    await audit.record(db, "invitation.sent", person=person, target=invitation.id)
     return invitation
 
 

@@ -46,12 +46,23 @@ def upgrade() -> None:
         sa.Column("user_name", sa.String(254), nullable=False),
         sa.Column("document", JSONB(), nullable=False),
         sa.Column("made_here", sa.Boolean(), nullable=False),
+        sa.Column("asked_at_address", sa.String(254)),
+        sa.Column("invitation_id", sa.Uuid()),
         sa.Column("updated_at", MOMENT, nullable=False),
         sa.Column("deleted_at", MOMENT),
     )
     op.create_foreign_key(
         "fk_scim_users_user_id", "scim_users", "users", ["user_id"], ["id"], ondelete="CASCADE"
     )
+    op.create_foreign_key(
+        "fk_scim_users_invitation_id",
+        "scim_users",
+        "invitations",
+        ["invitation_id"],
+        ["id"],
+        ondelete="SET NULL",
+    )
+    op.create_index("ix_scim_users_invitation_id", "scim_users", ["invitation_id"])
     op.create_index("ix_scim_users_user_id", "scim_users", ["user_id"])
     op.create_unique_constraint(
         "uq_scim_users_organization_id_user_id", "scim_users", ["organization_id", "user_id"]
