@@ -22,6 +22,8 @@ from app.core.metrics import Counter
 
 # Lock timeout, statement timeout, serialization failure, deadlock.
 WAITED_TOO_LONG = {"55P03", "57014", "40001", "40P01"}
+# A full disk, and no memory.
+OUT_OF_ROOM = frozenset({"53100", "53200"})
 
 SCHEMA = {
     "title": "Problem",
@@ -110,6 +112,8 @@ def as_problem(error: Exception) -> Problem:
         # Statements outside SQLAlchemy raise the driver's own errors.
         case psycopg.Error() if error.sqlstate in WAITED_TOO_LONG:
             return _waited_too_long(error)
+        case psycopg.Error() if error.sqlstate in OUT_OF_ROOM:
+            return _no_room(error)
         case psycopg.DataError():
             return _bad_text()
         case psycopg.OperationalError() | TimeoutError():
@@ -120,6 +124,8 @@ def as_problem(error: Exception) -> Problem:
             return Unavailable("The database cannot be reached; please try again.")
         case DBAPIError() if getattr(error.orig, "sqlstate", "") in WAITED_TOO_LONG:
             return _waited_too_long(error.orig)
+        case DBAPIError() if getattr(error.orig, "sqlstate", None) in OUT_OF_ROOM:
+            return _no_room(error.orig)
         case DBAPIError() if type(error.orig).__name__ in {"DataError", "UntranslatableCharacter"}:
             return _bad_text()
         case UnicodeError():  # A form may name an encoding that makes what UTF-8 cannot say.
@@ -138,6 +144,11 @@ def _lost_connection(error: DBAPIError) -> bool:
 def _waited_too_long(error: BaseException | None) -> Problem:
     log.warning("database.waited_too_long", error=type(error).__name__)
     return Unavailable("This took too long; please try again.", retry_after=2)
+
+
+def _no_room(error: BaseException | None) -> Problem:
+    log.error("database.no_room", error=type(error).__name__)
+    return Unavailable("Nothing can be stored at the moment; please try again later.")
 
 
 def _bad_text() -> Problem:

@@ -1,8 +1,10 @@
 """What holds for every request."""
 
 import httpx2
+import psycopg
 import pytest
 from fastapi import APIRouter, FastAPI
+from sqlalchemy.exc import OperationalError
 
 from app.access.access import UnguardedRoute, public, refuse_unguarded
 from app.core import health, problems
@@ -179,3 +181,12 @@ async def test_without_its_model_the_app_is_degraded_and_stays_in_service(
     configure(LLM_PROVIDER="compatible", LLM_BASE_URL="http://127.0.0.1:9/v1", LLM_MODEL="m")
     answer = await client.get("/health/ready")
     assert (answer.status_code, answer.json()["checks"]["llm"]) == (200, "failed")
+
+
+def test_a_full_disk_is_told_as_something_that_passes():
+    full = psycopg.errors.DiskFull("no space left on a path that nobody is told")
+
+    for error in (full, OperationalError("INSERT", {}, full)):
+        problem = problems.as_problem(error)
+        assert problem.status == 503
+        assert "path" not in problem.detail

@@ -22,14 +22,17 @@ def test_all_but_the_slow_ones_are_in_test_all():
     assert "tests" not in recipe("test-all"), "all of tests/, no folder of it"
 
 
-def test_the_slow_ones_are_in_contract():
+def test_the_slow_ones_have_recipes():
     assert "-m slow tests/contract" in recipe("contract")
+    assert "tests/drills)" in recipe("drill")
     marked = [
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "tests").rglob("test_*.py")
         if re.search(r"mark\.slow\b", path.read_text(encoding="utf-8"))
     ]
-    assert [path for path in marked if not path.startswith("tests/contract/")] == []
+    assert [
+        path for path in marked if not path.startswith(("tests/contract/", "tests/drills/"))
+    ] == []
 
 
 def test_what_is_called_costly_is_there():
