@@ -196,6 +196,8 @@ COSTS = {
     "well": ({}, None, "settled"),
     "silent": ({"silent": True}, errors.ModelTooSlow, "settled"),
     "cut": ({"cut_after": 5, "gap": 0.002}, errors.AnswerCut, "settled"),
+    "hangs": ({"hang_after": 5}, errors.ModelTooSlow, "settled"),
+    "slow": ({"gap": 0.2}, errors.ModelTooSlow, "settled"),
     "garbage": ({"garbage_after": 5}, errors.AnswerMalformed, "settled"),
     "gives up": ({"error_after": 5, "gap": 0.02}, errors.AnswerCut, "settled"),
     "lies high": ({"usage": (10**9, 10**9)}, None, "settled"),
@@ -210,6 +212,8 @@ async def test_what_a_call_costs(caller, side, configure, what):
     behaviour, problem, state = COSTS[what]
     patience = 0.4 if what == "silent" else 30
     configure(LLM_FIRST_TOKEN_SECONDS=patience, LLM_MAX_OUTPUT_TOKENS=200, LLM_RETRIES=0)
+    if what in ("hangs", "slow"):
+        configure(LLM_DEADLINE_SECONDS=0.5)
     if what in side.refusals:
         status, headers, body = side.refusals[what]
         behaviour = {"status": status, "headers": headers, "error": body}
@@ -224,6 +228,9 @@ async def test_what_a_call_costs(caller, side, configure, what):
     assert (entry.input_tokens > 0) == (state == "settled")
     assert 0 <= entry.output_tokens <= 200
     assert await caller.reserved() == 0
+    if what in ("hangs", "slow"):  # Nobody goes on working for an answer that nobody waits for.
+        async with asyncio.timeout(30):
+            await side.server.aborted.wait()
 
 
 async def test_who_never_ends_is_left_and_lies_about_it_are_not_believed(caller, side, configure):

@@ -50,6 +50,14 @@ async def test_thoughts_are_not_shown_and_paid(server):
     assert events[-1].usage == Usage(20, 17, 4)
 
 
+async def test_how_probable_the_answer_was_is_read_of_its_end_and_of_a_whole_one(server):
+    server.behaviour = Behaviour(logprob=-0.25)
+    server.wire = Dialect()
+    events = [event async for event in wire(server).stream(ASK)]
+    assert events[-1].mean_logprob == -0.25
+    assert (await wire(server).complete(ASK)).finish.mean_logprob == -0.25
+
+
 async def test_the_request_says_only_what_was_asked(server):
     async for _ in wire(server).stream(ASK):
         pass

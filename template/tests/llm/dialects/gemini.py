@@ -120,6 +120,7 @@ class Dialect:
     def ending(self, wanted: Behaviour, request: Received) -> list[bytes]:
         # No mark at the end: who gives no reason has been cut.
         last = self._chunk(request, "", wanted.finish)
+        last["candidates"][0]["avgLogprobs"] = wanted.logprob
         if wanted.counts:
             last["usageMetadata"] = self._usage(wanted.counts)
         return [sse(last)]
@@ -130,6 +131,7 @@ class Dialect:
     def whole(self, wanted: Behaviour, request: Received) -> Any:
         answer = self._chunk(request, "".join(wanted.words), wanted.finish)
         answer["candidates"][0]["content"]["parts"] += self._called(wanted)
+        answer["candidates"][0]["avgLogprobs"] = wanted.logprob
         if wanted.counts:
             answer["usageMetadata"] = self._usage(wanted.counts)
         return answer
