@@ -193,7 +193,7 @@ def _read() -> None:
 async def judge(texts: Sequence[Text], *, learned: bool) -> list[Judged]:
     os.environ["GUARDRAILS_LEARNED"] = str(learned)
     os.environ["GUARDRAILS_LEARNED_SECONDS"] = "600"
-    LOADED.clear()
+    LOADED.pop(GuardrailsSettings, None)
     at_once = asyncio.Semaphore(4)
 
     async def one_after_another(one: Text) -> Judged:
