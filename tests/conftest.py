@@ -100,6 +100,18 @@ def render(template: Path, tmp_path: Path, fast_copier: None) -> Render:
     return rendered
 
 
+@pytest.fixture(scope="session")
+def types_known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of mypy that starts with what `make app` found out, if it did.
+
+    mypy compares what is in the files, not where they are, and most are as in template/.
+    """
+    found = tmp_path_factory.mktemp("mypy")
+    if (before := ROOT / "template" / ".mypy_cache").exists():
+        shutil.copytree(before, found, dirs_exist_ok=True)
+    return found
+
+
 @pytest.fixture
 def ship(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
     """A script of scripts/ship as a module; it finds its neighbours beside it."""

@@ -20,9 +20,7 @@ SHARES = Path(__file__).parent / "shares"
 
 
 @pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.stem)
-def test_it_passes_its_own_checks_and_tests(
-    render: Render, tmp_path_factory: pytest.TempPathFactory, path: Path
-) -> None:
+def test_it_passes_its_own_checks_and_tests(render: Render, types_known: Path, path: Path) -> None:
     project = render(**answers_of(path))
     # Several projects run side by side, each with one worker, which waits for its database half of
     # the time. What mypy found out about files holds for all of them: it compares what is in them,
@@ -30,7 +28,7 @@ def test_it_passes_its_own_checks_and_tests(
     shared = {
         # The one that runs most is the last to end, and has a core to spare by then.
         "PYTEST_XDIST_AUTO_NUM_WORKERS": "2" if path.stem in WHOLLY else "0",
-        "MYPY_CACHE_DIR": str(tmp_path_factory.getbasetemp() / "mypy"),
+        "MYPY_CACHE_DIR": str(types_known),
         # Where Python may not keep what it compiles, setting up compiles all of every package.
         "PYTHONDONTWRITEBYTECODE": "",
     }

@@ -100,7 +100,10 @@ def own_tests(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("fast_copier")
-def test_a_project_with_edits_and_a_module_of_its_own_lives_on(tmp_path: Path) -> None:
+def test_a_project_with_edits_and_a_module_of_its_own_lives_on(
+    tmp_path: Path, types_known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYPY_CACHE_DIR", str(types_known))
     source = make_releases(tmp_path / "eighty", look_older, newer)
     project = tmp_path / "project"
     copier.run_copy(str(source), project, vcs_ref=OLD, defaults=True, quiet=True)
