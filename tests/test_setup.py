@@ -124,8 +124,10 @@ def test_uv_is_fetched_when_the_machine_has_none(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_documented_commands_set_a_project_up_and_the_hook_holds_back_a_conflict(
-    render: Render,
+    render: Render, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Where Python may not keep what it compiles, setting up compiles all of every package.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     project = render()
     for _ in range(2):
         done = subprocess.run(

@@ -63,6 +63,7 @@ async def team(app):
     )
 
 
+@pytest.mark.dear
 async def test_a_drift_is_told_once_and_again_only_after_it_was_over(team, client):
     organization, admin, member = team
     calm = await make_organization()
