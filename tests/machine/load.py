@@ -56,8 +56,8 @@ class Person:
             self.noticed.requests[what] += 1
             self.noticed.slowest = max(self.noticed.slowest, monotonic() - began)
 
-    async def chat(self) -> None:
-        """One question; a stream that ends without `done` was cut."""
+    async def chat(self) -> str:
+        """One question, and what was streamed; one that ends without `done` was cut."""
         path = f"/api/conversations/{self.conversation}/messages"
         seen = ""
         try:
@@ -69,6 +69,7 @@ class Person:
         self.noticed.requests["chat"] += 1
         if "event: done" not in seen:
             self.noticed.streams_cut += 1
+        return seen
 
     async def live(
         self, number: int, stop: asyncio.Event, pause: float, between_chats: float

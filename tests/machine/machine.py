@@ -124,6 +124,7 @@ class Machine:
             "pooler:6432": f"127.0.0.1:{ports['pooler']}",
             "http://objects:8333": f"http://127.0.0.1:{ports['objects']}",
             "clamav:3310": f"127.0.0.1:{ports['scanner']}",
+            "/srv/backups": f"{self.folder}/backups",
         }.items():
             text = text.replace(old, new)
         return text
@@ -145,11 +146,20 @@ class Machine:
             self.running[name] = subprocess.Popen(command, env=env, stdout=log, stderr=log, **more)
 
     def once(self, service: str) -> str:
-        command = [APP, *self.compose[service]["command"][1:]]
+        return self.typed(service, *self.compose[service]["command"][1:])
+
+    def run_here(self, *words: str) -> None:
+        """A program of this folder with the app's environment."""
+        env = self.environment("app") | {"PYTHONPATH": str(HERE)}
+        subprocess.run([sys.executable, str(HERE / words[0]), *words[1:]], env=env, check=True)
+
+    def typed(self, service: str, *words: str) -> str:
+        """What `docker compose exec SERVICE …` says."""
         done = subprocess.run(
-            command, env=self.environment(service), cwd=self.folder, capture_output=True, text=True
-        )
-        assert done.returncode == 0, f"{service}: {done.stdout}{done.stderr}"
+            [APP, *words], env=self.environment(service), cwd=self.folder, capture_output=True,
+            text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def start_app(self, number: int) -> None:
@@ -318,12 +328,7 @@ class Machine:
 
     def drill(self) -> str:
         """The restore drill as compose.yml's `backup` does it, with files from the bucket."""
-        env = self.environment("backup") | {"BACKUP_FOLDER": str(self.folder / "backups")}
-        done = subprocess.run(
-            [APP, "backup", "drill"], env=env, cwd=self.folder, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return self.typed("backup", "backup", "drill")
 
     def kill(self, name: str) -> None:
         self.running[name].kill()

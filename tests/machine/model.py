@@ -5,14 +5,17 @@ import asyncio
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 WORDS, GAP, VECTOR_SECONDS = 30, 0.02, 1.5
+REFUSED = "Never answer anybody."
+"""A prompt with these words is one that the provider does not take."""
 
 
-async def complete(request: Request) -> StreamingResponse:
-    await request.body()
+async def complete(request: Request) -> Response:
+    if REFUSED.encode() in await request.body():
+        return JSONResponse({"error": {"message": "Not with this prompt."}}, 400)
 
     async def pieces():
         def line(choices, **more):

@@ -7,8 +7,6 @@ what runs are the same programs, started with the commands, settings and files o
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -20,13 +18,14 @@ import pytest
 from app.core import embedded
 from docker_server import DockerServer
 from load import Noticed, Person, browser
-from machine import DEBIAN, HERE, PATH, Machine
+from machine import DEBIAN, PATH, Machine
 
 # Twice the people and the questions that the questionnaire takes for granted.
 PEOPLE = 2 * 20
 SECONDS_BETWEEN_CHATS = 3600 / (2 * 60)
 SECONDS_BETWEEN_LOOKS = 1.5
 DOCUMENTS = 12
+KEPT = "SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM conversations)"
 
 missing = [name for name in DEBIAN if not any((Path(p) / name).exists() for p in PATH.split(":"))]
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"apt-get install {' '.join(missing)}")
@@ -106,6 +105,35 @@ async def releases(machine: Machine, noticed: Noticed) -> None:
     assert noticed.failed[seen:] == []
 
 
+async def a_bad_prompt(machine: Machine, people: list[Person]) -> None:
+    """Answers fail in every process until one command; what people have written stays."""
+    (before,) = rows(machine, KEPT)
+    said: list[str] = []
+
+    async def answered() -> int:
+        """How many of eight questions, which the proxy shares among the processes."""
+        said[:] = await asyncio.gather(*(one.chat() for one in people[:8]))
+        return sum("event: done" in one for one in said)
+
+    async def all_or_none(wanted: int, what: str) -> None:
+        deadline = monotonic() + 60
+        while await answered() != wanted:
+            assert monotonic() < deadline, (what, [one[-300:] for one in said])
+            await asyncio.sleep(0.2)
+
+    await all_or_none(8, "all are answered")
+    await asyncio.to_thread(machine.run_here, "bad_prompt.py")
+    await all_or_none(0, "each process takes the bad prompt")
+    reason = ("--because", "No answers")
+    told = await asyncio.to_thread(
+        machine.typed, "app", "prompts", "rollback", "assistant.system", *reason
+    )
+    assert "Version 1 of assistant.system is live." in told
+    await all_or_none(8, "each process has the former prompt")
+    (after,) = rows(machine, KEPT)
+    assert all(now >= then for now, then in zip(after, before, strict=True))
+
+
 async def test_people_notice_nothing_when_processes_die(machine: Machine) -> None:
     from tests.documents.scanner_server import Scanner
 
@@ -116,9 +144,7 @@ async def test_people_notice_nothing_when_processes_die(machine: Machine) -> Non
 
     scanner = Scanner()
     server = await asyncio.start_server(scanner.serve, "127.0.0.1", machine.ports["scanner"])
-    people = [sys.executable, str(HERE / "people.py"), str(PEOPLE)]
-    env = machine.environment("app") | {"PYTHONPATH": str(HERE)}
-    await asyncio.to_thread(subprocess.run, people, env=env, check=True)
+    await asyncio.to_thread(machine.run_here, "people.py", str(PEOPLE))
 
     noticed, rung = Noticed(), Bell()
     bell = await asyncio.start_server(rung.serve, "127.0.0.1", machine.ports["bell"])
@@ -167,6 +193,8 @@ async def test_people_notice_nothing_when_processes_die(machine: Machine) -> Non
         stop.set()
         await asyncio.gather(*living)
         note("releases are over")
+        await a_bad_prompt(machine, browsers)
+        note("a bad prompt is taken back")
         # Another process than the one that is gone takes its jobs.
         state = "SELECT DISTINCT state FROM documents"
         await until(lambda: rows(machine, state) == [("ready",)], 120, "every document is read")

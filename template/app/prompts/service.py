@@ -26,6 +26,7 @@ from app.prompts.models import (
     PromptVersion,
 )
 from app.prompts.text import checked, digest
+from app.users.service import the_organization
 
 # Names, read from the table of users without its models; row security shows the colleagues in it.
 PEOPLE = table("users", column("id"), column("display_name"))
@@ -44,6 +45,10 @@ class NoSuchVersion(NotFound):
 
 class NothingChanged(Conflict):
     """The text is that of the newest version."""
+
+
+class NothingBefore(Conflict):
+    """No version was live before this one, so there is nothing to go back to."""
 
 
 class GateNotPassed(Conflict):
@@ -100,7 +105,9 @@ async def version(db: AsyncSession, prompt_id: UUID, number: int) -> PromptVersi
     return found
 
 
-async def moves(db: AsyncSession, prompt_id: UUID, limit: int = 30) -> list[tuple[PromptMove, int]]:
+async def moves(
+    db: AsyncSession, prompt_id: UUID, limit: int | None = 30
+) -> list[tuple[PromptMove, int]]:
     """How labels were moved, the latest first, each with the version's number."""
     rows = await db.execute(
         select(PromptMove, PromptVersion.number)
@@ -145,7 +152,7 @@ async def add_version(
         )
         db.add(made)
         await db.flush()
-        await _move(db, person, found, made, "draft", "", "")
+        await _move(db, person.user_id, found, made, "draft", "", "")
     await audit.record(
         db, "prompt.written", person=person, target=name, detail={"version": made.number}
     )
@@ -167,7 +174,7 @@ async def move_label(
     async with elevated(db):
         if label == "live":
             await end_experiments(db, found.id)
-        moved = await _move(db, person, found, chosen, label, reason, gate)
+        moved = await _move(db, person.user_id, found, chosen, label, reason, gate)
         if label == "live":
             await cache.forget_prompt(db, name)
     await audit.record(
@@ -178,6 +185,36 @@ async def move_label(
         detail={"version": number, "label": label, "gate": gate, "move": str(moved.id)},
     )
     return moved
+
+
+async def roll_back(db: AsyncSession, name: str, reason: str) -> int:
+    """Let the version that was live before the live one be it again; for who cannot sign in.
+
+    A version that something else was rolled back to is not left for that one again.
+    Raises `NothingBefore`.
+    """
+    overview = await prompt(db, name)
+    found, bad = overview.prompt, overview.labels.get("live", 0)
+    history = reversed(await moves(db, found.id, limit=None))
+    numbers = [number for move, number in history if move.label == "live"]
+    before = numbers[: numbers.index(bad)] if bad in numbers else []
+    if not before:
+        raise NothingBefore(f"No version of {name} was live before version {bad}.")
+    chosen = await version(db, found.id, before[-1])
+    async with elevated(db):
+        await end_experiments(db, found.id)
+        moved = await _move(db, None, found, chosen, "live", reason, "returned")
+        await cache.forget_prompt(db, name)
+    await audit.record(
+        db,
+        "prompt.released",
+        organization_id=(await the_organization(db)).id,
+        target=name,
+        detail={
+            "version": chosen.number, "label": "live", "gate": "returned", "move": str(moved.id)
+        },
+    )  # fmt: skip
+    return chosen.number
 
 
 async def lacking(db: AsyncSession, found: Prompt, chosen: PromptVersion) -> list[str]:
@@ -224,7 +261,7 @@ async def _was_live(db: AsyncSession, chosen: PromptVersion) -> bool:
 
 async def _move(
     db: AsyncSession,
-    person: Person,
+    moved_by: UUID | None,
     of: Prompt,
     to: PromptVersion,
     label: str,
@@ -236,7 +273,7 @@ async def _move(
         prompt_id=of.id,
         label=label,
         version_id=to.id,
-        moved_by=person.user_id,
+        moved_by=moved_by,
         reason=reason,
         gate=gate,
     )
