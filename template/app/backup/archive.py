@@ -30,6 +30,7 @@ from app.core.embedded import programs
 from app.modules import parts
 
 DATABASE, FILES = "database.dump.age", "files.tar.age"
+NAMED = "%Y-%m-%dT%H-%M-%SZ"
 KEPT_ANYWAY = 3
 # No backup and no drill takes longer: what is older was left by a process that was killed.
 DRAFT_AGE = timedelta(days=1)
@@ -39,7 +40,7 @@ def make(folder: Path, admin_url: str, recipients: Sequence[str]) -> Path:
     """Make one in `folder`; its own folder, named by the moment."""
     began = monotonic()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    name = now().strftime("%Y-%m-%dT%H-%M-%SZ")
+    name = now().strftime(NAMED)
     draft = folder / f".{name}.{os.getpid()}"
     draft.mkdir(mode=0o700)
     try:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich import print  # noqa: A004
 
-from app.backup import archive, drill, restore
+from app.backup import archive, drill, elsewhere, restore
 from app.backup.errors import BackupFailed, CannotRestore
 from app.backup.manifest import Manifest
 from app.backup.settings import BackupSettings
@@ -72,6 +72,47 @@ def schedule() -> None:
             stop.wait(TRY_AGAIN_SECONDS)
         else:
             log.info("backup.made", name=made.name, bytes=Manifest.read(made).bytes)
+
+
+@commands.command()
+def copy(
+    keep: Annotated[bool, typer.Option("--keep", help="Go on until told to stop.")] = False,
+) -> None:
+    """Bring backups that are only here to BACKUP_COPY_URL, too."""
+    folder = BackupSettings.load().folder
+    if not keep:
+        copied = asyncio.run(elsewhere.copy_missing(folder))
+        print(f"[green]Copied: {', '.join(copied) or 'nothing, all are there'}.[/]")
+        return
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.is_set():
+        try:
+            for name in asyncio.run(elsewhere.copy_missing(folder)):
+                log.info("backup.copied", name=name)
+        except Exception as error:  # noqa: BLE001 the next try may do better, and `fetch` tells
+            log.error("backup.copy_failed", error=type(error).__name__, message=str(error)[:500])
+        stop.wait(TRY_AGAIN_SECONDS)
+
+
+@commands.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Without it: show the copies.")] = "",
+    fresh: Annotated[bool, typer.Option(help="Fail when the newest copy is too old.")] = False,
+) -> None:
+    """Bring a copy back from BACKUP_COPY_URL, for `app backup restore`."""
+    settings = BackupSettings.load()
+    if name:
+        print(f"[green]{asyncio.run(elsewhere.fetch(name, settings.folder))}[/]")
+        return
+    found = asyncio.run(elsewhere.names())
+    typer.echo("\n".join(found))
+    # Its name is the moment at which it was made.
+    late = now() - timedelta(hours=2 * settings.every_hours)
+    if fresh and (not found or found[-1] < late.strftime(archive.NAMED)):
+        print("[red]The newest copy is too old.[/]")
+        raise typer.Exit(1)
 
 
 @commands.command("list")

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from app.core.outside import Outside, database
@@ -22,7 +22,31 @@ class BackupSettings(ModuleSettings):
     """How often `app backup schedule` makes one: so much may be lost."""
     keep_days: int = Field(14, ge=1)
     """How long they are kept; the newest three are kept longer."""
+    copy_url: str = ""
+    """A server that speaks S3 and is elsewhere, such as `https://s3.eu-central-1.amazonaws.com`:
+    `app backup copy` keeps a copy of each backup there."""
+    copy_bucket: str = ""
+    """The bucket; it must be there, and forgets old copies by its own rules."""
+    copy_region: str = ""
+    """Its region."""
+    copy_access_key: str = ""
+    """A key that may list, read and write there; it needs no right to delete."""
+    copy_secret_key: SecretStr = SecretStr("")
+    """Goes with the access key."""
+
+    @field_validator("copy_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
 
     def outside(self) -> list[Outside]:
         url = self.admin_url.get_secret_value()
-        return [database("BACKUP_ADMIN_URL", url, "backups, from `app backup`")]
+        return [
+            database("BACKUP_ADMIN_URL", url, "backups, from `app backup`"),
+            Outside(
+                name="Place for copies of backups",
+                gets="keeps backups: encrypted for a key that is elsewhere",
+                setting="BACKUP_COPY_URL",
+                addresses=(self.copy_url,) if self.copy_url else (),
+            ),
+        ]

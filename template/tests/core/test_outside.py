@@ -20,6 +20,7 @@ CLIENTS = {
     "core/health.py": "knocks where the settings say and sends nothing",
     "llm/http.py": "the model provider's connections",
     "storage/s3.py": "the S3 server's",
+    "backup/elsewhere.py": "the place for copies of backups",
     "storage/role.py": "its credentials, from addresses of the cloud that stand there",
     "documents/scanner.py": "the virus scanner's",
     "mail/smtp.py": "the mail server's",
