@@ -48,6 +48,69 @@ def test_whatever_is_named_is_there(compose: dict[str, Any]) -> None:
     assert used == set(compose["networks"])
 
 
+def met(compose: dict[str, Any], address: str, by: str) -> tuple[str, int]:
+    """The service and port of an address, if that service shares a network with who asks."""
+    host, port = re.fullmatch(r"(?:http://)?(\w+):(\d+)(?:/\w+)?", address).groups()  # type: ignore[union-attr]
+    services = compose["services"]
+    assert networks(services[host]) & networks(services[by]), f"{by} does not reach {address}"
+    return host, int(port)
+
+
+def test_traces_and_logs_arrive_where_few_may_read_them(compose: dict[str, Any]) -> None:
+    services, ops = compose["services"], ROOT / "template" / "ops"
+    collector, tempo, loki = (
+        read(ops / "otel" / f"{name}.yml") for name in ("collector", "tempo", "loki")
+    )
+    taken = {
+        ("collector", 4318): collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"],
+        ("tempo", 4318): tempo["distributor"]["receivers"]["otlp"]["protocols"]["http"]["endpoint"],
+        ("loki", 3100): f"0.0.0.0:{loki['server']['http_listen_port']}",
+    }
+    assert all(at == f"0.0.0.0:{port}" for (_, port), at in taken.items())
+    exporters = {name: one["endpoint"] for name, one in collector["exporters"].items()}
+    assert met(compose, exporters["otlphttp/traces"], "collector") == ("tempo", 4318)
+    assert exporters["otlphttp/logs"] == "http://loki:3100/otlp"
+    assert met(compose, exporters["otlphttp/logs"], "collector") == ("loki", 3100)
+
+    # Who is in the network of the stores reads everything: nobody whom a stranger reaches.
+    inside = {name for name, one in services.items() if "stores" in networks(one)}
+    assert inside == {"collector", "tempo", "loki", "prometheus", "grafana"}
+    assert networks(services["tempo"]) == networks(services["loki"]) == {"stores"}
+    assert networks(services["collector"]) == {"telling", "stores"}
+    assert compose["networks"]["stores"]["internal"]
+    assert compose["networks"]["telling"]["internal"]
+    serving = {name for name, one in services.items() if "METRICS_PORT" in str(one)} & (
+        {"app", "blue", "green", "worker"}
+    )
+    for name in serving:
+        assert "telling" in networks(services[name]), name
+        told = services[name]["environment"]
+        assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"
+        assert "collector" in told["UNENCRYPTED_HOSTS"]
+
+    # Grafana asks those that there are, and what leads from one to the other knows the other.
+    folder = ops / "grafana" / "provisioning" / "datasources"
+    sources = [one for path in folder.glob("*.yml") for one in read(path)["datasources"]]
+    asked = {one["uid"]: met(compose, one["url"], "grafana") for one in sources}
+    assert asked["loki"] == ("loki", 3100)
+    assert asked["tempo"] == ("tempo", tempo["server"]["http_listen_port"])
+    led = re.findall(r"'datasourceUid': '(\w+)'", str(sources))
+    assert sorted(led) == ["loki", "loki", "tempo"]
+    assert set(led) <= set(asked)
+    for job in read(ops / "prometheus" / "prometheus.yml")["scrape_configs"]:
+        for target in job.get("static_configs", [{"targets": []}])[0]["targets"]:
+            if not target.startswith("localhost:"):
+                assert met(compose, target, "prometheus")[0] == job["job_name"]
+
+    # Nothing is kept for ever, and what is kept outlives its container.
+    kept = tempo["compactor"]["compaction"]["block_retention"]
+    assert loki["limits_config"]["retention_period"] == kept == "336h"
+    assert loki["compactor"]["retention_enabled"]
+    for name, given in (("tempo", tempo["storage"]), ("loki", loki["common"])):
+        (volume,) = (one for one in services[name]["volumes"] if not one.startswith("./"))
+        assert volume.partition(":")[2] in str(given)
+
+
 def test_only_the_proxy_is_reached_from_outside(compose: dict[str, Any]) -> None:
     published = {name: one["ports"] for name, one in compose["services"].items() if "ports" in one}
 

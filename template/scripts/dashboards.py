@@ -232,6 +232,43 @@ def dashboard(name: str) -> str:
     return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
 
 
+def request() -> str:
+    """What one request did: its lines and its traces, found by the id that people are shown."""
+    loki, tempo = ({"type": name, "uid": name} for name in ("loki", "tempo"))
+    lines = {"refId": "A", "datasource": loki, "expr": '{service_name=~".+"} | request_id="$id"'}
+    traces = {
+        "refId": "A",
+        "datasource": tempo,
+        "queryType": "traceql",
+        "query": '{ span.app.request_id = "$id" }',
+        "tableType": "traces",
+        "limit": 20,
+    }
+    kinds = (("table", "Its traces", tempo, traces, 6), ("logs", "Its lines", loki, lines, 18))
+    made = {
+        "uid": "app-request",
+        "title": "Request",
+        "tags": ["app"],
+        "timezone": "browser",
+        "schemaVersion": 39,
+        "time": {"from": "now-24h", "to": "now"},
+        "templating": {"list": [{"name": "id", "type": "textbox", "label": "Id of the request"}]},
+        "panels": [
+            {
+                "id": number + 1,
+                "type": kind,
+                "title": title,
+                "datasource": source,
+                "gridPos": {"h": height, "w": 24, "x": 0, "y": 6 * number},
+                "targets": [target],
+            }
+            for number, (kind, title, source, target, height) in enumerate(kinds)
+        ],
+    }
+    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
+    (FOLDER / "request.json").write_text(request(), encoding="utf-8")
     for name in DASHBOARDS:
         (FOLDER / f"{name}.json").write_text(dashboard(name), encoding="utf-8")

@@ -59,6 +59,7 @@ class RequestContext:
             http_metrics.ended(scope, status, (first or perf_counter()) - start)
             route = scope.get("route")
             if span is not None:
+                span.set_attribute("app.request_id", known)
                 _end(span, scope, status)
             log.info(
                 "request",
