@@ -140,7 +140,7 @@ async def traffic(client):
     # fmt: off
     said = Judgement(id=uuid7(), organization_id=someone.organization_id, feature="assistant",
                      provider="p", model="m", prompt="", state="judged", correct=True,
-                     relevant=True, safe=True, form=True, microdollars=0, judged_at=now())
+                     relevant=True, safe=True, form=True, judged_at=now())
     # fmt: on
     async with transaction(organization_id=someone.organization_id) as db:
         db.add(said)
