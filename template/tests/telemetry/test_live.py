@@ -18,6 +18,7 @@ from app.core.ids import uuid7
 from app.core.settings import ROOT
 from app.evals.models import EvalResult, EvalRun
 from app.jobs.queue import enqueue, run_until_empty
+from app.llm.steps import routing
 from app.modules import MODULES
 from app.monitoring.models import Judgement
 from app.telemetry.listener import listening
@@ -128,8 +129,10 @@ async def traffic(client):
             await answer.aread()
     call = (await client.get(f"/api/conversations/{made}")).json()["messages"][1]["call_id"]
     await client.put(f"/api/feedback/{call}", json={"rating": "up"})
+    usual = routing.provider()
     run = EvalRun(id=uuid7(), prompt="assistant/answer", prompt_version=1, state="finished",
-                  complete=True, finished_at=now())  # fmt: skip
+                  complete=True, finished_at=now(), provider=usual.name,
+                  model=usual.model)  # fmt: skip
     result = EvalResult(run_id=run.id, suite="s", case_id="c", split="open", tags=[],
                         state="passed", checks=[], outcome="", question="", answer="",
                         milliseconds=1)  # fmt: skip
