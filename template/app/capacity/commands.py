@@ -45,7 +45,7 @@ def show_plan(
         ("requests a second", f"{found.requests_per_second:.1f}"),
         ("answers of models a second", f"{found.answers_per_second:.2f}"),
         ("answers under way", str(found.streams)),
-        ("cores that are busy", f"{found.cores:.2f}" + ("" if measured else ", not measured here")),
+        ("cores that are busy", f"{found.cores:.2f}"),
         ("web processes (APP_REPLICAS)", str(found.processes)),
         ("DATABASE_POOL_SIZE", str(found.pool_size)),
         ("workers (WORKER_REPLICAS)", str(found.workers)),
@@ -55,6 +55,8 @@ def show_plan(
         table.add_row(name, value)
     console = Console()
     console.print(table)
+    basis = "the load test" if measured else "another machine's figures: measure with `make load`"
+    console.print(f"Estimates, from your answers and {basis}.")
     problems = list(found.problems)
     if measured and not measured.passed:
         problems.append("The load test did not pass: the service levels did not hold.")

@@ -59,5 +59,6 @@ def test_the_command_says_what_so_many_people_need(tmp_path):
     run = CliRunner().invoke(commands, ["plan", "--people", "400", "--result", str(path)])
     assert run.exit_code == 0, run.output
     assert "400 people at once" in run.output
+    assert "Estimates, from your answers and the load test" in run.output
     assert "did not pass" in run.output
     assert "not measured" not in run.output
