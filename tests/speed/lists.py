@@ -37,7 +37,7 @@ COPIES: list[tuple[str, str, dict[str, str]]] = [
     ("review_items", "usage_records AS source", {"call_id": "source.id"}),
     ("review_looks", "review_items AS source", {"item_id": "source.id"}),
     ("conversations", SERIES, {"updated_at": SPREAD}),
-    ("documents", SERIES, {"created_at": SPREAD}),
+    ("documents", SERIES, {"created_at": SPREAD, "file_name": "uuidv7()::text"}),
 ]
 LISTS = [
     "/api/users",

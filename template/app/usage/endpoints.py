@@ -23,6 +23,7 @@ from app.usage.schemas import (
     PromptOut,
 )
 
+MOST_PEOPLE = 1000
 router = APIRouter(prefix="/api/usage", tags=["usage"])
 
 CSV: dict[int | str, dict[str, Any]] = {
@@ -60,11 +61,15 @@ async def own_usage(
 
 @router.get("/organization", dependencies=[allow("usage.read")])
 async def organization_usage(db: Database, span: Span) -> OrganizationUsage:
-    """What everyone in the organisation used, by person and feature, the dearest first."""
+    """What people in the organisation used, by person and feature, the 1,000 dearest first.
+
+    A month that is over is there as a whole by `/api/usage/chargeback`.
+    """
+    people = await reports.by_person(db, *span, most=MOST_PEOPLE)
     return OrganizationUsage(
         since=span[0],
         until=span[1],
-        people=[PersonOut.model_validate(one) for one in await reports.by_person(db, *span)],
+        people=[PersonOut.model_validate(one) for one in people],
         features=[FeatureOut.model_validate(one) for one in await reports.by_feature(db, *span)],
     )
 

@@ -29,6 +29,7 @@ NAVIGATION = [
 ]
 MILLION = 1_000_000
 BARS = 6
+MOST_PEOPLE = 200
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ async def show_organization(
     span = (month.since, month.until)
     days = await reports.by_day(db, *span)
     latency = {one.day: one for one in await reports.latency_by_day(db, *span)}
-    people = await reports.by_person(db, *span)
+    people = await reports.by_person(db, *span, most=MOST_PEOPLE + 1)
     features = await reports.by_feature(db, *span)
     left = await reports.allowances(db, person) if month.is_this else []
     return render(
@@ -108,7 +109,8 @@ async def show_organization(
         "usage/organization.html",
         person=person,
         allowances=[one for one in left if one.holder == "organization" and one.limit is not None],
-        people=people,
+        people=people[:MOST_PEOPLE],
+        most=MOST_PEOPLE if len(people) > MOST_PEOPLE else None,
         features=features,
         by_feature=_costs(features, "feature"),
         by_model=_costs(features, "model"),

@@ -70,9 +70,10 @@ async def by_feature(
     return await _sums(db, since, until, *keys, user_id=user_id)
 
 
-async def by_person(db: AsyncSession, since: datetime, until: datetime) -> list[Line]:
+async def by_person(db: AsyncSession, since: datetime, until: datetime, *, most: int) -> list[Line]:
     """Sums for each person and feature, the dearest first."""
-    return await _sums(db, since, until, UsageRecord.user_id, UsageRecord.feature)
+    keys = (UsageRecord.user_id, UsageRecord.feature)
+    return await _sums(db, since, until, *keys, most=most)
 
 
 async def by_day(
@@ -180,6 +181,7 @@ async def _sums(
     until: datetime,
     *keys: ColumnElement[Any] | InstrumentedAttribute[Any],
     user_id: UUID | None = None,
+    most: int | None = None,
 ) -> list[Line]:
     # Sums of bigint are numeric in PostgreSQL; cast back, the ledger's numbers are whole.
     totals = [
@@ -192,6 +194,7 @@ async def _sums(
         .where(UsageRecord.created_at >= since, UsageRecord.created_at < until)
         .group_by(*keys)
         .order_by(totals[-1].desc(), func.count().desc())
+        .limit(most)
     )
     if user_id:
         query = query.where(UsageRecord.user_id == user_id)

@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from app.core import db
 from app.core.errors import TooMany
+from app.usage import pages
 from app.usage.service import TokensSpent
 from tests.factories import Someone, make_organization, make_user, sign_in
 from tests.usage.conftest import Till, limit, person_of
@@ -50,7 +51,7 @@ async def test_one_sees_ones_own_calls_by_feature_and_model(client, team):
     ]
 
 
-async def test_an_administrator_sees_who_used_what_the_dearest_first(client, team):
+async def test_an_administrator_sees_who_used_what_the_dearest_first(client, team, monkeypatch):
     admin, member = team
     await spend(admin, 100, 1_000_000, feature="assistant")
     await spend(member, 200, 3_000_000, feature="assistant")
@@ -66,6 +67,10 @@ async def test_an_administrator_sees_who_used_what_the_dearest_first(client, tea
         ["assistant", "m", "2", "300", "0", "$4.00"],
         ["summary", "m", "1", "300", "0", "$2.00"],
     ]
+    assert "dearest. Everyone" not in (await client.get("/admin/usage")).text
+    monkeypatch.setattr(pages, "MOST_PEOPLE", 2)
+    assert "These are the 2 dearest." in (await client.get("/admin/usage")).text
+    assert len(await rows(client, "/admin/usage", "By person and feature")) == 2
 
 
 async def test_the_page_says_what_is_left_of_each_budget(client, team):
