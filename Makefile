@@ -13,7 +13,7 @@ DEMO := build/demo
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick test-apps app machine lint fix docs clean
+.PHONY: help setup demo test test-quick test-apps app machine image-test lint fix docs clean
 
 help: ## List the recipes
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ machine: $(READY) ## compose.yml as real processes under load, some of which are
 	@$(MAKE) --no-print-directory -C template .venv/.ready
 	cd template && .venv/bin/pytest -c pyproject.toml --confcutdir ../tests/machine \
 	  -o pythonpath=". ../tests/machine" -o faulthandler_timeout=600 -rs ../tests/machine
+
+image-test: $(READY) ## Build the image and run the app from it; minutes, as root, with buildah and bubblewrap
+	@$(MAKE) --no-print-directory -C template .venv/.ready
+	cd template && .venv/bin/pytest -c pyproject.toml --confcutdir ../tests/image \
+	  -o pythonpath=". ../tests/machine" -o faulthandler_timeout=900 -rs ../tests/image
 
 test-apps: $(READY) ## Render each of tests/answers and run its checks and a fifth of its tests; all of them: WHOLE=1
 	$(BIN)/pytest -n 3 --maxschedchunk 1 -m slow
