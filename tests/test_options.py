@@ -148,7 +148,7 @@ def assert_whole(project: Path) -> None:
             f"{name} does not end its last line"
         )
         assert "# {%" not in text, f"{name} holds a tag of the template"
-        if "deploy/chart/templates/" not in name:
+        if not name.startswith(("deploy/chart/templates/", "deploy/cluster/templates/")):
             assert_read(path.suffix, text)
     assert not (project / "uv.lock").exists()
     assert answers_in_app(project)["project"]["slug"] in (project / "pyproject.toml").read_text()

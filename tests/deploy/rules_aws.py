@@ -10,6 +10,22 @@ ONLY_WITH_A_STAR = {
     "ecr:GetAuthorizationToken",
     "ecs:DescribeTaskDefinition",
     "ecs:RegisterTaskDefinition",
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeAutoScalingInstances",
+    "autoscaling:DescribeLaunchConfigurations",
+    "autoscaling:DescribeScalingActivities",
+    "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeImages",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeInstances",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+    "ec2:GetInstanceTypesFromInstanceRequirements",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
 }
 
 
@@ -19,6 +35,7 @@ def aws(found: Parsed, production: bool) -> Iterator[str]:
     yield from aws_buckets(found)
     yield from aws_policies(found)
     yield from aws_edge(found, production)
+    yield from aws_cluster(found, production)
 
 
 def aws_network(found: Parsed) -> Iterator[str]:
@@ -124,3 +141,34 @@ def aws_edge(found: Parsed, production: bool) -> Iterator[str]:
             yield f"{where(one)}: answers without TLS"
     if not found.get("aws_budgets_budget"):
         yield "there is no alarm for the budget"
+
+
+def aws_cluster(found: Parsed, production: bool) -> Iterator[str]:
+    for one in found.get("aws_eks_cluster", []):
+        yield from must(
+            one,
+            vpc_config__endpoint_private_access=True,
+            access_config__authentication_mode="API",
+            access_config__bootstrap_cluster_creator_admin_permissions=False,
+            encryption_config__resources=["secrets"],
+            **({"deletion_protection": True} if production else {}),
+        )
+        if said(one, "vpc_config", "endpoint_public_access"):
+            named = set(many(said(one, "vpc_config", "public_access_cidrs")))
+            if not named or named & ANYWHERE:
+                yield f"{where(one)}: everybody may speak to its API"
+        if not {"api", "audit", "authenticator"} <= set(many(one.get("enabled_cluster_log_types"))):
+            yield f"{where(one)}: who asked it is not written down"
+    for one in found.get("aws_launch_template", []):
+        yield from must(
+            one,
+            metadata_options__http_tokens="required",
+            metadata_options__http_put_response_hop_limit=1,
+        )
+    if found.get("aws_eks_cluster"):
+        plugins = [one for one in found.get("aws_eks_addon", []) if one["addon_name"] == "vpc-cni"]
+        if not any("enableNetworkPolicy" in str(one["configuration_values"]) for one in plugins):
+            yield "nothing enforces the policies of the network"
+    for one in found.get("aws_eks_access_entry", []):
+        if "release" in where(one) and one.get("kubernetes_groups") != ["release"]:
+            yield f"{where(one)}: CI may do more than release"

@@ -82,3 +82,42 @@ def test_a_release_migrates_first_and_tells_when_it_was_not_taken(
     code, told = release(runs="arn:old")
     assert code != 0
     assert NEW_APP[cloud] in told
+
+
+def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path) -> None:
+    """Terraform, Amazon and Helm stand in; what is asked of them, and where the values go."""
+    here = tmp_path / "deploy" / "terraform" / "aws"
+    here.mkdir(parents=True)
+    shutil.copy(SOURCE / "aws" / "cluster.sh", here)
+    chart = shutil.copytree(ROOT / "template" / "deploy" / "chart", tmp_path / "deploy" / "chart")
+    told = '{"name": "demo-stag", "region": "r", "network": "vpc-1", "namespace": "demo-staging"}'
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, says in {
+        "terraform": f"case $* in *values) echo host: x ;; *) echo '{told}' ;; esac",
+        "aws": "",
+        "helm": "",
+    }.items():
+        (tools / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"$LOG"\n{says}\n')
+        (tools / name).chmod(0o755)
+    log = tmp_path / "log"
+
+    def installed(environment: str) -> tuple[int, list[str]]:
+        log.write_text("")
+        done = subprocess.run(
+            [here / "cluster.sh", environment],
+            check=False,
+            env=os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log)},
+        )
+        helm = [one.split() for one in log.read_text().splitlines() if one.startswith("helm")]
+        assert all("--version" in one or one[3] == "cluster" for one in helm), "each is pinned"
+        return done.returncode, [one[3] for one in helm]
+
+    ours = ["external-secrets", "aws-load-balancer-controller", "cluster-autoscaler", "cluster"]
+    assert installed("staging") == (0, ours)
+    assert (chart / "cloud-staging.yaml").read_text() == "host: x\n"
+    assert "--set namespace=demo-staging --set store.aws.region=r" in log.read_text()
+    values = chart / "values.yaml"
+    values.write_text(values.read_text().replace("strategy: rolling", "strategy: blue_green"))
+    assert {"argo-rollouts", "kube-prometheus-stack"} < set(installed("staging")[1])
+    assert installed("production") == (1, []), "Terraform stands at another environment"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import rules
 from conftest import ROOT
-from test_terraform import CLOUDS, MODELS, REGIONS, SOURCE
+from test_terraform import ANSWERS, CLOUDS, MODELS, REGIONS, SOURCE, one_runtime
 
 
 def answers(cloud: str) -> str:
@@ -19,8 +19,8 @@ def answers(cloud: str) -> str:
     )
 
 
-def copy_of(cloud: str, folder: Path) -> Path:
-    shutil.copytree(SOURCE / cloud, folder / cloud)
+def copy_of(cloud: str, folder: Path, runtime: str = "containers") -> Path:
+    one_runtime(shutil.copytree(SOURCE / cloud, folder / cloud), runtime)
     (folder / cloud / "answers.tfvars").write_text(answers(cloud))
     return folder / cloud
 
@@ -34,9 +34,10 @@ def broken(cloud: str, folder: Path, environment: str = "production") -> list[st
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-@pytest.mark.parametrize("cloud", CLOUDS)
-def test_the_rules_hold(tmp_path: Path, cloud: str, environment: str) -> None:
-    assert broken(cloud, copy_of(cloud, tmp_path), environment) == []
+@pytest.mark.parametrize("answered", ANSWERS.values(), ids=ANSWERS)
+def test_the_rules_hold(tmp_path: Path, answered: dict[str, str], environment: str) -> None:
+    cloud, runtime = answered["hosting"], answered["cloud_runtime"]
+    assert broken(cloud, copy_of(cloud, tmp_path, runtime), environment) == []
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
@@ -50,10 +51,11 @@ def test_the_rules_hold_for_what_comes_first(tmp_path: Path, cloud: str) -> None
     assert [one for one in found if not one.startswith("there is no")] == []
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
-def test_whoever_breaks_a_rule_is_told(tmp_path: Path, cloud: str) -> None:
-    folder = copy_of(cloud, tmp_path)
-    expected = rules.plant(folder, cloud, "rules")
+@pytest.mark.parametrize("answered", ANSWERS.values(), ids=ANSWERS)
+def test_whoever_breaks_a_rule_is_told(tmp_path: Path, answered: dict[str, str]) -> None:
+    cloud, runtime = answered["hosting"], answered["cloud_runtime"]
+    folder = copy_of(cloud, tmp_path, runtime)
+    expected = rules.plant(folder, cloud, "rules" if runtime == "containers" else "cluster_rules")
 
     found = broken(cloud, folder)
 

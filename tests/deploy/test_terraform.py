@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cluster
 import pytest
 import rules
 import terraform
+import test_chart
 from conftest import ROOT, Render
 
 SOURCE = ROOT / "template" / "deploy" / "terraform"
@@ -17,6 +19,7 @@ CLOUDS = sorted(path.name for path in SOURCE.iterdir() if path.is_dir())
 # The provider whose models the cloud reaches by a private way.
 MODELS = {"aws": "bedrock", "gcp": "vertex", "azure": "azure"}
 REGIONS = {"aws": "eu-central-1", "gcp": "europe-west3", "azure": "germanywestcentral"}
+CLUSTER = ("namespace=demo-production", "store.aws.region=eu-central-1")
 ANSWERS = {
     f"{cloud}-{runtime}": {"hosting": cloud, "cloud_runtime": runtime}
     for cloud in CLOUDS
@@ -31,6 +34,14 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
         print(f"\nSkipped: {terraform.WHY}", file=sys.__stderr__)
         pytest.skip(terraform.WHY)
     return terraform.mirror(tmp_path_factory.mktemp("terraform"))
+
+
+def one_runtime(folder: Path, runtime: str) -> Path:
+    """Of a copy of template/, which has both, what a project gets."""
+    for other in {"containers", "kubernetes"} - {runtime}:
+        (folder / f"{other}.tf").unlink(missing_ok=True)
+        shutil.rmtree(folder / "modules" / other, ignore_errors=True)
+    return folder
 
 
 def rendered(render: Render, **answers: Any) -> Path:
@@ -48,7 +59,11 @@ def test_a_project_has_one_cloud_with_one_runtime(render: Render, answers: Any) 
         here = runtime == answers["cloud_runtime"]
         assert (folder / f"{runtime}.tf").exists() == here
         assert (folder / "modules" / runtime).exists() == here
-    assert (folder / "release.sh").exists() == (answers["cloud_runtime"] == "containers")
+        assert (folder / f"{runtime}.md").exists() == (here and answers["hosting"] == "aws")
+    in_cluster = answers["cloud_runtime"] == "kubernetes"
+    for path in (folder / "cluster.sh", folder.parents[1] / "cluster", folder.parents[1] / "chart"):
+        assert path.exists() == in_cluster
+    assert (folder / "release.sh").exists() != in_cluster
     told = (folder.parent / "answers.tfvars").read_text(encoding="utf-8")
     assert set(re.findall(r"^(\w+) +=", told, re.M)) == set(
         re.findall(r'^variable "(\w+)"', (folder / "answers.tf").read_text(), re.M)
@@ -88,18 +103,86 @@ def test_terraform_plans_staging_and_production(
     checked = terraform.run(folder / "bootstrap", settings, "validate", "-no-color")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
+    image = ["-var=image=registry.example.com/demo@sha256:1"]
     for environment in ("staging", "production"):
         named = ("../answers.tfvars", f"environments/{environment}.tfvars")
         files = [f"-var-file={name}" for name in named]
-        image = "-var=image=registry.example.com/demo@sha256:1"
-        done = terraform.run(folder, settings, "plan", "-no-color", "-out=plan", image, *files)
+        files += image if answers["cloud_runtime"] == "containers" else []
+        done = terraform.run(folder, settings, "plan", "-no-color", "-out=plan", *files)
 
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Warning" not in done.stdout
     plan = json.loads(terraform.run(folder, settings, "show", "-json", "plan").stdout)
-    {"aws-containers": aws_containers, "azure-containers": azure_containers}.get(
-        f"{answers['hosting']}-{answers['cloud_runtime']}", lambda _: None
-    )(plan)
+    if answers["cloud_runtime"] == "kubernetes":
+        made = terraform.run(folder, settings, "apply", "-no-color", "plan")
+        assert made.returncode == 0, made.stdout + made.stderr
+        told = json.loads(terraform.run(folder, settings, "output", "-json").stdout)
+        in_a_cluster(folder, {name: one["value"] for name, one in told.items()})
+    {
+        "aws-containers": aws_containers,
+        "azure-containers": azure_containers,
+        "aws-kubernetes": aws_kubernetes,
+    }.get(f"{answers['hosting']}-{answers['cloud_runtime']}", lambda _: None)(plan)
+
+
+def in_a_cluster(folder: Path, told: Any) -> None:
+    """What Terraform tells the chart makes a whole of it, and CI may install each part."""
+    charts = folder.parents[1]
+    (charts / "chart" / "cloud-production.yaml").write_text(told["values"], encoding="utf-8")
+    documents = test_chart.rendered(
+        charts / "chart", *test_chart.BUILD, "secrets.admin=admin-secrets", cloud=True
+    )
+    assert cluster.problems(documents) == []
+    ours = test_chart.rendered(charts / "cluster", *CLUSTER, environment="")
+    assert cluster.problems(ours) == []
+
+    [role] = cluster.of_kind(ours, "Role")
+    allowed = {
+        (group, kind)
+        for rule in role["rules"]
+        if "create" in rule["verbs"]
+        for group in rule["apiGroups"]
+        for kind in rule["resources"]
+    }
+    wanted = {
+        ((one["apiVersion"].rpartition("/")[0]), plural(one["kind"].lower())) for one in documents
+    }
+    assert wanted - allowed == set()
+
+    [store] = cluster.of_kind(ours, "ClusterSecretStore")
+    secrets = cluster.of_kind(documents, "ExternalSecret")
+    assert {one["spec"]["secretStoreRef"]["name"] for one in secrets} == {store["metadata"]["name"]}
+    asked = {
+        one["metadata"]["name"]: {item["secretKey"] for item in one["spec"]["data"]}
+        for one in secrets
+    }
+    passwords = {"DATABASE_APP_PASSWORD", "DATABASE_OWNER_PASSWORD"}
+    assert asked["owner-secrets"] == {"PGPASSWORD"}
+    assert asked["admin-secrets"] == {"PGPASSWORD"} | passwords
+    assert {"SECRET_KEY", "ENCRYPTION_KEYS", "PGPASSWORD"} <= asked["app-secrets"]
+    assert not asked["app-secrets"] & passwords
+
+
+def plural(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+
+
+def aws_kubernetes(plan: Any) -> None:
+    [made] = rules.planned(plan, "aws_eks_cluster")
+    assert made["values"]["vpc_config"][0]["endpoint_public_access"] is False
+    [nodes] = rules.planned(plan, "aws_eks_node_group")
+    sizes = nodes["values"]["scaling_config"][0]
+    assert sizes["max_size"] > sizes["min_size"] == 2, "one in each zone"
+    [network] = (
+        one["values"]
+        for one in rules.planned(plan, "aws_eks_addon")
+        if one["values"]["addon_name"] == "vpc-cni"
+    )
+    assert json.loads(network["configuration_values"]) == {"enableNetworkPolicy": "true"}
+    pods = rules.planned(plan, "aws_eks_pod_identity_association")
+    assert ("demo-production", "demo") in {
+        (one["values"]["namespace"], one["values"]["service_account"]) for one in pods
+    }
 
 
 def aws_containers(plan: Any) -> None:
@@ -131,10 +214,17 @@ def azure_containers(plan: Any) -> None:
 def test_a_mistake_would_be_found(settings: Path, tmp_path: Path, cloud: str) -> None:
     """Names that lead nowhere hide what else is wrong, so they are tried by themselves."""
     folder = tmp_path / cloud
-    shutil.copytree(SOURCE / cloud, folder)
-    terraform.prepared(folder, settings)
-    for kind in ("references", "arguments"):
+    runtimes = [one["cloud_runtime"] for one in ANSWERS.values() if one["hosting"] == cloud]
+    for runtime, kind in [
+        ("containers", "references"),
+        ("containers", "arguments"),
+        ("kubernetes", "cluster"),
+    ]:
+        if runtime not in runtimes:
+            continue
         shutil.copytree(SOURCE / cloud, folder, dirs_exist_ok=True)
+        one_runtime(folder, runtime)
+        terraform.prepared(folder, settings)
         expected = rules.plant(folder, cloud, kind)
 
         done = terraform.run(folder, settings, "validate", "-no-color")

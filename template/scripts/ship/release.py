@@ -81,7 +81,8 @@ def commands(answers: dict[str, Any], action: str, environment: str, image: str)
     if hosting["target"] == "kubernetes" or (
         hosting["target"] != "compose" and hosting["cloud_runtime"] == "kubernetes"
     ):
-        return kubernetes(slug, hosting["release_strategy"], action, environment, image)
+        made = hosting["target"] != "kubernetes"
+        return kubernetes(slug, hosting["release_strategy"], action, environment, image, made=made)
     if action == "promote":
         return []  # whatever took the place of the old version serves everybody already
     if hosting["target"] == "compose":
@@ -108,7 +109,10 @@ def machine(action: str, image: str) -> Commands:
     return [["ssh", *shlex.split(os.environ.get("MACHINE_SSH", "")), host, " && ".join(there)]]
 
 
-def kubernetes(slug: str, strategy: str, action: str, environment: str, image: str) -> Commands:
+def kubernetes(
+    slug: str, strategy: str, action: str, environment: str, image: str, *, made: bool
+) -> Commands:
+    """`made`: Terraform made the cluster, cluster.sh its namespace and the values that it knows."""
     place = ["--namespace", f"{slug}-{environment}"]
     watch = ["kubectl", "argo", "rollouts", "status", f"{slug}-app", *place, "--timeout", MINUTES]
     watched = [watch] if strategy == "canary" else []
@@ -125,10 +129,13 @@ def kubernetes(slug: str, strategy: str, action: str, environment: str, image: s
     repository, _, digest = digested(image).partition("@")
     rules = [word for path in sorted((ROOT / "ops" / "prometheus" / "rules").glob("*.yml"))
              for word in ("--set-file", f"monitoring.rules.{path.stem}={path}")]  # fmt: skip
+    known = ["--values", f"deploy/chart/cloud-{environment}.yaml"] if made else []
+    own = [] if made else ["--create-namespace"]
     return [
-        ["helm", "upgrade", "--install", slug, "deploy/chart", *place, "--create-namespace",
-         "--values", f"deploy/chart/{environment}.yaml", "--set", f"image.repository={repository}",
-         "--set", f"image.digest={digest}", *rules, "--atomic", "--timeout", MINUTES],
+        ["helm", "upgrade", "--install", slug, "deploy/chart", *place, *own,
+         "--values", f"deploy/chart/{environment}.yaml", *known,
+         "--set", f"image.repository={repository}", "--set", f"image.digest={digest}",
+         *rules, "--atomic", "--timeout", MINUTES],
         *watched,
     ]  # fmt: skip
 

@@ -1,5 +1,10 @@
 # The app on ECS Fargate behind a load balancer with a firewall.
 
+variable "image" {
+  description = "The image of the first start, by digest or tag; later releases are release.sh's."
+  type        = string
+}
+
 locals {
   database_clients = [module.containers.security_group]
 }
@@ -20,14 +25,18 @@ module "edge" {
 module "containers" {
   source = "./modules/containers"
 
-  name           = local.name
-  image          = var.image
-  documents      = var.documents
-  vpc            = module.network.vpc
-  subnets        = module.network.private_subnets
-  load_balancer  = module.edge.security_group
-  target_group   = module.edge.target_group
-  settings       = local.settings
+  name          = local.name
+  image         = var.image
+  documents     = var.documents
+  vpc           = module.network.vpc
+  subnets       = module.network.private_subnets
+  load_balancer = module.edge.security_group
+  target_group  = module.edge.target_group
+  settings = merge(
+    local.settings,
+    # It runs beside each process and listens to nobody else.
+    var.documents ? { DOCUMENTS_SCANNER = "tcp://localhost:3310" } : {},
+  )
   secrets        = { for name in local.secrets : name => aws_secretsmanager_secret.this[name].arn }
   role_passwords = { for name, secret in aws_secretsmanager_secret.role : name => secret.arn }
   database = {

@@ -1,4 +1,4 @@
-# What a runtime stands on. containers.tf adds what runs the app.
+# What a runtime stands on. containers.tf or kubernetes.tf adds what runs the app.
 
 module "network" {
   source = "./modules/network"

@@ -22,8 +22,6 @@ locals {
       STORAGE_S3_URL    = "https://s3.${var.region}.amazonaws.com"
       STORAGE_S3_BUCKET = module.files[0].bucket
       STORAGE_S3_REGION = var.region
-      # It runs beside each process and listens to nobody else.
-      DOCUMENTS_SCANNER = "tcp://localhost:3310"
     } : {},
     var.llm_provider == "bedrock" ? { LLM_LOCATION = var.region } : {},
     var.llm_fallback == "bedrock" ? { LLM_FALLBACK_LOCATION = var.region } : {},

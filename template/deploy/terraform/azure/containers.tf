@@ -1,5 +1,10 @@
 # The app on Container Apps behind Front Door with a firewall.
 
+variable "image" {
+  description = "The image of the first start, by digest or tag; later releases are release.sh's."
+  type        = string
+}
+
 locals {
   vault = trimsuffix(azurerm_key_vault.this.vault_uri, "/")
   in_vault = {

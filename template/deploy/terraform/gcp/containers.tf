@@ -1,5 +1,10 @@
 # The app on Cloud Run behind a load balancer with a firewall.
 
+variable "image" {
+  description = "The image of the first start, by digest or tag; later releases are release.sh's."
+  type        = string
+}
+
 module "containers" {
   source = "./modules/containers"
 

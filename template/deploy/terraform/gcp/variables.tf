@@ -20,11 +20,6 @@ variable "dns_zone" {
   type        = string
 }
 
-variable "image" {
-  description = "The image of the first start, by digest or tag; later releases are release.sh's."
-  type        = string
-}
-
 variable "alert_email" {
   description = "Who hears of alarms and of the budget."
   type        = string

@@ -13,3 +13,15 @@ output "private_subnets" {
 output "data_subnets" {
   value = aws_subnet.data[*].id
 }
+
+output "public_blocks" {
+  value = aws_subnet.public[*].cidr_block
+}
+
+output "data_blocks" {
+  value = aws_subnet.data[*].cidr_block
+}
+
+output "private_blocks" {
+  value = aws_subnet.private[*].cidr_block
+}
