@@ -14,6 +14,7 @@ from app.core import tracing
 from app.core.logging import log
 from app.guardrails import input as input_guards
 from app.guardrails import output as output_guards
+from app.guardrails.stricter import NOTHING, Stricter
 from app.guardrails.verdicts import (
     AnswerContext,
     Finding,
@@ -40,15 +41,17 @@ class OutputGuard(Protocol):
         ...
 
 
-async def check(question: Question) -> list[Opinion]:
+async def check(question: Question, own: Stricter = NOTHING) -> list[Opinion]:
     """Ask every input guard; raises `Refused` with the first that blocks.
+
+    `own` is what the organisation wants stricter.
 
     What a person must look at first stands in the opinions.
     """
     opinions = []
     for name, guard in _asked():
         try:
-            verdict = await _traced(name, guard, question)
+            verdict = own.of(name, await _traced(name, guard, question))
         except Exception as error:
             raise _failure(name, guard.VERSION) from error
         opinions.append(Opinion(name, guard.VERSION, verdict))
@@ -87,7 +90,8 @@ def versions() -> dict[str, int]:
 class AnswerScreens:
     """All output guards over one answer. What it returns may be shown; the rest waits."""
 
-    def __init__(self, context: AnswerContext) -> None:
+    def __init__(self, context: AnswerContext, own: Stricter = NOTHING) -> None:
+        self._own = own
         self.findings: list[tuple[str, Finding]] = []
         self.review: Opinion | None = None
         """A guard wants a person to look at this answer first."""
@@ -113,17 +117,23 @@ class AnswerScreens:
             except Exception as error:
                 raise _failure(name, version) from error
             for finding in found:
-                if finding.review:
-                    verdict = Verdict("review", finding.reason)
-                    self.review = self.review or Opinion(name, version, verdict)
-                    continue
-                self.findings.append((name, finding))
-                if finding.replacement is None:
-                    verdict = Verdict("block", finding.reason, 1.0)
-                    raise Refused(Opinion(name, version, verdict))
-                self._masks.append(finding)
+                self._take(name, version, finding)
             waiting = max(waiting, held)
         return self._release(len(self._pending) - waiting)
+
+    def _take(self, name: str, version: int, finding: Finding) -> None:
+        masks = not finding.review and finding.replacement is not None
+        usual = "review" if finding.review else "mask" if masks else "block"
+        action = self._own.action(name, usual)
+        if action == "review":
+            opinion = Opinion(name, version, Verdict("review", finding.reason))
+            self.review = self.review or opinion
+        if not finding.review:
+            self.findings.append((name, finding))
+        if action == "block":
+            raise Refused(Opinion(name, version, Verdict("block", finding.reason, 1.0)))
+        if masks:
+            self._masks.append(finding)
 
     def _release(self, count: int) -> str:
         if not self._masks:

@@ -8,11 +8,11 @@ from app.guardrails.settings import GuardrailsSettings
 
 def pattern() -> re.Pattern[str] | None:
     """None when no words are set."""
-    return _pattern(GuardrailsSettings.load().review_words)
+    return compiled(GuardrailsSettings.load().review_words)
 
 
 @lru_cache(maxsize=8)
-def _pattern(phrases: tuple[str, ...]) -> re.Pattern[str] | None:
+def compiled(phrases: tuple[str, ...]) -> re.Pattern[str] | None:
     found = [r"\s+".join(re.escape(word) for word in one.split()) for one in phrases if one.strip()]
     if not found:
         return None

@@ -1,5 +1,6 @@
 """What guards are asked and what they say."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -14,6 +15,9 @@ class Question:
     hidden: str = ""
     zone: Zone = "person"
     """Who wrote it: what a person typed is trusted more than what a document or tool says."""
+    forbidden: re.Pattern[str] | None = None
+    """Words that the organisation forbids."""
+    forbidden_action: Literal["review", "block"] = "review"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,10 @@ class AnswerContext:
     system_prompt: str = ""
     canary: str = ""
     """A text that stands in the system prompt and nowhere else; empty for none."""
+    forbidden: re.Pattern[str] | None = None
+    """Words that the organisation forbids."""
+    longest_forbidden: int = 0
+    forbidden_action: Literal["review", "block"] = "review"
 
 
 @dataclass(frozen=True, slots=True)

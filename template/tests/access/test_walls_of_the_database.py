@@ -22,6 +22,7 @@ WITHOUT_OWNER = (
     "monitoring_calibrations",
     "feature_flags",
     "feature_flag_clock",
+    "guard_settings_clock",
     "cache_emptyings",
 )
 

@@ -16,6 +16,7 @@ def test_the_guards_are_the_files_of_the_two_folders():
         "personal_data": 1,
         "canary": 1,
         "control": 1,
+        "forbidden_words": 1,
         "links": 1,
         "personal_numbers": 1,
         "review_words": 1,
@@ -25,9 +26,10 @@ def test_the_guards_are_the_files_of_the_two_folders():
 
 
 async def test_an_opinion_names_guard_and_version():
-    [opinion, *_] = await chain.check(Question("How are you?"))
+    opinions = await chain.check(Question("How are you?"))
 
-    assert (opinion.guard, opinion.version) == ("injection", 2)
+    [opinion] = [one for one in opinions if one.guard == "injection"]
+    assert opinion.version == 2
     assert opinion.verdict == Verdict("allow")
 
 

@@ -70,6 +70,7 @@ async def test_off_it_is_neither_asked_nor_recorded(configure):
     configure(GUARDRAILS_LEARNED="false")
 
     assert [one.guard for one in await chain.check(Question(NO_PATTERN_KNOWS))] == [
+        "forbidden_words",
         "injection",
         "pasted_secrets",
         "personal_data",

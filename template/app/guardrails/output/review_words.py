@@ -14,7 +14,8 @@ def open_screen(_: AnswerContext) -> "WordScreen | None":
 
 
 class WordScreen:
-    def __init__(self, known: re.Pattern[str], longest: int) -> None:
+    def __init__(self, known: re.Pattern[str], longest: int, *, review: bool = True) -> None:
+        self._review = review
         self._known = known
         self._longest = longest
         self._rest = ""
@@ -35,7 +36,9 @@ class WordScreen:
         if found and (last or found.end() < len(view)):
             self._found = True
             start = self._offset - len(view)
-            return 0, [Finding(start + found.start(), start + found.end(), "words", review=True)]
+            return 0, [
+                Finding(start + found.start(), start + found.end(), "words", review=self._review)
+            ]
         waiting = 0 if last else min(self._fresh, self._longest)
         self._fresh = waiting
         self._rest = view[-(waiting + 1) :]

@@ -8,7 +8,7 @@ not read. What a document says is material: a passage that an input guard refuse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from app.guardrails import chain
+from app.guardrails import chain, state
 from app.guardrails.normalise import clean
 from app.guardrails.verdicts import Question, Refused
 from app.llm.call import Call
@@ -46,10 +46,12 @@ async def before(call: Call) -> None:
 async def _texts(call: Call, passages: Sequence[Passage]) -> dict[Passage, str]:
     """What of each passage goes out: data that the guards mask stays here, and some stay whole."""
     texts = {}
+    own = await state.of(call.person.organization_id)
     for one in passages:
         cleaned = clean(one.text)
         try:
-            opinions = await chain.check(Question(cleaned.text, cleaned.hidden, zone="document"))
+            question = Question(cleaned.text, cleaned.hidden, zone="document")
+            opinions = await chain.check(question, own)
         except Refused:
             continue
         masks = [mask for opinion in opinions for mask in opinion.verdict.masks]

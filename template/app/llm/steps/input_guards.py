@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
-from app.guardrails import chain
+from app.guardrails import chain, state
+from app.guardrails.output.secrets import PRIVATE
 from app.guardrails.settings import GuardrailsSettings
+from app.guardrails.stricter import Stricter
 from app.guardrails.verdicts import Mask, Opinion, Question, Refused, Zone
 from app.llm.call import Call
 from app.llm.errors import AnswerInReview, QuestionRefused
@@ -17,10 +19,19 @@ MOST_REMEMBERED = 4096
 _passed: OrderedDict[bytes, tuple[Mask, ...]] = OrderedDict()
 _settings: GuardrailsSettings | None = None
 WITHHELD = "[This result was withheld: it reads like an attempt to change your instructions.]"
+# By guards that refuse only because the organisation wants it.
+OWN = {
+    "forbidden_words": "This question holds words that your organisation does not allow",
+    "personal_data": "This question holds personal data, which your organisation sends to no model",
+    "review_words": "This question holds words that your organisation does not allow",
+}
 EXPLAINED = "\n\nTexts like [EMAIL_1] stand for data that you need not know. Keep them as they are."
 
 
 async def before(call: Call) -> None:
+    own = await state.of(call.person.organization_id)
+    if own.version:
+        call.notes["guard_settings"] = own.version
     messages = list(call.ask.messages)
     # What was asked before has been judged then, and perhaps released by a person.
     last = max((at for at, one in enumerate(messages) if one.role == "user"), default=0)
@@ -28,7 +39,7 @@ async def before(call: Call) -> None:
         if message.role == "system":
             continue
         try:
-            masks, review = await _read(call, place, message)
+            masks, review = await _read(call, place, message, own)
         except Refused as refusal:
             opinion = refusal.opinion
             if message.role == "tool":
@@ -83,18 +94,20 @@ def _let_a_person_look(call: Call, opinion: Opinion) -> None:
 
 
 async def _read(
-    call: Call, place: int, message: Message
+    call: Call, place: int, message: Message, own: Stricter
 ) -> tuple[tuple[Mask, ...], Opinion | None]:
     """What must not go out, and whether a person must look at the answer."""
     _forget_what_other_settings_let_pass()
     zone: Zone = "tool" if message.role == "tool" else "person"
-    question = Question(message.content, call.hidden.get(place, ""), zone)
-    fingerprint = _fingerprint(message.role, question)
+    question = Question(
+        message.content, call.hidden.get(place, ""), zone, own.words, own.words_action
+    )
+    fingerprint = _fingerprint(message.role, question, own)
     if fingerprint in _passed:
         _passed.move_to_end(fingerprint)
         return _passed[fingerprint], None
     if message.role in {"user", "tool"}:
-        opinions = await chain.check(question)
+        opinions = await chain.check(question, own)
         masks = tuple(mask for one in opinions for mask in one.verdict.masks)
         if review := next((one for one in opinions if one.verdict.action == "review"), None):
             return masks, review  # Not remembered: asked again, a person looks again.
@@ -135,15 +148,22 @@ def masked(call: Call, text: str, masks: Sequence[Mask]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def _fingerprint(role: str, question: Question) -> bytes:
-    text = f"{sorted(chain.versions().items())}\0{role}\0{question.hidden}\0{question.text}"
+def _fingerprint(role: str, question: Question, own: Stricter) -> bytes:
+    whose = f"{own.organization_id}:{own.version}" if own.version else ""
+    guards = f"{sorted(chain.versions().items())}\0{whose}"
+    text = f"{guards}\0{role}\0{question.hidden}\0{question.text}"
     return blake2b(text.encode(), digest_size=16).digest()
 
 
 def _sentence(refusal: Refused) -> str:
     if refusal.failed:
         return "This question could not be checked, so it was not asked. Please try again."
-    if refusal.opinion.guard == "pasted_secrets":
+    opinion = refusal.opinion
+    if opinion.guard in OWN:
+        return f"{OWN[opinion.guard]}, so it was not asked. Please take it out."
+    if opinion.guard == "pasted_secrets" and opinion.verdict.reason != PRIVATE:
+        return "This question holds a key or token, so it was not asked. Please take it out."
+    if opinion.guard == "pasted_secrets":
         return "This question holds a private key, so it was not asked. Please take it out."
     return (
         "This reads like an attempt to change the assistant's instructions, so it was not asked."

@@ -1,6 +1,8 @@
 """Every output guard reads the answer before anyone sees it."""
 
+from app.guardrails import state
 from app.guardrails.chain import AnswerScreens
+from app.guardrails.stricter import Stricter
 from app.guardrails.verdicts import AnswerContext, Opinion, Refused
 from app.llm.call import Call, Events, Proceed
 from app.llm.errors import AnswerInReview, AnswerWithheld
@@ -13,8 +15,11 @@ IN_REVIEW = "A person looks at this answer before you can read it. You find it h
 async def around(call: Call, proceed: Proceed) -> Events:
     read: list[str] = []
     try:
-        context = AnswerContext(call.system_prompt, call.canary)
-        screens = AnswerScreens(context)
+        own = await state.of(call.person.organization_id)
+        context = AnswerContext(
+            call.system_prompt, call.canary, own.words, own.longest, own.words_action
+        )
+        screens = AnswerScreens(context, own)
         async for event in proceed(call):
             if isinstance(event, Delta):
                 shown = screens.feed(event.text)
@@ -30,7 +35,7 @@ async def around(call: Call, proceed: Proceed) -> Events:
             if not isinstance(event, Delta):
                 for called in event.calls:
                     # Words on their way into a tool are on their way out as well.
-                    _screen(context, called.arguments)
+                    _screen(context, called.arguments, own)
                 if screens.findings:
                     call.notes["output_guards"] = call.notes.get("output_guards", {}) | {
                         "masked": sorted({one.reason for _, one in screens.findings})
@@ -56,6 +61,6 @@ def _told(opinion: Opinion) -> dict[str, str | int]:
     }
 
 
-def _screen(context: AnswerContext, text: str) -> None:
+def _screen(context: AnswerContext, text: str, own: Stricter) -> None:
     """Raises `Refused` for what may not be shown; what is only masked there, a tool may get."""
-    AnswerScreens(context).feed(text, last=True)
+    AnswerScreens(context, own).feed(text, last=True)

@@ -4,7 +4,9 @@ from typing import Any
 
 import orjson
 
+from app.guardrails import state
 from app.guardrails.chain import AnswerScreens
+from app.guardrails.stricter import Stricter
 from app.guardrails.verdicts import AnswerContext, Refused
 from app.llm.call import Call, Events, Proceed
 from app.llm.errors import AnswerWithheld
@@ -22,19 +24,22 @@ async def _read(call: Call, proceed: Proceed) -> Events:
         if isinstance(event, Delta):
             said.append(event.text)
             continue
-        yield Delta(_screened(call, "".join(said)))
+        own = await state.of(call.person.organization_id)
+        yield Delta(_screened(call, "".join(said), own))
         yield event
 
 
-def _screened(call: Call, text: str) -> str:
+def _screened(call: Call, text: str, own: Stricter) -> str:
     """What is no JSON was read as text, and is none to whoever asked for data."""
     try:
         found = orjson.loads(mended(text))
     except orjson.JSONDecodeError:
         return text
-    context = AnswerContext(call.system_prompt, call.canary)
+    context = AnswerContext(
+        call.system_prompt, call.canary, own.words, own.longest, own.words_action
+    )
     try:
-        return orjson.dumps(_cleared(context, found)).decode()
+        return orjson.dumps(_cleared(context, own, found)).decode()
     except Refused as refusal:
         opinion = refusal.opinion
         call.notes["structure"] = {"guard": opinion.guard, "version": opinion.version}
@@ -43,11 +48,13 @@ def _screened(call: Call, text: str) -> str:
         ) from refusal
 
 
-def _cleared(context: AnswerContext, found: Any) -> Any:
+def _cleared(context: AnswerContext, own: Stricter, found: Any) -> Any:
     if isinstance(found, str):
-        return AnswerScreens(context).feed(found, last=True)
+        return AnswerScreens(context, own).feed(found, last=True)
     if isinstance(found, list):
-        return [_cleared(context, one) for one in found]
+        return [_cleared(context, own, one) for one in found]
     if isinstance(found, dict):
-        return {_cleared(context, name): _cleared(context, one) for name, one in found.items()}
+        return {
+            _cleared(context, own, name): _cleared(context, own, one) for name, one in found.items()
+        }
     return found

@@ -1,0 +1,3 @@
+from tests.llm.conftest import caller, wire_server
+
+__all__ = ["caller", "wire_server"]
