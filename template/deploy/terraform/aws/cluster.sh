@@ -25,12 +25,12 @@ trap 'rm -f "$KUBECONFIG"' EXIT
 aws eks update-kubeconfig --region "$region" --name "$name" --kubeconfig "$KUBECONFIG"
 
 install() { helm upgrade --install "$@" --wait --timeout 10m; }
-install external-secrets oci://ghcr.io/external-secrets/charts/external-secrets --version 0.19.2 \
+install external-secrets oci://ghcr.io/external-secrets/charts/external-secrets --version 2.11.0 \
   --namespace external-secrets --create-namespace
-install aws-load-balancer-controller aws-load-balancer-controller --version 1.13.4 \
+install aws-load-balancer-controller aws-load-balancer-controller --version 1.17.1 \
   --repo https://aws.github.io/eks-charts --namespace kube-system \
   --set clusterName="$name" --set region="$region" --set vpcId="$network"
-install cluster-autoscaler cluster-autoscaler --version 9.50.1 \
+install cluster-autoscaler cluster-autoscaler --version 9.59.0 \
   --repo https://kubernetes.github.io/autoscaler --namespace kube-system \
   --set autoDiscovery.clusterName="$name" --set awsRegion="$region" \
   --set rbac.serviceAccount.name=cluster-autoscaler --set fullnameOverride=cluster-autoscaler
@@ -39,7 +39,7 @@ if ! grep -q '^  strategy: rolling' "$here/../../chart/values.yaml"; then
     --repo https://argoproj.github.io/argo-helm --namespace argo-rollouts --create-namespace
   # It takes up what any chart asks it to watch.
   nil=SelectorNilUsesHelmValues=false
-  install kube-prometheus-stack kube-prometheus-stack --version 76.4.0 \
+  install kube-prometheus-stack kube-prometheus-stack --version 82.16.0 \
     --repo https://prometheus-community.github.io/helm-charts --namespace monitoring --create-namespace \
     --set prometheus.prometheusSpec.podMonitor$nil --set prometheus.prometheusSpec.rule$nil
 fi

@@ -11,7 +11,7 @@ resource "aws_cloudwatch_log_group" "control_plane" {
 resource "aws_eks_cluster" "this" {
   name     = var.name
   role_arn = aws_iam_role.cluster.arn
-  version  = "1.33"
+  version  = "1.35" # standard support until March 2027; modules and cluster.sh go with it
   # Who asked and what was answered: needed after a break-in.
   enabled_cluster_log_types     = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
   bootstrap_self_managed_addons = false
