@@ -63,7 +63,7 @@ def stricter(
 ) -> Stricter:
     return Stricter(
         version,
-        {name: one for name, one in actions.items() if one in RANK},
+        {name: one for name, one in actions.items() if isinstance(one, str) and one in RANK},
         compiled(tuple(words)),
         max((2 * len(one) for one in words), default=0),
         words_action,
