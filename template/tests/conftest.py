@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ["APP_ENV"] = "test"
+# What this machine has in .env is nothing to tests, and to read it took most of a setting's time.
+os.environ["APP_ENV_FILE"] = ""
 os.environ.setdefault("PUBLIC_URL", "https://testserver")
 # No test spends money: a key that this machine has set would reach a real provider.
 os.environ["LLM_PROVIDER"] = "stand_in"
@@ -57,11 +59,6 @@ from app.auth import even_time
 from app.core import database_roles, db, embedded, migrate
 from app.core.settings import LOADED, ModuleSettings
 from tests.described import Described, undescribed
-
-# What this machine has in .env is nothing to the tests, and to read it took most of a setting's
-# time. Kinds that are imported later inherit it.
-for kind in (ModuleSettings, *ModuleSettings.__subclasses__()):
-    kind.model_config["env_file"] = None
 
 # What is imported stays; looking through it for garbage was a tenth of the time.
 gc.set_threshold(50_000, 20, 20)

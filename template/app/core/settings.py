@@ -5,6 +5,7 @@ defaults. In production `refuse_unsafe()` stops the start when a default that on
 is still in place.
 """
 
+import os
 import tomllib
 from base64 import b64decode
 from functools import cache
@@ -41,7 +42,8 @@ class ModuleSettings(BaseSettings):
     """One module's settings; give `env_prefix` in `model_config`."""
 
     model_config = SettingsConfigDict(
-        env_file=ROOT / ".env",
+        # Empty for none: tests, and whatever they start, have nothing from this machine.
+        env_file=os.environ.get("APP_ENV_FILE", ROOT / ".env") or None,
         env_file_encoding="utf-8",
         extra="ignore",
         # A secret that comes from a file ends with the file's last line end.

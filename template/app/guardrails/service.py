@@ -111,7 +111,7 @@ async def set_own(
         detail={
             "version": made,
             "actions": dict(actions),
-            "words": len(listed),
+            "phrases": len(listed),
             "words_action": words_action,
         },
     )
