@@ -5,6 +5,7 @@ Only addresses are other ones: what is a host name between containers is a port 
 
 import asyncio
 import os
+import random
 import re
 import secrets
 import shlex
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,16 @@ DEBIAN = ("pgbouncer", "prometheus", "prometheus-alertmanager")
 PATH = f"{os.environ['PATH']}:/usr/sbin"
 
 
+PORTS = random.sample(range(20_000, 32_000), 1000)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that Linux gives to outgoing connections, as one may leave before it is used."""
+    while True:
+        port = PORTS.pop()
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def interpolated(value: Any, variables: dict[str, str]) -> str:
