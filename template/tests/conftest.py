@@ -41,6 +41,8 @@ os.environ |= {
     # What is drawn at random would come and go between two runs.
     "REVIEW_SAMPLE": "{}",
     "REVIEW_SECOND_SHARE": "0",
+    "CACHE_CHECKED_PERCENT": "0",
+    "MONITORING_SAMPLE_PERCENT": "0",
     # Of all tests together no person would believe that they are people.
     "ABUSE_FAILURES_USUAL": "1000000",
     "ABUSE_SIGN_UPS_USUAL": "1000000",
