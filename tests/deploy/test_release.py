@@ -89,7 +89,9 @@ def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path) -> None:
     here = tmp_path / "deploy" / "terraform" / "aws"
     here.mkdir(parents=True)
     shutil.copy(SOURCE / "aws" / "cluster.sh", here)
-    chart = shutil.copytree(ROOT / "template" / "deploy" / "chart", tmp_path / "deploy" / "chart")
+    parts = ROOT / "template" / "deploy"
+    chart = shutil.copytree(parts / "chart", tmp_path / "deploy" / "chart")
+    shutil.copytree(parts / "cluster", tmp_path / "deploy" / "cluster")
     told = '{"name": "demo-stag", "region": "r", "network": "vpc-1", "namespace": "demo-staging"}'
     tools = tmp_path / "tools"
     tools.mkdir()
