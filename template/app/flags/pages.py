@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
@@ -36,11 +36,6 @@ class Setting(BaseModel):
     organizations: list[UUID] = Field([], max_length=500)
     role: str = Field("", max_length=36)
     reason: Reason
-
-    @field_validator("organizations", mode="before")
-    @classmethod
-    def _lines(cls, value: Any) -> Any:
-        return value.split() if isinstance(value, str) else value
 
 
 @router.get("")

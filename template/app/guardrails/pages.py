@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.access import allow
@@ -52,13 +52,6 @@ class Guards(BaseModel):
     secrets: Choice | None = None
     words: list[Word] = Field([], max_length=200)
     words_action: Choice = "block"
-
-    @field_validator("words", mode="before")
-    @classmethod
-    def _lines(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return [one for one in value.splitlines() if one.strip()]
-        return value
 
 
 @router.get("")

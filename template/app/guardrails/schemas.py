@@ -10,7 +10,7 @@ from app.guardrails.stricter import Choice
 
 def _a_word(value: str) -> str:
     if not any(one.isalnum() for one in value):
-        raise ValueError("a word has letters or digits")
+        raise ValueError("A word has letters or digits.")
     return value
 
 

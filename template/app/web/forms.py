@@ -53,7 +53,9 @@ async def read(request: Request, model: type[Model]) -> Form[Model]:
         given = [_tidy(one, info) for one in sent.getlist(key) if isinstance(one, str)]
         filled = [one for one in given if one]
         if _is(info, list, set, tuple, frozenset):
-            typed[key] = filled
+            # Boxes send one value each, a text area one a line.
+            lines = [line.strip() for one in filled for line in one.splitlines()]
+            typed[key] = [line for line in lines if line]
         elif filled:
             typed[key] = filled[-1]
         elif _is(info, bool):
@@ -103,7 +105,7 @@ KINDS = {
     "datetime": "Enter a date and a time.",
     "time": "Enter a time, like 09:30.",
     "url": "Enter a web address that starts with https://.",
-    "uuid": "Choose one of the options.",
+    "uuid": "This is not an id.",
     "bool": "Choose yes or no.",
 }
 

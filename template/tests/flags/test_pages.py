@@ -1,5 +1,6 @@
 from typer.testing import CliRunner
 
+from app.core.ids import uuid7
 from app.flags import state
 from app.flags.commands import commands
 
@@ -27,6 +28,15 @@ async def test_an_operator_stops_a_feature_and_sees_who_did_it_and_why(client, o
         "/admin/flags/model.test", data=fields, headers=HTML, follow_redirects=True
     )
     assert "25 % of people in 1 organisations with the role member" in " ".join(page.text.split())
+    two = f"{operator.organization_id}\n{uuid7()}"
+    page = await client.post(
+        "/admin/flags/model.test",
+        data=fields | {"organizations": two},
+        headers=HTML,
+        follow_redirects=True,
+    )
+    assert "in 2 organisations" in " ".join(page.text.split())
+    assert two in (await client.get("/admin/flags/model.test", headers=HTML)).text
     assert (await client.get("/admin/flags/nonsense", headers=HTML)).status_code == 404
 
 
