@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc"),
 ]
-PATIENCE = 300
+PATIENCE = 600
 
 
 @pytest.fixture
@@ -89,10 +89,10 @@ def test_it_runs_within_a_minute_and_ends_with_ctrl_c(
 
     os.killpg(demo.pid, signal.SIGINT)
 
-    rest, _ = demo.communicate(timeout=30)
+    rest, _ = demo.communicate(timeout=120)
     assert rest.endswith("Stopped.\n")
     assert "Traceback" not in told + rest
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while left := programs(clone):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)

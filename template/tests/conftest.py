@@ -7,11 +7,15 @@ keeps customers apart.
 import asyncio
 import gc
 import os
+import random
 import secrets
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +88,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.removeprefix("tests/").partition("[")[0] in costly:
             item.add_marker("costly")
+
+
+# Longer than a test takes that looks at sums of an hour.
+LAST_SECONDS_OF_AN_HOUR = 5
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """What is counted by the hour, the day or the month would be two when a test goes over its end,
+    so none begins shortly before."""
+    left = -time.time() % 3600
+    if left < LAST_SECONDS_OF_AN_HOUR:
+        time.sleep(left)
 
 
 @pytest.fixture(scope="session")
@@ -221,8 +238,31 @@ def new_browser(app: FastAPI) -> Callable[[], httpx2.AsyncClient]:
     return lambda: new_client(app)
 
 
+_ports = random.sample(range(20_000, 32_000), 1000)
+
+
+def free_port() -> int:
+    """Below those that Linux gives to outgoing connections and to whoever asks for any port: one of
+    them may be taken before a process that was just started listens."""
+    while True:
+        port = _ports.pop()
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+_networks = count()
+
+
+def new_network() -> str:
+    """The first three parts of an address that nobody had before: drawn at random two would meet,
+    and share what one of them has used up."""
+    number = next(_networks)
+    return f"10.{number // 254 % 254 + 1}.{number % 254 + 1}"
+
+
 def new_client(app: FastAPI) -> httpx2.AsyncClient:
-    address = ".".join(["10", *(str(secrets.randbelow(254) + 1) for _ in range(3))])
+    address = f"{new_network()}.7"
     return httpx2.AsyncClient(
         transport=httpx2.ASGITransport(
             app=Described(app), client=(address, 1), raise_app_exceptions=False
@@ -244,19 +284,16 @@ async def live_server(app: FastAPI) -> AsyncIterator[str]:
     """The app behind a real socket: what streams must be seen through."""
     import uvicorn
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     server = uvicorn.Server(
         uvicorn.Config(
-            app, host="127.0.0.1", port=port, log_config=None, lifespan="off", access_log=False
+            app, host="127.0.0.1", port=0, log_config=None, lifespan="off", access_log=False
         )
     )
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     running = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     await running
 

@@ -1,7 +1,6 @@
 """Stuffing and spraying, and that nothing of it is seen in what people do."""
 
 import asyncio
-import secrets
 
 import pytest
 from sqlalchemy import text
@@ -18,17 +17,13 @@ from tests.abuse.conftest import (
     sightings,
     try_password,
 )
-from tests.conftest import new_client
+from tests.conftest import new_client, new_network
 from tests.factories import make_organization, make_user
 
 
 def at(client, address):
     client._transport.client = (address, 1)
     return client
-
-
-def some_network():
-    return ".".join(["10", *(str(secrets.randbelow(254) + 1) for _ in range(2))])
 
 
 async def test_many_logins_failing_at_one_address_slow_it(client, limits):
@@ -107,7 +102,7 @@ async def test_one_login_tried_often_is_the_lockouts_business(client, limits):
 
 
 async def test_many_addresses_of_one_network_are_seen_together(app, limits):
-    network = some_network()
+    network = new_network()
     for last in range(1, 10):
         async with new_client(app) as client:
             at(client, f"{network}.{last}")
@@ -200,7 +195,7 @@ async def test_a_class_of_thirty_at_one_address_sets_nothing_off(app, configure)
     for name in ("failures_usual", "sign_ups_usual"):
         configure(**{f"ABUSE_{name.upper()}": AbuseSettings.model_fields[name].default})
     group = await make_organization()
-    address = f"{some_network()}.7"
+    address = f"{new_network()}.7"
     people = [await make_user(group) for _ in range(30)]
 
     async def arrive(number, someone):

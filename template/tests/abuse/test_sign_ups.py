@@ -5,8 +5,8 @@ import secrets
 import pytest
 
 from tests.abuse.conftest import measures, sightings
-from tests.abuse.test_sign_ins import at, some_network
-from tests.conftest import new_client
+from tests.abuse.test_sign_ins import at
+from tests.conftest import new_client, new_network
 from tests.factories import make_user, sign_in
 
 
@@ -21,7 +21,7 @@ async def sign_up(client, **more):
 
 @pytest.mark.asvs("2.4.1")
 async def test_many_sign_ups_from_one_network_slow_it(app, limits):
-    network = some_network()
+    network = new_network()
     for last in range(1, 4):
         async with new_client(app) as client:
             assert (await sign_up(at(client, f"{network}.{last}"))).status_code == 202

@@ -1,7 +1,6 @@
 """Copies off the machine, on a server that speaks S3."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 from app.backup import archive, elsewhere, manifest
 from app.backup.errors import BackupFailed
 from app.core.clock import now
+from tests.conftest import free_port
 
 pytestmark = pytest.mark.dear
 LARGE = os.urandom(11 * 1024 * 1024)
@@ -22,9 +22,7 @@ LARGE = os.urandom(11 * 1024 * 1024)
 @pytest.fixture
 def place(configure) -> Iterator[str]:
     """moto's server, a process of its own, with one bucket."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-p", url.rpartition(":")[2]]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     server = subprocess.Popen(command, **quiet, env=os.environ | {"MOTO_S3_CUSTOM_ENDPOINTS": ""})

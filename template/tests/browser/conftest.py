@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,7 +14,7 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page
 
 from app.core import database_roles, embedded
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 from tests.web.conftest import chromium  # noqa: F401 a fixture
 
 # Whatever this project's answers and this clone's .env say, the way is the same.
@@ -34,9 +33,7 @@ async def dev_server(database: embedded.Urls, tmp_path: Path) -> AsyncIterator[s
     name = f"test_{os.getpid()}_{secrets.token_hex(3)}"
     database_roles.create_database(database.admin, name)
     urls = database.of(name)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"http://localhost:{port}"
     own = {"DATABASE_URL": urls.app, "DATABASE_OWNER_URL": urls.owner, "PUBLIC_URL": address}
     log = tmp_path / "app.log"
@@ -63,7 +60,7 @@ async def dev_server(database: embedded.Urls, tmp_path: Path) -> AsyncIterator[s
 
 
 async def _answering(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    async with asyncio.timeout(60), httpx2.AsyncClient(base_url=address) as client:
+    async with asyncio.timeout(180), httpx2.AsyncClient(base_url=address) as client:
         while True:
             assert server.poll() is None, log.read_text(encoding="utf-8")
             try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 
 import httpx2
@@ -13,7 +12,7 @@ from sqlalchemy import text
 from app.core import migrate
 from app.usage.jobs import sweep
 from tests.chaos.invariants import the_books_balance
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 from tests.llm.wire_server import WORDS, Behaviour
 
 SERVER = """
@@ -68,9 +67,7 @@ async def time_passes(asker, admin_url: str) -> None:
 async def test_a_server_killed_in_the_middle_of_an_answer(asker, model, database):
     model.behaviour = Behaviour(words=WORDS * 1000, gap=0.01)
     conversation = await asker.browser.new()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = await started(SERVER, str(port))
     try:
         cookies = "; ".join(f"{k}={v}" for k, v in asker.browser.client.cookies.items())

@@ -1,7 +1,6 @@
 """The app as a process of its own, on this test's database: what a client on the network meets."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,15 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 from app.core import embedded
+from tests.conftest import free_port
 
 SERVE = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port"]
 
 
 @pytest.fixture(scope="session")
 def address(database: embedded.Urls) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     url = f"http://127.0.0.1:{port}"
     environment = os.environ | {
         "PUBLIC_URL": url,
@@ -37,12 +35,12 @@ def address(database: embedded.Urls) -> Iterator[str]:
         yield url
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
 
 
 def _answers(url: str) -> bool:
     try:
-        urllib.request.urlopen(f"{url}/health/live", timeout=1)
+        urllib.request.urlopen(f"{url}/health/live", timeout=10)
     except OSError:
         return False
     return True

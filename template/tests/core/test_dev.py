@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 
 pytestmark = pytest.mark.dear
 
@@ -53,15 +53,14 @@ def answers(port: int) -> bool:
 def test_a_taken_port_is_told_before_anything_starts(dev: Callable[[int], Started]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        told, _ = dev(port).communicate(timeout=30)
+        told, _ = dev(port).communicate(timeout=120)
 
     reason = os.strerror(errno.EADDRINUSE)
     assert told == f"Port {port}: {reason}. Choose another: make dev PORT={port + 1}\n"
 
 
 def test_it_says_where_it_is_and_is_gone_when_it_was_killed(dev: Callable[[int], Started]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     process = dev(port)
     assert process.stdout
     for line in process.stdout:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +13,7 @@ import pytest
 
 from app.access.forgery import SESSION_COOKIE
 from tests.assistant.conftest import Browser
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 from tests.factories import make_user, sign_in
 from tests.llm.wire_server import WireServer, running
 
@@ -37,11 +36,6 @@ def told(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
 async def provider() -> AsyncIterator[WireServer]:
     async with running() as server:
         yield server
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

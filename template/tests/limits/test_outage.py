@@ -1,5 +1,4 @@
 import logging
-import socket
 from collections.abc import AsyncIterator
 from secrets import token_hex
 
@@ -8,6 +7,7 @@ import pytest
 from app.core.errors import Unavailable
 from app.limits import connections, lockout, service
 from app.limits.service import Rate, RateLimited, take
+from tests.conftest import free_port
 from tests.limits.test_take import SLOW, how_many
 
 pytestmark = pytest.mark.usefixtures("one_loop")
@@ -19,11 +19,9 @@ EXHAUSTED = Rate(5, SLOW, strict=True)
 async def no_database(configure) -> AsyncIterator[None]:
     """The address of the database leads nowhere."""
     await connections.close()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     configure(
-        DATABASE_URL=f"postgresql://app@127.0.0.1:{port}/nowhere", LIMITS_DATABASE_SECONDS="0.3"
+        DATABASE_URL=f"postgresql://app@127.0.0.1:{free_port()}/nowhere",
+        LIMITS_DATABASE_SECONDS="0.3",
     )
     logging.getLogger("psycopg.pool").setLevel("CRITICAL")
     yield

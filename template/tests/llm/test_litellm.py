@@ -9,7 +9,6 @@ It needs an environment of its own, 560 MB, and half a minute to start:
 import asyncio
 import os
 import secrets
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import pytest
 import yaml
 
 from app.llm import errors, http
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 from tests.factories import make_user
 from tests.llm.caller import Caller
 from tests.llm.wire_server import WORDS, Behaviour, WireServer
@@ -45,9 +44,7 @@ async def litellm(wire_server: WireServer, tmp_path: Path) -> AsyncIterator[str]
         "api_base": wire_server.url,
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(PROGRAM, "--config", tmp_path / "config.yaml", "--host", "127.0.0.1"),
         *("--port", str(port), "--telemetry", "False"),

@@ -1,6 +1,5 @@
 """A real mail server on loopback, with TLS and passwords, that keeps what it is given."""
 
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from app.core.clock import now
+from tests.conftest import free_port
 
 USERNAME, PASSWORD = "postman", "a password for the postman"
 
@@ -96,13 +96,12 @@ def mail_server(pem: Path, *, tls: str = "starttls") -> Iterator[tuple[Postbox, 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     postbox = Postbox()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     controller = Controller(
         postbox,
         hostname="127.0.0.1",
         port=port,
+        ready_timeout=60,
         ssl_context=context if tls == "tls" else None,
         tls_context=context if tls == "starttls" else None,
         require_starttls=tls == "starttls",

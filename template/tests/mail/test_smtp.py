@@ -35,7 +35,7 @@ def use_smtp(configure, pem):
                 "MAIL_PASSWORD": PASSWORD,
                 "MAIL_CA_FILE": pem,
                 "MAIL_FROM": "Demo <no-reply@demo.example>",
-                "MAIL_TIMEOUT": 3,
+                "MAIL_TIMEOUT": 30,
             }
             | values
         )

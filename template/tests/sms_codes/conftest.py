@@ -21,6 +21,9 @@ from tests.pages import browser as browser
 SECRET = "a secret of the test that is long enough"
 
 
+_had: set[str] = set()
+
+
 def new_number(country: str = "DE") -> str:
     """A number that nobody else in this run has: limits count by number."""
     starts = {"DE": "+491512", "AT": "+4366412", "CH": "+417812", "FR": "+33612", "US": "+1202555"}
@@ -28,7 +31,8 @@ def new_number(country: str = "DE") -> str:
     for _ in range(100):
         rest = {"US": 4, "FR": 6, "CH": 5}.get(country, 7)
         made = start + "".join(secrets.choice("0123456789") for _ in range(rest))
-        if phonenumbers.is_valid_number(phonenumbers.parse(made)):
+        if made not in _had and phonenumbers.is_valid_number(phonenumbers.parse(made)):
+            _had.add(made)
             return made
     raise AssertionError(f"No valid number begins with {start}.")
 

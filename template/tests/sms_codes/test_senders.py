@@ -3,7 +3,6 @@
 import base64
 import hmac
 import json
-import socket
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
@@ -11,6 +10,7 @@ import pytest
 
 from app.core.sigv4 import Credentials, signed
 from app.sms_codes.senders import NotSent, Refused, twilio
+from tests.conftest import free_port
 from tests.sms_codes.conftest import SECRET, sns_no, twilio_no
 
 
@@ -227,9 +227,7 @@ async def test_no_redirect_carries_number_and_code_elsewhere(sender, service, te
 
 
 async def test_a_closed_door_is_told(sender, text, configure):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        unused_port = probe.getsockname()[1]
+    unused_port = free_port()
     for name in ("TWILIO", "SNS", "WEBHOOK"):
         configure(**{f"SMS_{name}_URL": f"http://127.0.0.1:{unused_port}"})
     with pytest.raises(NotSent, match="no answer"):

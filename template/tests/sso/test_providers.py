@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import sys
 from collections.abc import AsyncIterator
 
@@ -11,6 +10,7 @@ import pytest
 
 from app.core.settings import UnsafeSettings, refuse_unsafe
 from app.sso import providers
+from tests.conftest import free_port
 from tests.factories import make_user
 from tests.sso.conftest import asked, come_back, leave, sign_in
 from tests.sso.test_sign_in import rows, someone
@@ -22,9 +22,7 @@ OTHER_TENANT = "00000000-1111-2222-3333-444444444444"
 @pytest.fixture
 async def mock(configure) -> AsyncIterator[str]:
     """oidc-provider-mock, a provider that others wrote, in a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     arguments = ("-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), "-n", "true")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -34,7 +32,7 @@ async def mock(configure) -> AsyncIterator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     async with httpx2.AsyncClient() as client:
-        for _ in range(300):
+        for _ in range(600):
             try:
                 await client.get(url)
                 break

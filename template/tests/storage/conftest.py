@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.core.sigv4 import EMPTY
+from tests.conftest import free_port
 
 BUCKET, REGION = "files", "eu-central-1"
 KEYS = {"STORAGE_S3_ACCESS_KEY": "AKIAEXAMPLE", "STORAGE_S3_SECRET_KEY": "a-secret-of-a-test"}
@@ -19,9 +19,7 @@ KEYS = {"STORAGE_S3_ACCESS_KEY": "AKIAEXAMPLE", "STORAGE_S3_SECRET_KEY": "a-secr
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """moto's server, a process of its own, with one bucket."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "moto.server", "-p", str(port)],
         stdout=subprocess.DEVNULL,
@@ -42,7 +40,7 @@ async def _make_bucket(port: int) -> None:
     kind = "CreateBucketConfiguration"
     body = f"<{kind}><LocationConstraint>{REGION}</LocationConstraint></{kind}>"
     async with aiohttp.ClientSession() as session:
-        for _ in range(200):
+        for _ in range(600):
             try:
                 made = await session.put(
                     f"http://127.0.0.1:{port}/{BUCKET}", data=body, headers={"x-amz-content": EMPTY}

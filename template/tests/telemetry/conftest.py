@@ -1,7 +1,6 @@
 """Reads figures as Prometheus does: over a socket."""
 
 import re
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx2
@@ -9,15 +8,11 @@ import pytest
 
 from app.telemetry import rows
 from app.telemetry.listener import listening
+from tests.conftest import free_port
 
 SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 class Told:

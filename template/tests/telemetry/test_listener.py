@@ -9,7 +9,7 @@ import pytest
 from app.core.settings import UnsafeSettings, refuse_unsafe
 from app.telemetry.listener import listening
 from app.telemetry.settings import MetricsSettings
-from tests.telemetry.conftest import free_port
+from tests.conftest import free_port
 
 TOKEN = "a token that only Prometheus knows"
 

@@ -24,9 +24,9 @@ from app.monitoring.models import Judgement
 from app.telemetry.listener import listening
 from scripts import dashboards
 from tests.assistant.conftest import model as model
+from tests.conftest import free_port
 from tests.factories import make_user, sign_in
 from tests.jobs.sample_jobs import QUEUE
-from tests.telemetry.conftest import free_port
 
 OPS = ROOT / "ops"
 PROMETHEUS = shutil.which("prometheus")

@@ -1,7 +1,6 @@
 import asyncio
 import os
 import shutil
-import socket
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -26,18 +25,15 @@ async def pages() -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture(scope="session")
 async def gallery_address() -> AsyncIterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     config = uvicorn.Config(
-        gallery.app, host="127.0.0.1", port=port, log_config=None, lifespan="off", access_log=False
+        gallery.app, host="127.0.0.1", port=0, log_config=None, lifespan="off", access_log=False
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     running = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     await running
 
