@@ -117,10 +117,16 @@ async def crowd(live_server: str) -> AsyncIterator[list[Browser]]:
 @pytest.mark.dear
 async def test_twenty_at_once_are_answered_or_told_when_to_come_again(crowd, model, configure):
     configure(LLM_CALLS_AT_ONCE=4, LLM_QUEUE_LENGTH=8, LLM_QUEUE_SECONDS=30)
-    model.behaviour = Behaviour(first_after=1.5)  # All have come before the first one goes.
+    all_are_here = asyncio.Event()
+    model.behaviour = Behaviour(hold=all_are_here)
     conversations = [await one.new() for one in crowd]
     asked = zip(crowd, conversations, strict=True)
-    answers = await asyncio.gather(*(refused(*one) for one in asked))
+    asking = [asyncio.create_task(refused(*one)) for one in asked]
+    async with asyncio.timeout(60):
+        while sum(one.done() for one in asking) < 8:
+            await asyncio.sleep(0.02)
+    all_are_here.set()
+    answers = await asyncio.gather(*asking)
 
     assert sorted(one.status_code for one in answers) == [200] * 12 + [503] * 8
     assert model.most_at_once == 4

@@ -1,3 +1,4 @@
+import asyncio
 import re
 from html import unescape
 
@@ -133,7 +134,8 @@ async def test_an_answer_that_broke_off_says_so_and_offers_to_try_again(browser,
 
 async def test_while_an_answer_is_written_elsewhere_nothing_offers_a_retry(live_browser, model):
     browser = live_browser
-    model.behaviour = Behaviour(gap=0.05)
+    go_on = asyncio.Event()
+    model.behaviour = Behaviour(hold=go_on, hold_after=3)
     conversation = await browser.new()
     async with browser.asking(conversation, "What is it?", key="k1") as reader:
         events = aiter(reader)
@@ -141,6 +143,7 @@ async def test_while_an_answer_is_written_elsewhere_nothing_offers_a_retry(live_
         html = await page(browser, f"/chat/{conversation}")
         assert "still being written" in html
         assert "data-retry" not in html
+        go_on.set()
         async for _ in events:
             pass
     assert "".join(WORDS).strip() in await page(browser, f"/chat/{conversation}")

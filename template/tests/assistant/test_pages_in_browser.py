@@ -1,5 +1,6 @@
 """The chat as people see it, in a real browser."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -68,13 +69,15 @@ async def test_the_first_question_makes_a_conversation_that_stands_in_the_list(p
 
 
 async def test_words_are_shown_while_the_model_still_writes(page, model):
-    model.behaviour = Behaviour(gap=0.1)
+    go_on = asyncio.Event()
+    model.behaviour = Behaviour(hold=go_on, hold_after=5)
     await page.goto("/chat")
     await ask(page, "What is it?")
     answer = page.locator(".message-assistant")
     await expect(answer.locator(".prose")).to_contain_text("word2")
     assert await answer.get_attribute("aria-busy") == "true"
     assert "word9" not in await answer.locator(".prose").inner_text()
+    go_on.set()
     await expect(answer.locator(".prose")).to_contain_text("word9")
     await expect(answer).not_to_have_attribute("aria-busy", "true")
 
@@ -105,13 +108,15 @@ async def test_a_question_without_an_answer_can_be_asked_again_after_a_reload(pa
 
 
 async def test_who_loads_the_page_while_the_answer_is_written_gets_it_when_it_is_there(page, model):
-    model.behaviour = Behaviour(gap=0.3)
+    go_on = asyncio.Event()
+    model.behaviour = Behaviour(hold=go_on, hold_after=5)
     await page.goto("/chat")
     await ask(page, "What is it?")
     await expect(page.locator(".message-assistant .prose")).to_contain_text("word2")
     other = await page.context.new_page()
     await other.goto(page.url)
     await expect(other.get_by_text("The answer is still being written.")).to_be_visible()
+    go_on.set()
     await expect(other.locator(".message-assistant .prose")).to_contain_text("word9")
     await expect(other.get_by_text("The answer is still being written.")).to_have_count(0)
 

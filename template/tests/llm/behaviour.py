@@ -21,6 +21,8 @@ class Behaviour:
     """Seconds before the first word."""
     hold: Event | None = None
     """Say nothing before this is set."""
+    hold_after: int = 0
+    """So many words come before it is set all the same."""
     gap: float = 0.0
     end_after: float = 0.0
     """Seconds from the last word to the end."""

@@ -75,8 +75,8 @@ async def test_a_model_that_says_nothing_is_given_up(caller, wire_server, config
 
 
 async def test_an_answer_that_takes_too_long_is_ended(caller, wire_server, configure):
-    configure(LLM_DEADLINE_SECONDS=1)
-    wire_server.behaviour = Behaviour(words=WORDS * 50, gap=0.02)
+    configure(LLM_DEADLINE_SECONDS=2)
+    wire_server.behaviour = Behaviour(words=WORDS * 100, gap=0.02)
     await caller.refused(errors.ModelTooSlow)
 
     async with asyncio.timeout(30):
@@ -106,7 +106,7 @@ async def test_who_leaves_in_the_middle_pays_for_what_came(caller, wire_server):
         await wire_server.aborted.wait()
     entry = await caller.entry()
     assert (entry.state, entry.outcome) == ("settled", "left")
-    assert 0 < entry.output_tokens < 100
+    assert 0 < entry.output_tokens < 1000
     assert await caller.reserved() == 0
 
 

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import pytest
 
 from app.llm import errors
-from app.llm.port import BYTES_PER_TOKEN, Usage
+from app.llm.port import BYTES_PER_TOKEN, Delta, Usage
 from app.llm.steps import metering
 from tests.factories import make_user
 from tests.llm.behaviour import WORDS, Behaviour
@@ -70,12 +70,16 @@ async def test_a_huge_answer_arrives_whole(side):
 
 
 async def test_words_arrive_while_the_model_still_writes(side):
-    side.server.behaviour = Behaviour(gap=0.03)
-    clock = asyncio.get_running_loop().time
-    async with aclosing(side.provider.stream(ASK)) as events:
-        came = [clock() async for _ in events]
+    go_on = asyncio.Event()
+    side.server.behaviour = Behaviour(hold=go_on, hold_after=5)
+    said = ""
+    async with asyncio.timeout(30), aclosing(side.provider.stream(ASK)) as events:
+        async for event in events:
+            said += event.text if isinstance(event, Delta) else ""
+            if WORDS[0] in said:  # It still holds back the other half.
+                go_on.set()
 
-    assert came[-1] - came[0] > 0.1
+    assert said == "".join(WORDS)
 
 
 async def test_connections_are_kept(side):

@@ -113,7 +113,7 @@ async def test_an_overloaded_provider_is_not_asked_three_times_as_often(
 async def test_the_second_provider_answers_and_what_the_first_took_is_booked(
     caller, wire_server, second, configure, behaviour
 ):
-    configure(LLM_FIRST_TOKEN_SECONDS=1, LLM_RETRIES=0)
+    configure(LLM_FIRST_TOKEN_SECONDS=2, LLM_RETRIES=0)
     wire_server.behaviour = Behaviour(**behaviour)
     shown, done = await caller.ask()
 

@@ -96,7 +96,7 @@ class WireServer:
         writer: asyncio.StreamWriter,
     ) -> None:
         writer.write(_head(wanted, wanted.content_type or self.wire.stream_type))
-        if wanted.hold is not None:
+        if wanted.hold is not None and not wanted.hold_after:
             await wanted.hold.wait()
         start = asyncio.get_running_loop().time() + wanted.first_after
         if wanted.comments:
@@ -107,6 +107,8 @@ class WireServer:
             wait = start + number * wanted.gap - asyncio.get_running_loop().time()
             if wait > 0:
                 await asyncio.sleep(wait)
+            if wanted.hold is not None and number == wanted.hold_after:
+                await wanted.hold.wait()
             if reader.at_eof():
                 self.aborted.set()
                 raise _Cut
