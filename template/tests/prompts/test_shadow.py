@@ -56,7 +56,7 @@ async def asked(client, browser, model, question):  # noqa: F811
     """Ask, and wait until the shadow has been asked as well; everything the person sees."""
     conversation = await browser.new()
     events = await browser.ask(conversation, question)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while shadowing._tasks:
             await asyncio.wait([*shadowing._tasks.values()])
     return f"{events} {await browser.messages(conversation)}"

@@ -80,7 +80,7 @@ async def test_tools_that_read_run_at_once_and_those_that_write_one_by_one(brows
         nonlocal running
         running += 1
         most[stakes] = max(most[stakes], running)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while stakes == "read" and most["read"] < 3:
                 await asyncio.sleep(0)
         running -= 1
@@ -307,7 +307,7 @@ async def test_who_leaves_while_a_tool_writes_leaves_nothing_half_done(live_brow
 
     plays(asks(("write_slowly", {})), says("Done."))
     conversation = await live_browser.new()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         async with live_browser.asking(conversation, "Go."):
             await begun.wait()
         await ended.wait()
