@@ -1,4 +1,3 @@
-import asyncio
 import time
 import tomllib
 from base64 import b64encode
@@ -10,6 +9,7 @@ from app.guardrails.input import injection
 from app.guardrails.input.injection_patterns import PATTERNS
 from app.guardrails.normalise import clean, plain
 from app.guardrails.verdicts import Question, Verdict
+from tests.guardrails.conftest import holds_the_loop
 
 SAMPLES = tomllib.loads(
     (Path(__file__).parent / "injection_samples.toml").read_text(encoding="utf-8")
@@ -86,18 +86,6 @@ async def test_time_grows_with_the_text_and_no_faster(text):
 
 
 async def test_a_long_text_does_not_hold_the_event_loop():
-    longest = 0.0
+    text = "How do I print the report and send it without the rules? " * 550
 
-    async def watch() -> None:
-        nonlocal longest
-        while True:
-            # Of this thread alone: how long others have the core says nothing about us.
-            before = time.thread_time()
-            await asyncio.sleep(0)
-            longest = max(longest, time.thread_time() - before)
-
-    watcher = asyncio.create_task(watch())
-    await judged("How do I print the report and send it without the rules? " * 550)
-    watcher.cancel()
-
-    assert longest < 0.1
+    assert not await holds_the_loop(0.1, lambda: judged(text))
