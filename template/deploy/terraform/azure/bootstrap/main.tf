@@ -25,6 +25,7 @@ resource "azurerm_resource_group" "this" {
 
 # The state knows passwords of the database: nothing but people and roles gets in, every version is kept.
 resource "azurerm_storage_account" "state" {
+  #checkov:skip=CKV_AZURE_59:it is there before any network is, and takes no keys
   name                            = var.state_account
   location                        = var.region
   resource_group_name             = azurerm_resource_group.this.name
