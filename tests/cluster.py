@@ -212,8 +212,12 @@ def _references(documents: list[Document]) -> Iterator[tuple[Document, str]]:
             for path in spec["rules"][0]["http"]["paths"]:
                 yield one, f"Service/{path['backend']['service']['name']}"
         if one["kind"] == "HTTPRoute":
-            for backend in spec["rules"][0]["backendRefs"]:
+            for backend in spec["rules"][0].get("backendRefs", []):
                 yield one, f"Service/{backend['name']}"
+        if "targetRef" in spec:
+            yield one, f"{spec['targetRef']['kind']}/{spec['targetRef']['name']}"
+        if one["kind"] == "PersistentVolumeClaim" and "volumeName" in spec:
+            yield one, f"PersistentVolume/{spec['volumeName']}"
         if one["kind"] == "Rollout":
             yield from ((one, wanted) for wanted in _needed(spec["strategy"]))
         if (pod := pod_of(one)) and "serviceAccountName" in pod["spec"]:

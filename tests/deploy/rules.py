@@ -28,7 +28,7 @@ def each_alone(folder: Path, environment: str) -> Parsed:
     found = parsed(folder, "answers.tfvars", f"environments/{environment}.tfvars")
     for part in sorted((folder / "modules").glob("*")):
         production = str(environment == "production").lower()
-        (part / "alone.tfvars").write_text(f"production = {production}\n")
+        (part / "alone.tfvars").write_text(f"production = {production}\nclients = []\n")
         for kind, ones in parsed(part, "alone.tfvars").items():
             found.setdefault(kind, []).extend(ones)
     return found

@@ -2,9 +2,16 @@
 
 from collections.abc import Iterator
 
-from reading import ANYWHERE, Parsed, many, must, where
+from reading import ANYWHERE, Parsed, many, must, said, where
 
-BROAD = {"Owner", "Contributor", "User Access Administrator"}
+BROAD = {
+    "Owner",
+    "Contributor",
+    "User Access Administrator",
+    "Azure Kubernetes Service Cluster Admin Role",
+    "Azure Kubernetes Service RBAC Cluster Admin",
+    "Key Vault Administrator",
+}
 
 
 def azure(found: Parsed, production: bool) -> Iterator[str]:
@@ -13,6 +20,7 @@ def azure(found: Parsed, production: bool) -> Iterator[str]:
     yield from stores(found, production)
     yield from rights(found)
     yield from edge(found)
+    yield from cluster(found, production)
 
 
 def network(found: Parsed) -> Iterator[str]:
@@ -81,3 +89,45 @@ def edge(found: Parsed) -> Iterator[str]:
         yield from must(one, tls__minimum_tls_version="TLS12")
     if not found.get("azurerm_consumption_budget_resource_group"):
         yield "there is no alarm for the budget"
+
+
+def cluster(found: Parsed, production: bool) -> Iterator[str]:
+    for one in found.get("azurerm_kubernetes_cluster", []):
+        yield from must(
+            one,
+            local_account_disabled=True,
+            role_based_access_control_enabled=True,
+            run_command_enabled=False,
+            oidc_issuer_enabled=True,
+            workload_identity_enabled=True,
+            network_profile__network_policy="cilium",
+            network_profile__network_data_plane="cilium",
+            network_profile__outbound_type="userAssignedNATGateway",
+            default_node_pool__node_public_ip_enabled=False,
+        )
+        if "azure_active_directory_role_based_access_control" not in one:
+            yield f"{where(one)}: people sign in elsewhere than in Entra"
+        if one.get("private_cluster_enabled") is not True:
+            named = set(many(said(one, "api_server_access_profile", "authorized_ip_ranges")))
+            if not named or named & ANYWHERE:
+                yield f"{where(one)}: everybody may speak to its API"
+        written = {
+            said(log, "category")
+            for setting in found.get("azurerm_monitor_diagnostic_setting", [])
+            for log in many(setting.get("enabled_log"))
+        }
+        if not {"kube-audit-admin", "guard"} <= written:
+            yield f"{where(one)}: who asked it is not written down"
+        locked = {lock.get("scope") for lock in found.get("azurerm_management_lock", [])}
+        if production and one["id"] not in locked:
+            yield f"{where(one)}: nothing keeps it from being deleted"
+    for one in found.get("azurerm_role_assignment", []):
+        allowed = "Azure Kubernetes Service Cluster User Role"
+        if found.get("azurerm_kubernetes_cluster") and ".release" in where(one):
+            yield from must(one, role_definition_name=allowed)
+    for one in found.get("azurerm_web_application_firewall_policy", []):
+        yield from must(one, policy_settings__enabled=True, policy_settings__mode="Prevention")
+    if found.get("azurerm_application_load_balancer") and not found.get(
+        "azurerm_application_load_balancer_security_policy"
+    ):
+        yield "the gateway has no firewall"

@@ -1,8 +1,10 @@
 """What a project gets for its cloud is valid, and says what it must."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,6 @@ CLOUDS = sorted(path.name for path in SOURCE.iterdir() if path.is_dir())
 # The provider whose models the cloud reaches by a private way.
 MODELS = {"aws": "bedrock", "gcp": "vertex", "azure": "azure"}
 REGIONS = {"aws": "eu-central-1", "gcp": "europe-west3", "azure": "germanywestcentral"}
-CLUSTER = ("namespace=demo-production", "store.aws.region=eu-central-1")
 ANSWERS = {
     f"{cloud}-{runtime}": {"hosting": cloud, "cloud_runtime": runtime}
     for cloud in CLOUDS
@@ -41,6 +42,8 @@ def one_runtime(folder: Path, runtime: str) -> Path:
     for other in {"containers", "kubernetes"} - {runtime}:
         (folder / f"{other}.tf").unlink(missing_ok=True)
         shutil.rmtree(folder / "modules" / other, ignore_errors=True)
+    if (runtime, folder.name) == ("kubernetes", "azure"):
+        shutil.rmtree(folder / "modules" / "edge")
     return folder
 
 
@@ -59,7 +62,7 @@ def test_a_project_has_one_cloud_with_one_runtime(render: Render, answers: Any) 
         here = runtime == answers["cloud_runtime"]
         assert (folder / f"{runtime}.tf").exists() == here
         assert (folder / "modules" / runtime).exists() == here
-        assert (folder / f"{runtime}.md").exists() == (here and answers["hosting"] == "aws")
+        assert (folder / f"{runtime}.md").exists() == (here and answers["hosting"] != "gcp")
     in_cluster = answers["cloud_runtime"] == "kubernetes"
     for path in (folder / "cluster.sh", folder.parents[1] / "cluster", folder.parents[1] / "chart"):
         assert path.exists() == in_cluster
@@ -117,23 +120,45 @@ def test_terraform_plans_staging_and_production(
         made = terraform.run(folder, settings, "apply", "-no-color", "plan")
         assert made.returncode == 0, made.stdout + made.stderr
         told = json.loads(terraform.run(folder, settings, "output", "-json").stdout)
-        in_a_cluster(folder, {name: one["value"] for name, one in told.items()})
+        ours = installed(folder, settings)
+        in_a_cluster(folder, told["values"]["value"], ours)
     {
         "aws-containers": aws_containers,
         "azure-containers": azure_containers,
         "aws-kubernetes": aws_kubernetes,
+        "azure-kubernetes": azure_kubernetes,
     }.get(f"{answers['hosting']}-{answers['cloud_runtime']}", lambda _: None)(plan)
 
 
-def in_a_cluster(folder: Path, told: Any) -> None:
+def installed(folder: Path, settings: Path) -> list[cluster.Document]:
+    """What cluster.sh installs of ours, by what Terraform says; clouds and Helm stand in."""
+    tools = folder / "tools"
+    tools.mkdir()
+    for name in ("aws", "az", "gcloud", "kubelogin", "helm"):
+        (tools / name).write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >"{tools}/{name}-$3"\n')
+        (tools / name).chmod(0o755)
+    done = subprocess.run(
+        [folder / "cluster.sh", "production"],
+        env=os.environ
+        | {"PATH": f"{tools}:{os.environ['PATH']}", "TF_CLI_CONFIG_FILE": str(settings)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    words = (tools / "helm-cluster").read_text(encoding="utf-8").splitlines()
+    given = [word for at, word in enumerate(words) if words[at - 1] == "--set"]
+    return test_chart.rendered(folder.parents[1] / "cluster", *given, environment="")
+
+
+def in_a_cluster(folder: Path, told: str, ours: list[cluster.Document]) -> None:
     """What Terraform tells the chart makes a whole of it, and CI may install each part."""
     charts = folder.parents[1]
-    (charts / "chart" / "cloud-production.yaml").write_text(told["values"], encoding="utf-8")
+    assert (charts / "chart" / "cloud-production.yaml").read_text(encoding="utf-8") == told
     documents = test_chart.rendered(
         charts / "chart", *test_chart.BUILD, "secrets.admin=admin-secrets", cloud=True
     )
     assert cluster.problems(documents) == []
-    ours = test_chart.rendered(charts / "cluster", *CLUSTER, environment="")
     assert cluster.problems(ours) == []
 
     [role] = cluster.of_kind(ours, "Role")
@@ -161,6 +186,13 @@ def in_a_cluster(folder: Path, told: Any) -> None:
     assert asked["admin-secrets"] == {"PGPASSWORD"} | passwords
     assert {"SECRET_KEY", "ENCRYPTION_KEYS", "PGPASSWORD"} <= asked["app-secrets"]
     assert not asked["app-secrets"] & passwords
+    # Gateway and share are there before the app, which names them.
+    there = {(one["kind"], one["metadata"]["name"]) for one in ours}
+    for route in cluster.of_kind(documents, "HTTPRoute"):
+        assert {("Gateway", one["name"]) for one in route["spec"]["parentRefs"]} <= there
+    for pod in test_chart.pods(documents).values():
+        claims = [one.get("persistentVolumeClaim") for one in pod.get("volumes", [])]
+        assert {("PersistentVolumeClaim", one["claimName"]) for one in claims if one} <= there
 
 
 def plural(kind: str) -> str:
@@ -182,6 +214,28 @@ def aws_kubernetes(plan: Any) -> None:
     pods = rules.planned(plan, "aws_eks_pod_identity_association")
     assert ("demo-production", "demo") in {
         (one["values"]["namespace"], one["values"]["service_account"]) for one in pods
+    }
+
+
+def azure_kubernetes(plan: Any) -> None:
+    [made] = rules.planned(plan, "azurerm_kubernetes_cluster")
+    assert made["values"]["private_cluster_enabled"] is True
+    [nodes] = made["values"]["default_node_pool"]
+    assert nodes["max_count"] > nodes["min_count"] == 2
+    assert set(nodes["zones"]) == {"1", "2", "3"}
+    subnets = {
+        one["values"]["name"]: one["values"] for one in rules.planned(plan, "azurerm_subnet")
+    }
+    assert subnets["gateway"]["address_prefixes"] == ["10.20.18.0/24"], "Azure takes a /24 only"
+    assert subnets["containers"]["delegation"] == []
+    trusted = {
+        one["values"]["subject"]
+        for one in rules.planned(plan, "azurerm_federated_identity_credential")
+    }
+    assert trusted == {
+        "repo:write-owner/write-name:environment:production",
+        "system:serviceaccount:external-secrets:external-secrets",
+        "system:serviceaccount:azure-alb-system:alb-controller-sa",
     }
 
 

@@ -63,6 +63,8 @@ azure)
   if [ -n "$fourth" ]; then
     keep KUBECONFIG "$folder/kubeconfig"
     az aks get-credentials --name "$fourth" --resource-group "$fifth" --file "$folder/kubeconfig"
+    # The cluster has no accounts of its own: who signed in above is asked for a token each time.
+    kubelogin convert-kubeconfig --login azurecli --kubeconfig "$folder/kubeconfig"
   fi
   ;;
 "")

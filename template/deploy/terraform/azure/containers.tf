@@ -6,6 +6,13 @@ variable "image" {
 }
 
 locals {
+  delegation = "Microsoft.App/environments"
+  # Front Door, and what stands before the containers.
+  proxies         = 2
+  runtime_secrets = []
+  # App and jobs are identities of their own.
+  given = merge({ app = local.app_secrets }, local.job_secrets)
+
   vault = trimsuffix(azurerm_key_vault.this.vault_uri, "/")
   in_vault = {
     for part, secrets in local.given : part => {
@@ -32,10 +39,14 @@ module "containers" {
     key     = one(module.files[*].key)
   }
   identities = { for part, identity in azurerm_user_assigned_identity.this : part => identity.id }
-  settings   = local.settings
-  secrets    = local.in_vault.app
-  app        = { least = local.app_least, most = local.app_most }
-  worker     = { least = local.worker_least, most = local.worker_most }
+  settings = merge(
+    local.settings,
+    # It runs beside each process and listens to nobody else.
+    var.documents ? { DOCUMENTS_SCANNER = "tcp://localhost:3310" } : {},
+  )
+  secrets = local.in_vault.app
+  app     = { least = local.app_least, most = local.app_most }
+  worker  = { least = local.worker_least, most = local.worker_most }
   jobs = {
     roles = {
       command  = ["app", "db", "create-roles"]
@@ -69,36 +80,19 @@ module "edge" {
   alarms      = module.monitoring.group
 }
 
-# What CI may do here: bring a new image to these three, by a token of its own, and nothing else.
+resource "azurerm_role_assignment" "images" {
+  for_each = azurerm_user_assigned_identity.this
 
-resource "azurerm_user_assigned_identity" "release" {
-  count = var.ci_subject == "" ? 0 : 1
-
-  name                = "${local.name}-release"
-  location            = var.region
-  resource_group_name = azurerm_resource_group.this.name
+  scope                = data.azurerm_container_registry.images.id
+  role_definition_name = "AcrPull"
+  principal_id         = each.value.principal_id
 }
 
-resource "azurerm_federated_identity_credential" "release" {
-  count = var.ci_subject == "" ? 0 : 1
-
-  name                = "ci"
-  resource_group_name = azurerm_resource_group.this.name
-  parent_id           = azurerm_user_assigned_identity.release[0].id
-  issuer              = var.ci_issuer
-  subject             = var.ci_subject
-  audience            = ["api://AzureADTokenExchange"]
-}
-
+# CI may bring a new image to these three.
 resource "azurerm_role_assignment" "release" {
   count = var.ci_subject == "" ? 0 : 3
 
   scope                = module.containers.released[count.index]
   role_definition_name = count.index < 2 ? "Container Apps Contributor" : "Container Apps Jobs Contributor"
   principal_id         = azurerm_user_assigned_identity.release[0].principal_id
-}
-
-output "release_client" {
-  description = "The client id that CI signs in with to release."
-  value       = one(azurerm_user_assigned_identity.release[*].client_id)
 }

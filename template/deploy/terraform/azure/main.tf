@@ -1,4 +1,4 @@
-# What a runtime stands on. containers.tf adds what runs the app.
+# What a runtime stands on. containers.tf or kubernetes.tf adds what runs the app.
 
 data "azurerm_client_config" "here" {}
 
@@ -19,10 +19,11 @@ resource "azurerm_log_analytics_workspace" "this" {
 module "network" {
   source = "./modules/network"
 
-  name    = local.name
-  group   = azurerm_resource_group.this.name
-  region  = var.region
-  network = var.network
+  name       = local.name
+  group      = azurerm_resource_group.this.name
+  region     = var.region
+  network    = var.network
+  delegation = local.delegation
   zones = concat(
     ["privatelink.vaultcore.azure.net", "${local.name}.private.postgres.database.azure.com"],
     var.documents ? ["privatelink.file.core.windows.net"] : [],

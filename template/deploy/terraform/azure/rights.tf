@@ -1,7 +1,7 @@
-# Who may do what. Each part of the app is an identity of its own, and reads its own secrets only.
+# Who may do what. Who reads secrets is an identity of its own, and reads those that it is given only:
+# local.given, by the runtime.
 
 locals {
-  given = merge({ app = local.app_secrets }, local.job_secrets)
   readers = merge([
     for part, secrets in local.given : {
       for secret in distinct(values(secrets)) : "${part}/${secret}" => { part = part, secret = secret }
@@ -15,7 +15,7 @@ data "azurerm_container_registry" "images" {
 }
 
 resource "azurerm_user_assigned_identity" "this" {
-  for_each = toset(["app", "roles", "migrate"])
+  for_each = local.given
 
   name                = "${local.name}-${each.key}"
   location            = var.region
@@ -28,12 +28,4 @@ resource "azurerm_role_assignment" "reader" {
   scope                = "${azurerm_key_vault.this.id}/secrets/${replace(each.value.secret, "_", "-")}"
   role_definition_name = "Key Vault Secrets User"
   principal_id         = azurerm_user_assigned_identity.this[each.value.part].principal_id
-}
-
-resource "azurerm_role_assignment" "images" {
-  for_each = azurerm_user_assigned_identity.this
-
-  scope                = data.azurerm_container_registry.images.id
-  role_definition_name = "AcrPull"
-  principal_id         = each.value.principal_id
 }

@@ -11,10 +11,9 @@ locals {
   # Passwords come as PGPASSWORD, so that an address is no secret.
   settings = merge(
     {
-      APP_ENV    = "production"
-      PUBLIC_URL = "https://${var.domain}"
-      # Front Door, and what stands before the containers.
-      TRUSTED_PROXIES = "2"
+      APP_ENV         = "production"
+      PUBLIC_URL      = "https://${var.domain}"
+      TRUSTED_PROXIES = tostring(local.proxies)
       DATABASE_URL    = "postgresql://app${format(local.database_url, "app")}"
       MAIL_BACKEND    = "smtp"
     },
@@ -22,8 +21,6 @@ locals {
       # Azure's stores do not speak S3; a share that every process sees does as well.
       STORAGE_BACKEND = "disk"
       STORAGE_FOLDER  = "/srv/files"
-      # It runs beside each process and listens to nobody else.
-      DOCUMENTS_SCANNER = "tcp://localhost:3310"
     } : {},
     var.llm_provider == "azure" ? {
       LLM_BASE_URL = module.models[0].address
@@ -49,10 +46,12 @@ locals {
   made = merge(
     { for role, password in random_password.role : "DATABASE_${upper(role)}" => password.result },
     { DATABASE_POSTGRES = module.database.admin_password },
+    { for files in module.files : "files" => files.key if contains(local.runtime_secrets, "files") },
     var.llm_provider == "azure" ? { LLM_API_KEY = module.models[0].key } : {},
     var.llm_fallback == "azure" ? { LLM_FALLBACK_API_KEY = module.models[0].key } : {},
   )
   made_names = concat(
+    local.runtime_secrets,
     ["DATABASE_APP", "DATABASE_APP_OWNER", "DATABASE_POSTGRES"],
     var.llm_provider == "azure" ? ["LLM_API_KEY"] : [],
     var.llm_fallback == "azure" ? ["LLM_FALLBACK_API_KEY"] : [],

@@ -1,4 +1,4 @@
-# One private network: a subnet for the containers, one for the database, one for private endpoints.
+# One private network: a subnet for what runs the app, one for the database, one for private endpoints.
 
 resource "azurerm_virtual_network" "this" {
   name                = var.name
@@ -14,12 +14,16 @@ resource "azurerm_subnet" "containers" {
   address_prefixes                = [cidrsubnet(var.network, 5, 0)]
   default_outbound_access_enabled = false
 
-  delegation {
-    name = "containers"
+  dynamic "delegation" {
+    for_each = var.delegation[*]
 
-    service_delegation {
-      name    = "Microsoft.App/environments"
-      actions = ["Microsoft.Network/virtualNetworks/subnets/join/action"]
+    content {
+      name = "containers"
+
+      service_delegation {
+        name    = delegation.value
+        actions = ["Microsoft.Network/virtualNetworks/subnets/join/action"]
+      }
     }
   }
 }

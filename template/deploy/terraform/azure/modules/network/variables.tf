@@ -14,6 +14,11 @@ variable "network" {
   type = string
 }
 
+variable "delegation" {
+  description = "The service that the containers' subnet is given to; null: to machines of our own."
+  type        = string
+}
+
 variable "zones" {
   type = list(string)
 }

@@ -1,0 +1,26 @@
+# CI signs in with a token of its own and may release, and nothing else: what that is says the runtime.
+# People with more rights run Terraform.
+
+resource "azurerm_user_assigned_identity" "release" {
+  count = var.ci_subject == "" ? 0 : 1
+
+  name                = "${local.name}-release"
+  location            = var.region
+  resource_group_name = azurerm_resource_group.this.name
+}
+
+resource "azurerm_federated_identity_credential" "release" {
+  count = var.ci_subject == "" ? 0 : 1
+
+  name                = "ci"
+  resource_group_name = azurerm_resource_group.this.name
+  parent_id           = azurerm_user_assigned_identity.release[0].id
+  issuer              = var.ci_issuer
+  subject             = var.ci_subject
+  audience            = ["api://AzureADTokenExchange"]
+}
+
+output "release_client" {
+  description = "The client id that CI signs in with to release."
+  value       = one(azurerm_user_assigned_identity.release[*].client_id)
+}
