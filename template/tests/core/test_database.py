@@ -38,6 +38,14 @@ def test_models_and_tables_agree_and_row_security_is_on():
     with migrate.connected() as connection:
         assert migrate.problems(connection) == []
 
+        connection.execute(text("ALTER TABLE organizations ADD COLUMN motto text"))
+        connection.execute(text("ALTER TABLE audit_events NO FORCE ROW LEVEL SECURITY"))
+        found = migrate.problems(connection)
+        connection.rollback()
+    assert len(found) == 2, found
+    assert found[0].startswith("users: remove_column organizations")
+    assert found[1] == "audit_events: no forced row-level security"
+
 
 async def test_requests_go_on_after_the_database_closed_every_connection(client, database):
     """Those whose connection is gone are told to try again; each finds that out once."""
