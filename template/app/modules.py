@@ -14,6 +14,7 @@ body_limit.py paths with larger bodies
 tools.py      what a model may do in someone's name
 flags.py      flags that it asks for
 reviewed.py   where an answer stands that people looked at
+approval_decided.py  what happens when it is decided whether a tool may run
 gauges.py     figures of its rows, for Prometheus
 switched.py   what happens when a flag is set
 vector_store.py  vectors of texts that were seen before

@@ -2,5 +2,6 @@
 
 FLAGS = {
     "model.assistant": "Answers in conversations.",
+    "model.assistant.went_on": "Answers that go on by themselves after an approval.",
     "model.assistant.memory": "Summaries of older messages; without them they are left out.",
 }

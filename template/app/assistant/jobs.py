@@ -1,7 +1,9 @@
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import select
 
+from app.assistant import going_on
 from app.assistant.models import Conversation
 from app.assistant.service import forget_older
 from app.assistant.settings import AssistantSettings
@@ -31,3 +33,9 @@ async def forget_old() -> None:
                 organization_id=organization_id,
                 detail={"conversations": count, "days": days},
             )
+
+
+@task("assistant.go_on", retries=5, timeout=900)
+async def go_on(approval_id: UUID, organization_id: UUID, user_id: UUID) -> None:
+    """Answer to a tool that was approved, or say that it was not."""
+    await going_on.go_on(approval_id, organization_id, user_id)

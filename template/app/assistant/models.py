@@ -44,7 +44,7 @@ class Message(Base):
         UniqueConstraint("turn_id", "role"),
         UniqueConstraint("conversation_id", "idempotency_key"),
         Index("ix_messages_conversation_id_turn_id", "conversation_id", "turn_id"),
-        CheckConstraint("role IN ('user', 'assistant')", name="role"),
+        CheckConstraint("role IN ('user', 'event', 'assistant')", name="role"),
         CheckConstraint("state IN ('complete', 'interrupted', 'withheld')", name="state"),
     )
 
@@ -58,6 +58,7 @@ class Message(Base):
     turn_id: Mapped[UUID]
     """A question and its answer share it; it is the question's id."""
     role: Mapped[str] = mapped_column(String(10))
+    """An `event` is a sentence of the app where a turn begins without a question."""
     text: Mapped[str]
     state: Mapped[str] = mapped_column(String(12), default="complete")
     """An answer that broke off is `interrupted`, one that a guard stopped is `withheld`."""
@@ -66,4 +67,4 @@ class Message(Base):
     call_id: Mapped[UUID | None]
     """The model call that made the answer, as usage and feedback know it."""
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, default=dict)
-    """Of an answer: model, stand_in, finish_reason, sources."""
+    """Of an answer: model, stand_in, finish_reason, sources. Of an event: what it is about."""

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
@@ -29,6 +30,7 @@ SUGGESTIONS = (
     "How long are conversations kept?",
 )
 
+GOES_ON_WITHIN = timedelta(minutes=30)
 NOTES = {"interrupted": "Interrupted", "withheld": "Withheld"}
 REVIEWED = {
     "waiting": "A person will look at this",
@@ -90,7 +92,7 @@ async def _page(
         earlier=earlier,
         tools_of=lambda message: used.get(message.id, []),
         note_of=_note,
-        answering=bool(conversation and _is_answering(conversation)),
+        answering=bool(conversation and _is_answering(conversation, said)),
         retry_key=None if is_past else _unfinished_key(said),
         ratings=await ratings(db, person, [one.call_id for one in said if one.call_id]),
         suggestions=SUGGESTIONS,
@@ -107,8 +109,15 @@ def _note(message: Message) -> str:
     return ". ".join([*([said] if said else []), *message.details.get("marks", [])])
 
 
-def _is_answering(conversation: Conversation) -> bool:
-    return conversation.answering_until is not None and conversation.answering_until > now()
+def _is_answering(conversation: Conversation, said: Sequence[Message]) -> bool:
+    if conversation.answering_until is not None and conversation.answering_until > now():
+        return True
+    # After an approval the model goes on by itself, or is asked once more after a failure.
+    latest = now() - GOES_ON_WITHIN
+    return any(
+        one.role == "event" and not one.details["went_on"] and one.created_at > latest
+        for one in said
+    )
 
 
 def _unfinished_key(said: Sequence[Message]) -> str | None:
@@ -116,7 +125,14 @@ def _unfinished_key(said: Sequence[Message]) -> str | None:
     last = said[-1] if said else None
     if last is None or (last.role == "assistant" and last.state != "interrupted"):
         return None
-    return next(one.idempotency_key for one in reversed(said) if one.role == "user")
+    return next(
+        (
+            one.idempotency_key
+            for one in reversed(said)
+            if one.turn_id == last.turn_id and one.role == "user"
+        ),
+        None,
+    )
 
 
 @router.post("/{conversation_id}/rename")

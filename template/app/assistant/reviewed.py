@@ -31,7 +31,7 @@ async def said(db: AsyncSession, call_id: UUID) -> Said | None:
     if answer is None:
         return None
     question = await db.scalar(
-        select(Message.text).where(Message.turn_id == answer.turn_id, Message.role == "user")
+        select(Message.text).where(Message.turn_id == answer.turn_id, Message.role != "assistant")
     )
     if "review" not in answer.details:
         answer.details = answer.details | {"review": {"state": "waiting", "reason": "asked"}}

@@ -71,7 +71,7 @@ async def messages(
     """The newest turns, oldest first; and the `before` of the page in front, if there is one."""
     wanted = (
         select(Message.turn_id)
-        .where(Message.conversation_id == conversation_id, Message.role == "user")
+        .where(Message.conversation_id == conversation_id, Message.role != "assistant")
         .order_by(Message.turn_id.desc())
         .limit(turns + 1)
     )

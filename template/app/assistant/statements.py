@@ -22,3 +22,15 @@ LET_GO: LiteralString = (
     " WHERE id = %(conversation_id)s AND answering_until = %(until)s"
 )
 FORGET: LiteralString = "DELETE FROM messages WHERE turn_id = %(turn_id)s"
+# An answer that nobody asked for in this moment. What is there already is never written over.
+WENT_ON: LiteralString = (
+    "WITH ended AS (UPDATE messages SET metadata = metadata || '{\"went_on\": true}'"
+    " WHERE id = %(turn_id)s AND role = 'event' RETURNING conversation_id),"
+    " free AS (UPDATE conversations c SET answering_until = NULL, updated_at = %(moment)s,"
+    " tainted = c.tainted OR %(tainted)s FROM ended WHERE c.id = ended.conversation_id"
+    " RETURNING c.id)"
+    " INSERT INTO messages (id, organization_id, user_id, conversation_id, turn_id, role, text,"
+    " state, call_id, metadata) SELECT %(id)s::uuid, %(organization_id)s::uuid, %(user_id)s::uuid,"
+    " free.id, %(turn_id)s::uuid, 'assistant', %(text)s, %(state)s, %(call_id)s::uuid,"
+    " %(details)s::jsonb FROM free ON CONFLICT (turn_id, role) DO NOTHING"
+)

@@ -74,16 +74,14 @@ async def begin(person: Person, conversation_id: UUID, text: str, key: str | Non
     One statement that commits by itself: no transaction is open while the model is asked.
     """
     moment = now()
-    # Who dies while answering blocks it no longer than a call may last.
-    longest = timedelta(seconds=LLMSettings.load().deadline_seconds + 30)
     asked = {
         "question": text,
         "key": key,
         "moment": moment,
-        "until": moment + longest,
+        "until": moment + longest(),
         "most": MESSAGES_TO_REMEMBER,
     }
-    place = _place(person, conversation_id, uuid7())
+    place = place_of(person, conversation_id, uuid7())
     asking = asyncio.create_task(fetch_all(ASK, place | asked))
     try:
         (what, turn_id, *_, tainted), *rows = await asyncio.shield(asking)
@@ -103,9 +101,14 @@ async def begin(person: Person, conversation_id: UUID, text: str, key: str | Non
     memory = Memory()
     if rows and rows[0][0] == "memory":
         memory, rows = Memory(rows[0][2], rows[0][1]), rows[1:]
-    said = _history(rows)
+    said = history_of(rows)
     history, turns = [one for one, _ in said], [turn for _, turn in said]
     return Turn(turn_id, conversation_id, text, key, history, turns, memory, answer, tainted)
+
+
+def longest() -> timedelta:
+    """Who dies while answering blocks a conversation no longer than a call may last."""
+    return timedelta(seconds=LLMSettings.load().deadline_seconds + 30)
 
 
 async def _let_go(person: Person, values: dict[str, Any]) -> None:
@@ -119,7 +122,7 @@ async def _let_go(person: Person, values: dict[str, Any]) -> None:
 
 async def keep(person: Person, turn: Turn, db: Direct, outcome: Outcome) -> None:
     """Store what became of the answer; a retry takes the place of one that broke off."""
-    place = _place(person, turn.conversation_id, turn.id)
+    place = place_of(person, turn.conversation_id, turn.id)
     if outcome.state == "refused":
         db.write(RELEASE, place)
         if turn.answer is None:  # What may not be asked is not kept either.
@@ -141,7 +144,7 @@ async def keep(person: Person, turn: Turn, db: Direct, outcome: Outcome) -> None
     db.write(ANSWER, place | kept)
 
 
-def _place(person: Person, conversation_id: UUID, turn_id: UUID) -> dict[str, Any]:
+def place_of(person: Person, conversation_id: UUID, turn_id: UUID) -> dict[str, Any]:
     return {
         "organization_id": person.organization_id,
         "user_id": person.user_id,
@@ -159,14 +162,17 @@ def title_of(question: str) -> str:
     return (cut.rpartition(" ")[0] or cut) + " …"
 
 
-def _history(rows: Sequence[Sequence[Any]]) -> Sequence[tuple[Message, UUID]]:
+def history_of(rows: Sequence[Sequence[Any]]) -> Sequence[tuple[Message, UUID]]:
     """What was said before, oldest first, without what had no answer. The rows come newest first.
 
-    A question that a guard refused would have every later one refused as well.
+    A question that a guard refused would have every later one refused as well. What the app itself
+    said of an approval stays.
     """
     answered = {
         turn for role, turn, _, state, *_ in rows if role == "assistant" and state != "withheld"
     }
     return [
-        (Message(role, text), turn) for role, turn, text, *_ in reversed(rows) if turn in answered
+        (Message("user", f"[The app: {text}]") if role == "event" else Message(role, text), turn)
+        for role, turn, text, *_ in reversed(rows)
+        if turn in answered or role == "event"
     ]

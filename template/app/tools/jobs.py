@@ -7,6 +7,7 @@ from app.audit import service as audit
 from app.core.clock import now
 from app.core.db import transaction
 from app.jobs.queue import every, task
+from app.tools.decided import Decided, tell
 from app.tools.models import ToolApproval
 from app.tools.settings import ToolsSettings
 
@@ -28,11 +29,16 @@ async def _end(db: AsyncSession, which: tuple[object, object], state: str, reaso
         .where(*which)  # type: ignore[arg-type]
         .values(state=state, reason=reason)
         .returning(
-            ToolApproval.id, ToolApproval.organization_id, ToolApproval.user_id, ToolApproval.tool
+            ToolApproval.id,
+            ToolApproval.organization_id,
+            ToolApproval.user_id,
+            ToolApproval.conversation_id,
+            ToolApproval.tool,
         )
         .execution_options(synchronize_session=False)
     )
     for row in ended:
+        await tell(db, Decided(row.id, row.organization_id, row.user_id, row.conversation_id))
         await audit.record(
             db,
             f"tool.{state}",

@@ -16,6 +16,7 @@ from app.core.crypto import keyed_digest, same
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.ids import uuid7
 from app.tools import telling
+from app.tools.decided import Decided, tell
 from app.tools.models import ToolApproval
 from app.tools.registry import Arguments, Tool, Use, tools
 from app.tools.settings import ToolsSettings
@@ -121,6 +122,12 @@ async def shown(db: AsyncSession, person: Person, approval_id: UUID) -> Shown:
     return (await _shown(db, [await found(db, person, approval_id)]))[0]
 
 
+async def own(db: AsyncSession, user_id: UUID, approval_id: UUID) -> ToolApproval | None:
+    """What someone asked for themselves."""
+    row = await db.get(ToolApproval, approval_id)
+    return row if row is not None and row.user_id == user_id else None
+
+
 async def outcomes(
     db: AsyncSession, person: Person, ids: Collection[UUID]
 ) -> dict[UUID, dict[str, str]]:
@@ -184,6 +191,7 @@ async def decline(db: AsyncSession, person: Person, approval_id: UUID) -> None:
     """Say no, also to what one asked for oneself."""
     row = await found(db, person, approval_id)
     await _decide(db, person, row, state="declined")
+    await tell(db, Decided(row.id, row.organization_id, row.user_id, row.conversation_id))
     await telling.decided(db, person, row, "declined")
     await audit.record(db, "tool.declined", person=person, target=row.id, detail={"tool": row.tool})
 
@@ -206,9 +214,17 @@ async def _decide(db: AsyncSession, person: Person, row: ToolApproval, **values:
 
 async def note(db: AsyncSession, approval_id: UUID, state: str, result: str, reason: str) -> None:
     """What became of one that was approved."""
-    await db.execute(
+    noted = await db.execute(
         update(ToolApproval)
         .where(ToolApproval.id == approval_id, ToolApproval.state == "running")
         .values(state=state, result=result, reason=reason[:40], running_until=None)
+        .returning(
+            ToolApproval.id,
+            ToolApproval.organization_id,
+            ToolApproval.user_id,
+            ToolApproval.conversation_id,
+        )
         .execution_options(synchronize_session=False)
     )
+    for row in noted:  # None when its time had passed, and that was told.
+        await tell(db, Decided(*row))

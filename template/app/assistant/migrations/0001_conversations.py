@@ -173,7 +173,7 @@ def upgrade() -> None:
             "idempotency_key",
             name="uq_messages_conversation_id_idempotency_key",
         ),
-        sa.CheckConstraint("role IN ('user', 'assistant')", name="ck_messages_role"),
+        sa.CheckConstraint("role IN ('user', 'event', 'assistant')", name="ck_messages_role"),
         sa.CheckConstraint(
             "state IN ('complete', 'interrupted', 'withheld')", name="ck_messages_state"
         ),

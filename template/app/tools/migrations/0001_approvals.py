@@ -57,8 +57,8 @@ def upgrade() -> None:
     )
     open_to_auth(
         "tool_approvals",
-        "SELECT (id, organization_id, user_id, tool, state, created_at, expires_at, running_until),"
-        " UPDATE (state, reason), DELETE",
+        "SELECT (id, organization_id, user_id, conversation_id, tool, state, created_at,"
+        " expires_at, running_until), UPDATE (state, reason), DELETE",
     )
 
 

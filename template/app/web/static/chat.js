@@ -263,6 +263,7 @@
       if (!stopped) showProblem(problemOf(error));
     } finally {
       busy(null);
+      awaitAnswer();
     }
   }
 
@@ -420,18 +421,49 @@
     follow();
   }
 
-  // Whoever loads the page while the answer is written gets it when it is there.
+  // What comes without being asked for: an answer that was being written when the page was loaded,
+  // and what becomes of a tool that waits for approval.
+
+  const SOON = 1000;
+  const [NOW_AND_THEN, SELDOM] = [3000, 15_000];
+  const PRESENT = 10 * 60_000; // a page that nobody looks at keeps no session open
+  let awaiting = false;
+  let lastSeen = Date.now();
+
+  function isExpected() {
+    if (running || failed) return 0;
+    if (find("answering", log)) return SOON;
+    return log.querySelector('[data-state="waiting"]') ? NOW_AND_THEN : 0;
+  }
+
+  function looksLike(list) {
+    return [...list.querySelectorAll(":scope > *, [data-state]")].map((one) => one.dataset.state ?? one.className).join();
+  }
+
   async function awaitAnswer() {
-    while (find("answering", log) && !running) {
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+    if (awaiting) return;
+    awaiting = true;
+    let pause = 0;
+    while (isExpected()) {
+      pause = isExpected() === SOON ? SOON : Math.min(Math.max(pause * 1.2, NOW_AND_THEN), SELDOM);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      if (!isExpected() || document.hidden || Date.now() - lastSeen > PRESENT) continue;
       const response = await fetch(location.href).catch(() => null);
-      if (!response?.ok || running) continue;
+      if (!response?.ok || response.redirected || !isExpected()) continue;
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const now = page.querySelector("[data-log]");
-      if (!now || find("answering", now)) continue;
+      if (!now || looksLike(now) === looksLike(log)) continue;
       log.replaceChildren(...now.childNodes);
       dress();
+      if (!find("answering", log)) say("There is something new in this conversation.");
     }
+    awaiting = false;
+  }
+
+  for (const sign of ["pointermove", "keydown", "focus"]) {
+    addEventListener(sign, () => {
+      lastSeen = Date.now();
+    }, { passive: true });
   }
 
   dress();
