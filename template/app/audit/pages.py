@@ -21,6 +21,17 @@ NAVIGATION = [Link("Audit log", "/admin/audit", "audit.read", "Administration", 
 FILTERS = ("action", "person", "from", "to")
 
 
+def told(value: object) -> str:
+    """What an event's detail says, for people to read."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {told(one)}" for name, one in value.items()) or "–"
+    if isinstance(value, list):
+        return ", ".join(map(told, value)) or "–"
+    if value is None or isinstance(value, bool):
+        return {None: "–", True: "yes", False: "no"}[value]
+    return str(value)
+
+
 @router.get("")
 async def show(
     request: Request,
@@ -44,6 +55,7 @@ async def show(
         events=page.events,
         names=names,
         sentence=service.sentence,
+        told=told,
         wanted=wanted,
         form=blank(**chosen),
         filtered=bool(kept),

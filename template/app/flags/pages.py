@@ -81,7 +81,7 @@ async def _page(
     if form is None:
         form = blank(
             share=found.share,
-            organizations="\n".join(map(str, found.organizations)),
+            organizations="\n".join(sorted(map(str, found.organizations))),
             role=next(iter(found.roles), ""),
         )
     roles = [("", "All roles"), *((str(one), one.capitalize()) for one in Role)]

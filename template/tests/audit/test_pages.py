@@ -29,7 +29,8 @@ async def test_empty_fields_of_the_form_filter_nothing(client, admin):
 async def test_the_page_tells_who_did_what_in_words(client, admin):
     grace = await make_user(admin.organization_id, password=False, display_name="Grace Hopper")
     await happen(admin, "user.role_changed", target=grace.user_id, detail={"role": "reviewer"})
-    await happen(admin, "test.happened", user_id=None)
+    detail = {"scopes": ["a.read", "a.set"], "limits": {"hour": 5}, "sure": True, "until": None}
+    await happen(admin, "test.happened", user_id=None, detail=detail)
 
     page = (await client.get("/admin/audit")).text
 
@@ -38,6 +39,8 @@ async def test_the_page_tells_who_did_what_in_words(client, admin):
     assert "role: reviewer" in page
     assert "Grace Hopper" in page
     assert "The app" in page
+    for one in ("scopes: a.read, a.set<", "limits: hour 5<", "sure: yes<", "until: –<"):
+        assert one in page
 
 
 async def test_the_page_filters_and_leads_to_older_events(client, admin):
