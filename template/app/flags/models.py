@@ -5,7 +5,7 @@ them; they are set as app_auth, after the code has seen that an operator asks.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Uuid
+from sqlalchemy import CheckConstraint, ForeignKey, String, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,12 +32,3 @@ class FeatureFlag(Base):
     reason: Mapped[str] = mapped_column(String(500))
     changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     changed_at: Mapped[datetime]
-
-
-class FeatureFlagClock(Base):
-    """Goes up with every change that processes must notice; one row."""
-
-    __tablename__ = "feature_flag_clock"
-    __data__ = holds(kept=INSTALLATION)
-
-    ticks: Mapped[int] = mapped_column(BigInteger)

@@ -19,7 +19,7 @@ async def check(
     feature: str, *, organization_id: UUID, role: str = "", who: UUID | None = None
 ) -> None:
     """Raise `FeatureSwitchedOff`, or `FlagsNotLoaded` while nobody knows. Costs no statement."""
-    await state.ready()
+    await state.kept.ready()
     for name in (ALL, PREFIX + feature):
         found = state.flag(name)
         if found and not found.is_on_for(organization_id, role, str(who or organization_id)):

@@ -3,11 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.data import INSTALLATION, ORGANIZATION, holds
+from app.core.data import ORGANIZATION, holds
 from app.core.db import Base
 
 
@@ -28,12 +28,3 @@ class GuardSettings(Base):
     """Words and phrases that questions and answers must not hold."""
     words_action: Mapped[str] = mapped_column(String(6))
     changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-
-
-class GuardSettingsClock(Base):
-    """Goes up with every change that processes must notice; one row."""
-
-    __tablename__ = "guard_settings_clock"
-    __data__ = holds(kept=INSTALLATION)
-
-    ticks: Mapped[int] = mapped_column(BigInteger)

@@ -1,8 +1,7 @@
-"""Brings the project's prompt files into the registry, reads it, and keeps up with changes."""
+"""Brings the project's prompt files into the registry and reads it."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from psycopg import Error as PsycopgError
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,13 +20,9 @@ async def lifespan() -> AsyncIterator[None]:
     except (SQLAlchemyError, PsycopgError, OSError, TimeoutError) as error:
         # Everything but answers works without; the beat goes on trying.
         log.error("prompts.not_loaded", error=type(error).__name__)
-    beat = asyncio.create_task(registry.beat())
     try:
         yield
     finally:
-        beat.cancel()
-        with suppress(asyncio.CancelledError):
-            await beat
         await shadowing.drain()
 
 
@@ -36,4 +31,4 @@ async def ready(found: list[files.PromptFile] | None = None) -> None:
     async with transaction(elevated=True) as db:
         await files.seed(db, [*files.files()] if found is None else found)
         await operators.organization_id(db)
-    await registry.refresh()
+    await registry.kept.refresh()

@@ -166,12 +166,3 @@ class PromptShadowAnswer(Base):
     words: Mapped[int] = mapped_column(Integer)
     microdollars: Mapped[int] = mapped_column(BigInteger)
     milliseconds: Mapped[int] = mapped_column(Integer)
-
-
-class PromptClock(Base):
-    """Goes up with every change that processes must notice; one row."""
-
-    __tablename__ = "prompt_clock"
-    __data__ = holds(kept=INSTALLATION)
-
-    ticks: Mapped[int] = mapped_column(BigInteger)

@@ -1,29 +1,18 @@
-"""What each call is made with: kept in the process, so that a call asks the database nothing.
+"""What each call is made with: kept in the process, so that a call asks the database nothing."""
 
-A beat asks twice a second whether anything has changed. While the database is away, what was known
-last holds.
-"""
-
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, LiteralString
 from uuid import UUID
 
-from psycopg import Error as PsycopgError
-
 from app.access.person import Person
+from app.clocks.kept import Kept
 from app.core.errors import Unavailable
-from app.core.logging import log
-from app.limits.connections import fetch, fetch_all
+from app.limits.connections import fetch_all
 from app.llm.port import PromptUsed
 from app.prompts.text import rendered
 
-# With what an answer of the database takes, everyone has noticed within a second.
-BEAT_SECONDS = 0.5
-
-TICKS: LiteralString = "SELECT ticks FROM prompt_clock"
 LABELLED: LiteralString = """
     SELECT p.name, l.label, v.id, v.number, v.text, v.variables
     FROM prompts p JOIN prompt_labels l ON l.prompt_id = p.id
@@ -84,7 +73,6 @@ class Shadow:
 class Known:
     """What was read last."""
 
-    ticks: int
     labels: Mapping[tuple[str, str], Version] = field(default_factory=dict)
     """By name and label."""
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
@@ -100,9 +88,6 @@ class Ready:
     used: PromptUsed
 
 
-_known: Known | None = None
-
-
 def use(name: str, person: Person, **values: str) -> Ready:
     """The prompt `name` for this person, with these values in its places."""
     version = _chosen(name, person)
@@ -112,33 +97,26 @@ def use(name: str, person: Person, **values: str) -> Ready:
 
 def live(name: str) -> Version:
     """Raises `PromptsNotLoaded`."""
-    found = _known.labels.get((name, "live")) if _known else None
+    found = kept.known.labels.get((name, "live")) if kept.known else None
     if found is None:
         raise PromptsNotLoaded("The prompts cannot be read yet; please try again.")
     return found
 
 
 def shadow(name: str) -> Shadow | None:
-    return _known.shadows.get(name) if _known else None
+    return kept.known.shadows.get(name) if kept.known else None
 
 
 def _chosen(name: str, person: Person) -> Version:
     standard = live(name)
-    experiment = _known.experiments.get(name) if _known else None
+    experiment = kept.known.experiments.get(name) if kept.known else None
     if experiment is not None and experiment.takes(person):
         return experiment.candidate
     return standard
 
 
-async def refresh() -> None:
-    """Read what changed since the last time; one statement when nothing has."""
-    global _known
-    row = await fetch(TICKS, {})
-    ticks = int(row[0]) if row else 0
-    if _known is not None and _known.ticks == ticks:
-        return
-    # Read after its number: at worst it is newer than that says, and is read once more.
-    _known = Known(ticks, await _labels(), await _experiments(), await _shadows())
+async def _registry() -> Known:
+    return Known(await _labels(), await _experiments(), await _shadows())
 
 
 async def _labels() -> Mapping[tuple[str, str], Version]:
@@ -165,15 +143,4 @@ async def _shadows() -> Mapping[str, Shadow]:
     }
 
 
-async def beat() -> None:
-    """Refresh for ever."""
-    lost = False
-    while True:
-        await asyncio.sleep(BEAT_SECONDS)
-        try:
-            await refresh()
-            lost = False
-        except (PsycopgError, OSError, TimeoutError) as error:
-            if not lost:
-                log.error("prompts.not_refreshed", error=type(error).__name__)
-            lost = True
+kept = Kept("prompts", _registry, PromptsNotLoaded)

@@ -21,8 +21,7 @@ WITHOUT_OWNER = (
     "eval%",
     "monitoring_calibrations",
     "feature_flags",
-    "feature_flag_clock",
-    "guard_settings_clock",
+    "clocks",
     "cache_emptyings",
 )
 

@@ -147,7 +147,7 @@ async def test_switched_off_nothing_is_looked_up_and_nothing_stays(team, model, 
             reason="a test",
             organization_id=admin.someone.organization_id,
         )
-    await state.refresh()
+    await state.kept.refresh()
     try:
         assert await kept(one.someone.organization_id) == []
         await ask(other, question)
@@ -161,7 +161,7 @@ async def test_switched_off_nothing_is_looked_up_and_nothing_stays(team, model, 
                 reason="the test is over",
                 organization_id=admin.someone.organization_id,
             )
-        await state.refresh()
+        await state.kept.refresh()
     configure(CACHE_ANSWERS="off")
     await ask(other, question)
     assert len(model.requests) == 3

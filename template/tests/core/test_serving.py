@@ -39,13 +39,13 @@ def test_what_a_start_makes_is_left_alone_and_what_requests_leave_is_collected()
 
 STOPPED = """
 import asyncio
+from app.clocks import kept
 from app.core import db
-from app.flags import state
 from app.limits import connections
 from app.main import create_app
 
 async def run():
-    state.BEAT_SECONDS = 0
+    kept.BEAT_SECONDS = 0
     app = create_app()
     async with app.router.lifespan_context(app):
         await asyncio.sleep(0.1)

@@ -23,7 +23,7 @@ async def operators(app: FastAPI) -> AsyncIterator[UUID]:
                 await service.set_flag(
                     session, one.name, enabled=True, reason="", organization_id=organization.id
                 )
-    await state.refresh()
+    await state.kept.refresh()
 
 
 @pytest.fixture

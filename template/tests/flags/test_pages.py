@@ -16,7 +16,7 @@ async def test_an_operator_stops_a_feature_and_sees_who_did_it_and_why(client, o
     assert "model.test is off." in page.text
     assert "It invents refunds." in page.text
     assert "Ada Lovelace" in page.text
-    await state.refresh()
+    await state.kept.refresh()
     assert not state.flag("model.test").enabled
     shown = await client.get("/admin/flags/model.test", headers=HTML)
     assert "Switched off" in shown.text

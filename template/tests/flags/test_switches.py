@@ -8,6 +8,7 @@ import sys
 import psycopg
 import pytest
 
+from app.clocks import kept
 from app.core.settings import ROOT
 from app.flags import state, switches
 from app.flags.provider import client as openfeature
@@ -29,7 +30,7 @@ async def test_a_feature_is_stopped_before_a_byte_is_sent_and_goes_on_afterwards
     wire_server,  # noqa: F811
 ):
     assert (await client.put("/api/flags/model.test", json=OFF)).status_code == 204
-    await state.refresh()
+    await state.kept.refresh()
     refusal = await caller.refused(FeatureSwitchedOff)
     assert (refusal.status, refusal.type) == (503, "/problems/feature-switched-off")
     assert int(refusal.headers["Retry-After"]) > 0
@@ -39,11 +40,11 @@ async def test_a_feature_is_stopped_before_a_byte_is_sent_and_goes_on_afterwards
     # Another feature goes on; and one switch stops them all.
     assert (await caller.ask(feature="another"))[1]
     await client.put("/api/flags/model.all", json=OFF)
-    await state.refresh()
+    await state.kept.refresh()
     await caller.refused(FeatureSwitchedOff, feature="another")
     for name in ("model.all", "model.test"):
         await client.put(f"/api/flags/{name}", json={"enabled": True, "reason": "Mended."})
-    await state.refresh()
+    await state.kept.refresh()
     assert (await caller.ask())[1]
     events = (await client.get("/api/audit", params={"action": "flags.set"})).json()["events"]
     assert [one["target"] for one in events][:4] == [
@@ -71,7 +72,7 @@ async def command(*words: str) -> tuple[int, str]:
 
 @pytest.mark.dear
 async def test_what_another_process_switches_off_is_noticed_here(operator):
-    beat = asyncio.create_task(state.beat())
+    beat = asyncio.create_task(kept.beat())
     try:
         status, told = await command("set", "model.assistant", "off")
         assert status != 0
@@ -83,7 +84,7 @@ async def test_what_another_process_switches_off_is_noticed_here(operator):
                 await asyncio.sleep(0.02)
     finally:
         beat.cancel()
-    assert state.BEAT_SECONDS <= 0.5
+    assert kept.BEAT_SECONDS <= 0.5
     _, listed = await command("list")
     [line] = [one for one in listed.splitlines() if re.search(r"model\.assistant\s", one)]
     assert " no " in line
@@ -91,30 +92,30 @@ async def test_what_another_process_switches_off_is_noticed_here(operator):
 
 async def test_while_the_database_is_away_what_was_known_last_holds(client, operator, monkeypatch):
     await client.put("/api/flags/model.test", json=OFF)
-    await state.refresh()
+    await state.kept.refresh()
 
     async def away(*_):
         raise psycopg.OperationalError
 
-    monkeypatch.setattr(state, "fetch", away)
-    monkeypatch.setattr(state, "_read_at", -1000.0)
+    monkeypatch.setattr(kept, "fetch_all", away)
+    monkeypatch.setattr(state.kept, "_read_at", -1000.0)
     whose = {"organization_id": operator.organization_id}
     with pytest.raises(FeatureSwitchedOff):
         await switches.check("test", **whose)
     await switches.check("another", **whose)
     # Whoever never knew anything lets nothing through.
-    monkeypatch.setattr(state, "_known", None)
+    monkeypatch.setattr(state.kept, "known", None)
     with pytest.raises(state.FlagsNotLoaded):
         await switches.check("another", **whose)
 
 
 async def test_asking_costs_no_statement(operator, monkeypatch):
-    await state.refresh()
+    await state.kept.refresh()
 
     async def unwanted(*_):
         pytest.fail("It asked the database.")
 
-    monkeypatch.setattr(state, "fetch", unwanted)
+    monkeypatch.setattr(kept, "fetch_all", unwanted)
     await switches.check("test", organization_id=operator.organization_id)
 
 
@@ -127,7 +128,7 @@ async def test_vectors_are_a_feature_too(client, operator, configure):
         LLM_EMBEDDING_MODEL="vectors",
     )
     await client.put("/api/flags/model.documents", json=OFF)
-    await state.refresh()
+    await state.kept.refresh()
     with pytest.raises(FeatureSwitchedOff):
         await embeddings.embed(
             ["A text"],
@@ -173,12 +174,12 @@ def test_a_share_is_the_same_people_each_time_and_about_as_many_as_it_says():
 async def test_code_asks_openfeature_and_gets_what_was_set_for_whom(operator, monkeypatch):
     person, colleague = person_of(operator), person_of(await make_user())
     aimed = flag(organizations=frozenset({person.organization_id}), roles=frozenset({"admin"}))
-    monkeypatch.setattr(state, "_known", state.Known(0, {"f": aimed}))
+    monkeypatch.setattr(state.kept, "known", {"f": aimed})
     assert enabled("f", person)
     assert not enabled("f", colleague)
     assert enabled("unknown", person, default=True)
     assert not enabled("unknown", person)
-    monkeypatch.setattr(state, "_known", state.Known(0, {"f": flag(enabled=False)}))
+    monkeypatch.setattr(state.kept, "known", {"f": flag(enabled=False)})
     found = openfeature().get_boolean_details("f", True)
     assert (found.value, found.reason) == (False, "DISABLED")
     assert openfeature().get_string_value("f", "as it was") == "as it was"

@@ -13,7 +13,7 @@ async def test_an_administrator_makes_guards_stricter_and_sees_it(client):
     page = await client.post("/admin/guards", data=fields, headers=HTML, follow_redirects=True)
     assert "Version 1" in page.text
     assert "falcon\nfalke" in page.text.replace("\r", "")
-    await state.refresh()
+    await state.kept.refresh()
     known = await state.of(made.organization_id)
     assert (known.version, known.actions) == (1, {"links": "block"})
     # Each line is a word of its own, not all of them one phrase.

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app.clocks import kept
 from app.guardrails import state
 from app.llm.errors import AnswerInReview, AnswerWithheld, QuestionRefused
 from tests.factories import make_user, sign_in
@@ -31,7 +32,7 @@ async def test_what_one_organisation_refuses_another_still_masks(
     assert "guard_settings" not in (await caller.event()).detail
     answer = await client.put("/api/guards", json=BLOCK)
     assert (answer.status_code, answer.json()["version"]) == (200, 1)
-    await state.refresh()
+    await state.kept.refresh()
     before = len(wire_server.requests)
     # What has passed before is judged anew.
     refusal = await caller.refused(QuestionRefused, MAIL)
@@ -43,7 +44,7 @@ async def test_what_one_organisation_refuses_another_still_masks(
     assert "guard_settings" not in (await other.event()).detail
     # And back: a version later, as the installation has it.
     assert (await client.put("/api/guards", json={"version": 1})).json()["version"] == 2
-    await state.refresh()
+    await state.kept.refresh()
     assert (await caller.ask(MAIL))[1]
     assert (await caller.event()).detail["guard_settings"] == 2
     events = (await client.get("/api/audit", params={"action": "guards.set"})).json()["events"]
@@ -55,7 +56,7 @@ async def test_words_of_a_list_stop_questions_and_answers(client, caller, wire_s
     wanted = {"version": 0, "words": ["Project Falcon", "falke", "FALKE"]}
     said = await client.put("/api/guards", json=wanted)
     assert len(said.json()["words"]) == 2
-    await state.refresh()
+    await state.kept.refresh()
     await caller.refused(QuestionRefused, "What is project\n falcon about?")
     assert (await caller.ask("What do falcons eat?"))[1]
     wire_server.behaviour = Behaviour(words=("It is Pro", "ject Fal", "con, and it is secret."))
@@ -77,11 +78,11 @@ async def test_what_is_found_in_an_answer_goes_to_a_person_or_ends_it(
     assert "[link removed]" in (await caller.ask())[0]
     wanted = {"version": 0, "actions": {"links": "review"}}
     assert (await client.put("/api/guards", json=wanted)).status_code == 200
-    await state.refresh()
+    await state.kept.refresh()
     await caller.refused(AnswerInReview)
     wanted = {"version": 1, "actions": {"links": "block"}}
     assert (await client.put("/api/guards", json=wanted)).status_code == 200
-    await state.refresh()
+    await state.kept.refresh()
     await caller.refused(AnswerWithheld)
 
 
@@ -113,7 +114,7 @@ async def test_nobody_makes_a_guard_weaker_or_sets_those_of_others(
 async def test_processes_notice_by_themselves_and_asking_costs_no_statement(
     client, caller, admin, monkeypatch
 ):
-    beat = asyncio.create_task(state.beat())
+    beat = asyncio.create_task(kept.beat())
     organization = caller.person.organization_id
     try:
         await client.put("/api/guards", json=BLOCK)
@@ -122,22 +123,22 @@ async def test_processes_notice_by_themselves_and_asking_costs_no_statement(
                 await asyncio.sleep(0.02)
     finally:
         beat.cancel()
-    assert state.BEAT_SECONDS <= 0.5
+    assert kept.BEAT_SECONDS <= 0.5
 
     async def unwanted(*_):
         pytest.fail("It asked the database.")
 
-    monkeypatch.setattr(state, "fetch", unwanted)
-    monkeypatch.setattr(state, "STALE_SECONDS", 1_000_000)
+    monkeypatch.setattr(kept, "fetch_all", unwanted)
+    monkeypatch.setattr(kept, "STALE_SECONDS", 1_000_000)
     assert (await state.of(organization)).actions == {"personal_data": "block"}
 
     async def away(*_):
         raise TimeoutError
 
     # What was known last holds; whoever never knew anything lets nothing through.
-    monkeypatch.setattr(state, "fetch", away)
-    monkeypatch.setattr(state, "STALE_SECONDS", 0)
+    monkeypatch.setattr(kept, "fetch_all", away)
+    monkeypatch.setattr(kept, "STALE_SECONDS", 0)
     assert (await state.of(organization)).version == 1
-    monkeypatch.setattr(state, "_known", None)
+    monkeypatch.setattr(state.kept, "known", None)
     with pytest.raises(state.GuardsNotLoaded):
         await state.of(organization)

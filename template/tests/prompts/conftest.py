@@ -38,7 +38,7 @@ async def seeded(app: FastAPI) -> Callable[..., object]:
         name = name or f"test.{secrets.token_hex(4)}"
         async with db.transaction(elevated=True) as session:
             await files.seed(session, [PromptFile(name, "For a test.", variables, text)])
-        await registry.refresh()
+        await registry.kept.refresh()
         return name
 
     return seed

@@ -70,7 +70,7 @@ async def test_people_are_divided_read_out_and_brought_back(client, operator, se
     assert (await start(client, name)).json()["type"] == "/problems/already-running"
 
     # Shown by the version that each of many people is answered with.
-    await until(lambda: name in registry._known.experiments)
+    await until(lambda: name in registry.kept.known.experiments)
     base = person_of(operator)
     got = {
         registry.use(name, replace(base, user_id=uuid7()), today="x").used.version
@@ -104,7 +104,7 @@ async def test_people_are_divided_read_out_and_brought_back(client, operator, se
 
     ended = await client.post(f"{address}/end", json={"reason": "It swears."})
     assert ended.status_code == 204
-    await until(lambda: name not in registry._known.experiments)
+    await until(lambda: name not in registry.kept.known.experiments)
     assert registry.use(name, base, today="x").used.version == 1
     found = (await client.get(f"/api/prompts/{name}/experiments")).json()
     assert [(one["ended_because"], bool(one["ended_at"])) for one in found] == [

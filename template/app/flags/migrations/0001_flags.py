@@ -1,22 +1,15 @@
-"""Flags and the clock that tells processes of changes. Only app_auth writes."""
+"""Flags. Only app_auth writes."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from app.clocks.triggers import tick
+
 revision = "flags_0001"
 down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
-
-TICK = """
-CREATE FUNCTION feature_flags_tick() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE feature_flag_clock SET ticks = ticks + 1;
-    RETURN NULL;
-END
-$$
-"""
 
 
 def upgrade() -> None:
@@ -39,25 +32,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name="uq_feature_flags_name"),
         sa.CheckConstraint("share BETWEEN 0 AND 100", name="ck_feature_flags_share"),
     )
-    op.create_table(
-        "feature_flag_clock",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("created_at", MOMENT, server_default=sa.func.now(), nullable=False),
-        sa.Column("ticks", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_feature_flag_clock"),
-    )
-    op.execute("INSERT INTO feature_flag_clock (id, ticks) VALUES (gen_random_uuid(), 0)")
-    op.execute(TICK)
-    op.execute(
-        "CREATE TRIGGER tick AFTER INSERT OR UPDATE ON feature_flags"
-        " FOR EACH STATEMENT EXECUTE FUNCTION feature_flags_tick()"
-    )
-    op.execute("GRANT SELECT ON feature_flags, feature_flag_clock TO app")
+    op.execute("GRANT SELECT ON feature_flags TO app")
     op.execute("GRANT SELECT, INSERT, UPDATE ON feature_flags TO app_auth")
-    op.execute("GRANT SELECT, UPDATE ON feature_flag_clock TO app_auth")
+    tick("flags", "feature_flags")
 
 
 def downgrade() -> None:
     op.drop_table("feature_flags")
-    op.drop_table("feature_flag_clock")
-    op.execute("DROP FUNCTION feature_flags_tick()")

@@ -4,22 +4,14 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from app.clocks.triggers import tick
+
 revision = "prompts_0001"
 down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
 LABEL = "label IN ('draft', 'candidate', 'live')"
 NAMES = postgresql.ARRAY(sa.String(40))
-
-# Whoever moves a label tells all processes, in the same transaction.
-TICK = """
-CREATE FUNCTION prompts_tick() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE prompt_clock SET ticks = ticks + 1;
-    RETURN NULL;
-END
-$$
-"""
 
 
 def upgrade() -> None:
@@ -88,10 +80,8 @@ def upgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
     )
     _create_shadows()
-    _create("prompt_clock", sa.Column("ticks", sa.BigInteger(), nullable=False))
-    op.execute("INSERT INTO prompt_clock (id, ticks) VALUES (gen_random_uuid(), 0)")
-    op.execute(TICK)
     _rights()
+    tick("prompts", "prompts", "prompt_labels", "prompt_experiments", "prompt_shadows")
 
 
 def _create_shadows() -> None:
@@ -137,15 +127,9 @@ def _rights() -> None:
         "prompt_experiments": "SELECT, INSERT, UPDATE (ended_at, ended_because)",
         "prompt_shadows": "SELECT, INSERT, UPDATE (ended_at, ended_because)",
         "prompt_shadow_answers": "SELECT, INSERT",
-        "prompt_clock": "SELECT, UPDATE",
     }.items():
         op.execute(f"GRANT SELECT ON {table} TO app")
         op.execute(f"GRANT {rights} ON {table} TO app_auth")
-    for table in ("prompts", "prompt_labels", "prompt_experiments", "prompt_shadows"):
-        op.execute(
-            f"CREATE TRIGGER tick AFTER INSERT OR UPDATE ON {table}"
-            " FOR EACH STATEMENT EXECUTE FUNCTION prompts_tick()"
-        )
 
 
 def _create(table: str, *columns: sa.schema.SchemaItem) -> None:
@@ -168,7 +152,6 @@ def _reference(name: str, table: str, to: str) -> sa.Column[object]:
 
 def downgrade() -> None:
     for table in (
-        "prompt_clock",
         "prompt_shadow_answers",
         "prompt_shadows",
         "prompt_experiments",
@@ -178,4 +161,3 @@ def downgrade() -> None:
         "prompts",
     ):
         op.drop_table(table)
-    op.execute("DROP FUNCTION prompts_tick()")

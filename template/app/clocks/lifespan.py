@@ -1,15 +1,15 @@
-"""Keeps up with the flags while the app runs."""
+"""Keeps up with the database while the app runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from app.flags import state
+from app.clocks import kept
 
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
-    beat = asyncio.create_task(state.beat())
+    beat = asyncio.create_task(kept.beat())
     try:
         yield
     finally:
