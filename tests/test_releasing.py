@@ -108,6 +108,22 @@ def test_nothing_is_done_where_the_sign_in_failed(tmp_path: Path, steps: list[Pa
     assert (tmp_path / "log").read_text().splitlines()[-1].startswith("az login")
 
 
+def test_a_cluster_of_azure_is_asked_as_who_signed_in(tmp_path: Path) -> None:
+    """It has no accounts of its own, so what its address comes with opens nothing."""
+    more = stand_ins(tmp_path / "tools", az=":", kubelogin=":")
+    given = {"IDENTITY": "azure:client:tenant:paid:demo-stag:group", "OIDC_TOKEN": "token"}
+
+    done = run("/bin/bash", "-c", ". scripts/ship/identity.sh", cwd=TEMPLATE, env=more | given)
+
+    assert done.returncode == 0, done.stderr
+    login, account, address, converted = (tmp_path / "log").read_text().splitlines()
+    assert login.startswith("az login --service-principal --username client --tenant tenant")
+    assert account == "az account set --subscription paid"
+    found, _, file = address.partition(" --file ")
+    assert found == "az aks get-credentials --name demo-stag --resource-group group"
+    assert converted == f"kubelogin convert-kubeconfig --login azurecli --kubeconfig {file}"
+
+
 @pytest.mark.parametrize("steps", [steps_of_jenkins("Staging"), steps_of_gitlab("staging")])
 def test_the_key_of_a_machine_is_for_this_release_only(
     tmp_path: Path, steps: list[Path | str]

@@ -87,7 +87,7 @@ def edge(found: Parsed) -> Iterator[str]:
         yield from must(one, https_redirect_enabled=True, forwarding_protocol="HttpsOnly")
     for one in found.get("azurerm_cdn_frontdoor_custom_domain", []):
         yield from must(one, tls__minimum_tls_version="TLS12")
-    if not found.get("azurerm_consumption_budget_resource_group"):
+    if not found.get("azurerm_consumption_budget_subscription"):
         yield "there is no alarm for the budget"
 
 

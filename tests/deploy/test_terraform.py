@@ -223,6 +223,9 @@ def azure_kubernetes(plan: Any) -> None:
     [nodes] = made["values"]["default_node_pool"]
     assert nodes["max_count"] > nodes["min_count"] == 2
     assert set(nodes["zones"]) == {"1", "2", "3"}
+    [budget] = rules.planned(plan, "azurerm_consumption_budget_subscription")
+    [counted] = budget["values"]["filter"][0]["dimension"]
+    assert made["values"]["node_resource_group"] in counted["values"], "the machines cost most"
     subnets = {
         one["values"]["name"]: one["values"] for one in rules.planned(plan, "azurerm_subnet")
     }

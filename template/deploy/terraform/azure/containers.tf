@@ -10,6 +10,7 @@ locals {
   # Front Door, and what stands before the containers.
   proxies         = 2
   runtime_secrets = []
+  groups          = [local.name]
   # App and jobs are identities of their own.
   given = merge({ app = local.app_secrets }, local.job_secrets)
 

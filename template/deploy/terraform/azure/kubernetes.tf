@@ -24,6 +24,9 @@ locals {
   proxies = 1
   # The share's key is read by the cluster and not by the app.
   runtime_secrets = var.documents ? ["files"] : []
+  # What it costs lies in two groups: Azure puts the machines into one of its own.
+  node_group = "${local.name}-nodes"
+  groups     = [local.name, local.node_group]
   # One identity reads for all pods: External Secrets'.
   given = {
     secrets = {
@@ -59,6 +62,7 @@ module "kubernetes" {
   group          = azurerm_resource_group.this.name
   group_id       = azurerm_resource_group.this.id
   region         = var.region
+  node_group     = local.node_group
   tenant         = data.azurerm_client_config.here.tenant_id
   subnet         = module.network.containers_subnet
   network        = { name = module.network.name, addresses = var.network, way_out = module.network.way_out }

@@ -74,10 +74,11 @@ module "models" {
 module "monitoring" {
   source = "./modules/monitoring"
 
-  name        = local.name
-  group       = azurerm_resource_group.this.name
-  group_id    = azurerm_resource_group.this.id
-  email       = var.alert_email
-  budget      = local.budget
-  budget_from = var.budget_from
+  name         = local.name
+  group        = azurerm_resource_group.this.name
+  groups       = local.groups
+  subscription = var.subscription
+  email        = var.alert_email
+  budget       = local.budget
+  budget_from  = var.budget_from
 }

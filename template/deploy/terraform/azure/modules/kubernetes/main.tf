@@ -5,6 +5,7 @@ resource "azurerm_kubernetes_cluster" "this" {
   name                = var.name
   location            = var.region
   resource_group_name = var.group
+  node_resource_group = var.node_group
   dns_prefix          = var.name
   kubernetes_version  = "1.35" # kept until the spring of 2027; cluster.sh goes with it
   sku_tier            = var.production ? "Standard" : "Free"
@@ -71,7 +72,7 @@ resource "azurerm_kubernetes_cluster" "this" {
     max_count                   = var.nodes.most
     os_sku                      = "AzureLinux"
     os_disk_type                = "Ephemeral"
-    os_disk_size_gb             = 64
+    os_disk_size_gb             = 48
     temporary_name_for_rotation = "rotation"
 
     upgrade_settings {

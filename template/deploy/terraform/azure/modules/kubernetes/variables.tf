@@ -14,6 +14,11 @@ variable "region" {
   type = string
 }
 
+variable "node_group" {
+  description = "The resource group that Azure makes for machines."
+  type        = string
+}
+
 variable "tenant" {
   type = string
 }

@@ -11,11 +11,19 @@ resource "azurerm_monitor_action_group" "people" {
   }
 }
 
-resource "azurerm_consumption_budget_resource_group" "month" {
-  name              = "month"
-  resource_group_id = var.group_id
-  amount            = var.budget
-  time_grain        = "Monthly"
+resource "azurerm_consumption_budget_subscription" "month" {
+  name            = "${var.name}-month"
+  subscription_id = "/subscriptions/${var.subscription}"
+  amount          = var.budget
+  time_grain      = "Monthly"
+
+  # Machines of a cluster stand in a group of their own.
+  filter {
+    dimension {
+      name   = "ResourceGroupName"
+      values = var.groups
+    }
+  }
 
   time_period {
     start_date = var.budget_from

@@ -6,8 +6,13 @@ variable "group" {
   type = string
 }
 
-variable "group_id" {
+variable "subscription" {
   type = string
+}
+
+variable "groups" {
+  description = "Resource groups whose cost is counted."
+  type        = list(string)
 }
 
 variable "email" {
