@@ -16,6 +16,7 @@ import pytest
 from tests.factories import Someone, sign_in
 
 BASE = "https://testserver"
+CHOSEN = {"hidden", "radio", "checkbox", "file", "submit"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "path", "wbr"}
 
 
@@ -25,6 +26,8 @@ class Form:
     method: str
     fields: dict[str, Any] = field(default_factory=dict)
     """What it holds; several ticked boxes of one name are a list."""
+    to_type: set[str] = field(default_factory=set)
+    """Names of fields that people type into."""
 
 
 class Reader(HTMLParser):
@@ -54,6 +57,8 @@ class Reader(HTMLParser):
             case "a":
                 self.links.append(given.get("href", ""))
             case "input" if self._form and name:
+                if given.get("type") not in CHOSEN:
+                    self._form.to_type.add(name)
                 chosen = given.get("type") not in {"radio", "checkbox"} or "checked" in given
                 if chosen and given.get("type") == "checkbox" and name in self._form.fields:
                     before = self._form.fields[name]
@@ -61,6 +66,8 @@ class Reader(HTMLParser):
                     self._form.fields[name] = [*ticked, given.get("value", "")]
                 elif chosen:
                     self._form.fields[name] = given.get("value", "")
+            case "textarea" if self._form:
+                self._form.to_type.add(name)
             case "select":
                 self._select = name
             case "option" if self._form and self._select and "selected" in given:
