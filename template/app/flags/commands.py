@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -31,12 +32,18 @@ def set_flag(
     value: Annotated[str, typer.Argument(help="on or off")],
     because: Annotated[str, typer.Option(help="The reason, kept with the flag.")],
     share: Annotated[int, typer.Option(min=0, max=100, help="Per cent of people.")] = 100,
+    off_for: Annotated[
+        list[UUID] | None,
+        typer.Option(help="Off in this organisation; may come often. Left out: as it was."),
+    ] = None,
+    off_for_none: Annotated[bool, typer.Option(help="Off in no organisation of its own.")] = False,
 ) -> None:
-    """Switch a flag on or off for everyone."""
+    """Switch a flag on or off for everyone, or on but for some organisations."""
     if value not in {"on", "off"}:
         raise typer.BadParameter("Say on or off.")
+    not_in = [] if off_for_none else off_for or None
     try:
-        asyncio.run(_set(name, value == "on", because, share))
+        asyncio.run(_set(name, value == "on", because, share, not_in))
     except Problem as problem:
         raise typer.BadParameter(problem.detail) from None
     Console().print(f"{name} is {value}. Every process notices within a second.")
@@ -50,7 +57,9 @@ async def _flags() -> list[service.FlagState]:
         await database.close()
 
 
-async def _set(name: str, enabled: bool, because: str, share: int) -> None:
+async def _set(
+    name: str, enabled: bool, because: str, share: int, off_for: list[UUID] | None
+) -> None:
     try:
         async with database.transaction(elevated=True) as db:
             organization = await the_organization(db)
@@ -59,6 +68,7 @@ async def _set(name: str, enabled: bool, because: str, share: int) -> None:
                 name,
                 enabled=enabled,
                 share=share,
+                off_for=off_for,
                 reason=because,
                 organization_id=organization.id,
             )

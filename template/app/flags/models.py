@@ -17,7 +17,7 @@ class FeatureFlag(Base):
     """What somebody has set; a flag without a row is as the code says."""
 
     __tablename__ = "feature_flags"
-    __data__ = holds(plain="name organizations roles reason", kept=INSTALLATION)
+    __data__ = holds(plain="name organizations off_for roles reason", kept=INSTALLATION)
     __table_args__ = (CheckConstraint("share BETWEEN 0 AND 100", name="share"),)
 
     name: Mapped[str] = mapped_column(String(80), unique=True)
@@ -27,6 +27,8 @@ class FeatureFlag(Base):
     """Per cent of people it is on for; the same people each time."""
     organizations: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
     """It is on in these only; empty: in all."""
+    off_for: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
+    """It is off in these, whatever else is set."""
     roles: Mapped[list[str]] = mapped_column(ARRAY(String(36)))
     """It is on for these only; empty: for all."""
     reason: Mapped[str] = mapped_column(String(500))

@@ -34,6 +34,7 @@ class Setting(BaseModel):
     enabled: bool = False
     share: int = Field(100, ge=0, le=100)
     organizations: list[UUID] = Field([], max_length=500)
+    off_for: list[UUID] = Field([], max_length=500)
     role: str = Field("", max_length=36)
     reason: Reason
 
@@ -67,6 +68,7 @@ async def set_flag(request: Request, name: Name, db: Database, person: Setter) -
         enabled=wanted.enabled,
         share=wanted.share,
         organizations=wanted.organizations,
+        off_for=wanted.off_for,
         roles=[wanted.role] if wanted.role else [],
         reason=wanted.reason,
         person=person,
@@ -82,6 +84,7 @@ async def _page(
         form = blank(
             share=found.share,
             organizations="\n".join(sorted(map(str, found.organizations))),
+            off_for="\n".join(sorted(map(str, found.off_for))),
             role=next(iter(found.roles), ""),
         )
     roles = [("", "All roles"), *((str(one), one.capitalize()) for one in Role)]

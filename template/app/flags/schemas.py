@@ -17,6 +17,7 @@ class FlagOut(BaseModel):
     enabled: bool
     share: int
     organizations: list[UUID]
+    off_for: list[UUID]
     roles: list[str]
     reason: str
     changed_by: str
@@ -32,6 +33,8 @@ class FlagIn(BaseModel):
     """Per cent of people, the same ones each time."""
     organizations: list[UUID] = Field([], max_length=500)
     """Empty: all."""
+    off_for: list[UUID] | None = Field(None, max_length=500)
+    """It is off in these organisations, whatever else is set. Left out: as it was."""
     roles: list[Annotated[str, StringConstraints(max_length=36)]] = Field([], max_length=50)
     """Empty: all."""
     reason: Reason

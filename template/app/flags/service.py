@@ -22,6 +22,10 @@ from app.users.models import User
 FEATURE = re.compile(rf"{re.escape(PREFIX)}[a-z][a-z0-9_.-]{{0,60}}")
 
 
+# An event of the audit log has room for this many of each.
+MOST_TOLD = 15
+
+
 class NoSuchFlag(NotFound):
     def __init__(self) -> None:
         super().__init__("No code asks for such a flag.")
@@ -37,6 +41,7 @@ class FlagState:
     """Of one that nobody has set: whether code does it by itself."""
     share: int = 100
     organizations: Sequence[UUID] = ()
+    off_for: Sequence[UUID] = ()
     roles: Sequence[str] = ()
     reason: str = ""
     changed_by: str = ""
@@ -81,6 +86,7 @@ async def set_flag(
     enabled: bool,
     share: int = 100,
     organizations: Sequence[UUID] = (),
+    off_for: Sequence[UUID] | None = None,
     roles: Sequence[str] = (),
     reason: str,
     person: Person | None = None,
@@ -88,24 +94,28 @@ async def set_flag(
 ) -> None:
     """Every process has noticed within a second of the commit. Raises `NoSuchFlag`.
 
-    Without a `person` it is the command line, on behalf of the organisation that runs the app.
+    Without `off_for` it stays off where it was: nobody lifts that in passing. Without a `person` it
+    is the command line, on behalf of the organisation that runs the app.
     """
-    await flag(db, name)
+    before = await flag(db, name)
     where, whom = sorted(set(organizations)), sorted(set(roles))
+    not_in = sorted(set(before.off_for if off_for is None else off_for))
     values: dict[str, object] = {
         "enabled": enabled,
         "share": share,
         "organizations": where,
+        "off_for": not_in,
         "roles": whom,
         "reason": reason,
         "changed_by": person.user_id if person else None,
         "changed_at": func.now(),
     }
+    given = {one: to for one, to in values.items() if one != "off_for" or off_for is not None}
     async with elevated(db):
         await db.execute(
             insert(FeatureFlag)
             .values(name=name, **values)
-            .on_conflict_do_update(index_elements=["name"], set_=values)
+            .on_conflict_do_update(index_elements=["name"], set_=given)
         )
     for part in parts("switched"):
         await part.switched(db, name)
@@ -118,7 +128,8 @@ async def set_flag(
         detail={
             "enabled": enabled,
             "share": share,
-            "organizations": [str(one) for one in where][:20],
+            "organizations": [str(one) for one in where][:MOST_TOLD],
+            "off_for": [str(one) for one in not_in][:MOST_TOLD],
             "roles": whom,
         },
     )
@@ -131,6 +142,7 @@ def _state(row: FeatureFlag, purpose: str, by: str | None) -> FlagState:
         row.enabled,
         row.share,
         row.organizations,
+        row.off_for,
         row.roles,
         row.reason,
         by or "",

@@ -14,7 +14,9 @@ from app.clocks.kept import Kept
 from app.core.errors import Unavailable
 from app.limits.connections import fetch_all
 
-FLAGS: LiteralString = "SELECT name, enabled, share, organizations, roles FROM feature_flags"
+FLAGS: LiteralString = (
+    "SELECT name, enabled, share, organizations, roles, off_for FROM feature_flags"
+)
 
 
 class FlagsNotLoaded(Unavailable):
@@ -30,10 +32,12 @@ class Flag:
     share: int
     organizations: frozenset[UUID]
     roles: frozenset[str]
+    off_for: frozenset[UUID] = frozenset()
 
     def is_on_for(self, organization_id: UUID | None, role: str, who: str) -> bool:
         return (
             self.enabled
+            and organization_id not in self.off_for
             and (not self.organizations or organization_id in self.organizations)
             and (not self.roles or role in self.roles)
             and (self.share >= 100 or place(self.name, who) < self.share * 100)
@@ -54,8 +58,10 @@ def flag(name: str) -> Flag | None:
 async def _flags() -> Mapping[str, Flag]:
     rows: list[Any] = await fetch_all(FLAGS, {})
     return {
-        name: Flag(name, enabled, share, frozenset(organizations), frozenset(roles))
-        for name, enabled, share, organizations, roles in rows
+        name: Flag(
+            name, enabled, share, frozenset(organizations), frozenset(roles), frozenset(off_for)
+        )
+        for name, enabled, share, organizations, roles, off_for in rows
     }
 
 

@@ -75,7 +75,7 @@ async def test_budgets_and_switches_bind_it_and_it_is_said(office, plays, paid, 
                 await flags.set_flag(
                     session, name, enabled=enabled, reason="-", organization_id=operators
                 )
-            await state.refresh()
+            await state.kept.refresh()
             await work(office)
         assert "No answer came. This is switched off" in await told_of(office, off)
     assert len(model.requests) == 6

@@ -21,7 +21,12 @@ async def operators(app: FastAPI) -> AsyncIterator[UUID]:
         for one in await service.flags(session):
             if one.is_set:
                 await service.set_flag(
-                    session, one.name, enabled=True, reason="", organization_id=organization.id
+                    session,
+                    one.name,
+                    enabled=True,
+                    off_for=(),
+                    reason="",
+                    organization_id=organization.id,
                 )
     await state.kept.refresh()
 

@@ -37,6 +37,12 @@ async def test_an_operator_stops_a_feature_and_sees_who_did_it_and_why(client, o
     )
     assert "in 2 organisations" in " ".join(page.text.split())
     assert two in (await client.get("/admin/flags/model.test", headers=HTML)).text
+    fields = {"enabled": "on", "share": "100", "off_for": two, "reason": "Not there."}
+    page = await client.post(
+        "/admin/flags/model.test", data=fields, headers=HTML, follow_redirects=True
+    )
+    assert "Everyone, but off in 2 organisations" in " ".join(page.text.split())
+    assert two in (await client.get("/admin/flags/model.test", headers=HTML)).text
     assert (await client.get("/admin/flags/nonsense", headers=HTML)).status_code == 404
 
 

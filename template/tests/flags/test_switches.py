@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import sys
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ from app.flags.state import Flag, place
 from app.flags.switches import FeatureSwitchedOff
 from app.llm import embeddings
 from tests.factories import make_user, sign_in
+from tests.llm.caller import Caller
 from tests.llm.conftest import caller, wire_server  # noqa: F401 fixtures
 from tests.usage.conftest import person_of
 
@@ -57,6 +59,44 @@ async def test_a_feature_is_stopped_before_a_byte_is_sent_and_goes_on_afterwards
     assert events[0]["user_id"] == str(operator.user_id)
 
 
+async def test_off_for_one_organisation_wins_over_all_else_and_stops_nobody_else(
+    client,
+    operator,
+    caller,  # noqa: F811
+    wire_server,  # noqa: F811
+):
+    here = str(caller.person.organization_id)
+    neighbour = Caller(person_of(await make_user()))
+    wanted = {"enabled": True, "off_for": [here], "reason": "It promises refunds there."}
+    for name in ("model.test", "model.all"):
+        # Also where it is targeted at them by name.
+        for more in ({}, {"organizations": [here, str(neighbour.person.organization_id)]}):
+            answer = await client.put(f"/api/flags/{name}", json=wanted | more)
+            assert answer.status_code == 204
+            await state.kept.refresh()
+            sent = wire_server.bytes_received
+            await caller.refused(FeatureSwitchedOff)
+            assert wire_server.bytes_received == sent
+            assert (await neighbour.ask())[1]
+        # Who sets something else does not lift it in passing,
+        left_out = {"enabled": True, "share": 100, "reason": "For all."}
+        await client.put(f"/api/flags/{name}", json=left_out)
+        await state.kept.refresh()
+        await caller.refused(FeatureSwitchedOff)
+        [found] = [one for one in (await client.get("/api/flags")).json() if one["name"] == name]
+        assert found["off_for"] == [here]
+        # and who lifts it says so.
+        await client.put(f"/api/flags/{name}", json=left_out | {"off_for": []})
+        await state.kept.refresh()
+        assert (await caller.ask())[1]
+    events = (await client.get("/api/audit", params={"action": "flags.set"})).json()["events"]
+    assert [one["detail"]["off_for"] for one in events[:4]] == [[], [here], [here], [here]]
+    # An administrator of that organisation changes nothing about it.
+    await sign_in(client, await make_user(UUID(here), role="admin"), second_factor=True)
+    mine = await client.put("/api/flags/model.test", json=wanted | {"off_for": []})
+    assert mine.status_code == 403
+
+
 async def command(*words: str) -> tuple[int, str]:
     """Run `app flags` as a process of its own."""
     process = await asyncio.create_subprocess_exec(
@@ -82,6 +122,15 @@ async def test_what_another_process_switches_off_is_noticed_here(operator):
         async with asyncio.timeout(20):
             while (found := state.flag("model.assistant")) is None or found.enabled:
                 await asyncio.sleep(0.02)
+        one = str(operator.organization_id)
+        status, told = await command(
+            *("set", "model.test", "on", "--off-for", one, "--because", "Invents there")
+        )
+        assert status == 0, told
+        async with asyncio.timeout(20):
+            while (found := state.flag("model.test")) is None or not found.off_for:
+                await asyncio.sleep(0.02)
+        assert found.off_for == {operator.organization_id}
     finally:
         beat.cancel()
     assert kept.BEAT_SECONDS <= 0.5

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("share", sa.Integer(), nullable=False),
         sa.Column("organizations", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("off_for", postgresql.ARRAY(sa.Uuid()), nullable=False),
         sa.Column("roles", postgresql.ARRAY(sa.String(36)), nullable=False),
         sa.Column("reason", sa.String(500), nullable=False),
         sa.Column("changed_by", sa.Uuid()),
