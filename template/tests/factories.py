@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.access import service as sessions
 from app.access.forgery import SESSION_COOKIE
@@ -117,6 +117,15 @@ def carry(client: httpx2.AsyncClient, token: str) -> httpx2.AsyncClient:
     client.cookies.set(SESSION_COOKIE, token, domain="testserver.local", path="/")
     client.headers["X-CSRF-Token"] = keyed_digest(token, "csrf session").hex()
     return client
+
+
+async def stay_locked_out() -> None:
+    """The first wait after too many wrong passwords is two seconds: over, on a slow machine, before
+    a test has looked at it."""
+    async with db.transaction() as session:
+        await session.execute(
+            text("UPDATE lockouts SET locked_until = now() + interval '1 h' WHERE attempts > 5")
+        )
 
 
 async def newcomers(roles: Sequence[str | Collection[str]], *, level: str = "full") -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.abuse.conftest import right_password, try_password
 from tests.abuse.test_admin import operators as operators
-from tests.factories import make_user
+from tests.factories import make_user, stay_locked_out
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ async def test_an_administrator_sees_lifts_and_decides(browser, new_browser, adm
             await try_password(stranger)
         for _ in range(8):
             await try_password(stranger, ada.email)
+    await stay_locked_out()
     page = await browser.open("/admin/abuse")
     assert "Many logins tried at one place" in page.text
     assert ada.email in page.text  # locked out

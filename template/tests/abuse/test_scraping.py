@@ -163,6 +163,7 @@ async def test_reading_costs_hardly_a_statement_of_its_own(client, member, monke
             return await real(*given)
 
         monkeypatch.setattr(module, name, counted)
+    began = monotonic()
     await read(client, 100)
     # A lease of the address's budget is 120 requests, and measures are read every five seconds.
-    assert len(asked) <= 3
+    assert len(asked) <= 3 + (monotonic() - began) / 5

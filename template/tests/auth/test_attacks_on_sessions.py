@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.access.forgery import SESSION_COOKIE
 from app.core import db
-from tests.factories import PASSWORD, make_user, sign_in
+from tests.factories import PASSWORD, make_user, sign_in, stay_locked_out
 
 NEW = "another long sentence 17"
 
@@ -313,5 +313,6 @@ async def test_the_owner_of_a_look_alike_address_cannot_mint_devices_for_ours(ne
             for i in range(7):
                 form = {"email": victim, "password": f"guess {i}"}
                 statuses.append((await browser.post("/api/auth/sign-in", json=form)).status_code)
+        await stay_locked_out()
     # All of it is one stranger's guessing: a device of one's own would begin at nothing.
     assert statuses == [401] * 6 + [429] * 15

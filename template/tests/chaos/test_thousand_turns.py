@@ -11,6 +11,7 @@ from collections import Counter
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from random import Random
+from time import monotonic
 
 import psycopg
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from app.assistant import service
 from app.assistant.endpoints import _turn
 from app.core import db
+from app.core.errors import Problem
 from app.core.problems import as_problem
 from app.llm import settling
 from app.tools.registry import Arguments, Use
@@ -124,8 +126,6 @@ async def test_after_a_thousand_turns_everything_is_told_kept_and_booked(
     configure(
         LLM_RETRIES=0,
         LLM_BREAKER_FAILURES=0,
-        LLM_FIRST_TOKEN_SECONDS=0.4,
-        LLM_DEADLINE_SECONDS=1,
         LLM_CALLS_AT_ONCE=30,
         LLM_QUEUE_LENGTH=8,
         LLM_MAX_OUTPUT_TOKENS=200,
@@ -147,10 +147,12 @@ async def test_after_a_thousand_turns_everything_is_told_kept_and_booked(
         """Tells about a city."""
         return f"{arguments.name} is a city."
 
-    model.choose, second.choose = plays("first"), plays("second")
     made = await make_user(password=False)
     others = [await make_user(made.organization_id, password=False) for _ in range(2)]
     people = [person_of(one) for one in (made, *others)]
+    seconds = await seconds_without_faults(people)
+    configure(LLM_FIRST_TOKEN_SECONDS=max(0.4, 2 * seconds), LLM_DEADLINE_SECONDS=1 + 3 * seconds)
+    model.choose, second.choose = plays("first"), plays("second")
     # One of them is refused again and again: the rest of what fits must not leak away.
     await limit(people[0], people[-1].user_id, calls_per_hour=RUNS // 10)
     ended: Counter[str] = Counter()
@@ -191,6 +193,25 @@ async def test_after_a_thousand_turns_everything_is_told_kept_and_booked(
     await forget_connections()
     assert counted.calls > RUNS / 4, ended
     assert min(ended["done"], ended["left"], ended["/problems/answer-cut"]) > RUNS / 50, ended
+
+
+async def seconds_without_faults(people) -> float:
+    """How long turns at once take on this machine, which may have other things to do: what meets no
+    fault shall not be ended for being slow."""
+
+    async def read(person, conversation_id) -> None:
+        with suppress(Problem):  # some are told to come again, as below
+            async with aclosing(_turn(person, conversation_id, "Who are you?", None)) as events:
+                async for _ in events:
+                    pass
+
+    took = []
+    for _ in range(2):  # the first one warms up
+        places = await conversations(people)
+        began = monotonic()
+        await asyncio.gather(*(read(*place) for place in places))
+        took.append(monotonic() - began)
+    return took[-1]
 
 
 async def conversations(people):

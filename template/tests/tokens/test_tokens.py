@@ -13,7 +13,7 @@ from app.jobs.queue import run_until_empty
 from app.mail import service as mail
 from app.tokens import signed
 from tests.conftest import new_client
-from tests.factories import PASSWORD, make_user, sign_in
+from tests.factories import PASSWORD, make_user, sign_in, stay_locked_out
 
 WAITING = """SELECT count(*) FROM pg_locks WHERE NOT granted
  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -93,6 +93,7 @@ async def test_a_wrong_password_counts_and_tells_like_at_any_sign_in(phone, ada)
         assert answer.json()["detail"] == unknown.json()["detail"]
     for _ in range(6):
         await begin(phone, ada, password="wrong")
+    await stay_locked_out()
     assert (await begin(phone, ada)).status_code == 429
 
 
