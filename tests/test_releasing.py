@@ -154,6 +154,39 @@ def test_a_release_that_does_not_answer_is_taken_back(tmp_path: Path) -> None:
     assert "make rollback TO=production IMAGE=" in (tmp_path / "log").read_text()
 
 
+def test_nothing_is_started_that_our_pipeline_did_not_sign(tmp_path: Path) -> None:
+    """The certificate must name the pipeline of a tag of this project, whatever system runs it."""
+    github = {"GITHUB_REPOSITORY": "us/demo"}
+    gitlab = {"CI_PROJECT_URL": "https://git.example.com/us/demo", "CI_SERVER_URL": "https://git.x"}
+    own = {"SIGNED_BY": "^https://ci[.]example[.]com/demo$", "SIGNED_ISSUER": "https://ci.x"}
+    more = stand_ins(tmp_path / "tools", cosign="exit $SIGNED", ssh=":", helm=":")
+    deploy = [sys.executable, "scripts/ship/release.py", "deploy", "staging", IMAGE]
+    empty = dict.fromkeys(("SIGNED_BY", "SIGNED_ISSUER", *github, *gitlab), "")
+    given = more | empty | {"MACHINE": "deploy@app.example.com"}
+
+    assert run("/usr/bin/env", *deploy, cwd=TEMPLATE, env=given | {"SIGNED": "0"}).returncode != 0
+    assert not (tmp_path / "log").exists(), "whose signature counts is not known"
+    for known, by, not_by in (
+        (github, "https://github.com/us/demo/.github/workflows/release.yml@refs/tags/v1",
+         "https://github.com/us/demo/.github/workflows/ci.yml@refs/pull/7/merge"),
+        (gitlab, "https://git.example.com/us/demo//.gitlab-ci.yml@refs/tags/v1",
+         "https://git.example.com/us/demo-of-another//.gitlab-ci.yml@refs/tags/v1"),
+        (own, "https://ci.example.com/demo", "https://ci.example.com/demo/other"),
+    ):  # fmt: skip
+        (tmp_path / "log").unlink(missing_ok=True)
+        unsigned = run("/usr/bin/env", *deploy, cwd=TEMPLATE, env=given | known | {"SIGNED": "1"})
+        assert unsigned.returncode == 1
+        (asked,) = (tmp_path / "log").read_text().splitlines()
+        assert asked.startswith("cosign verify ")
+        assert asked.endswith(IMAGE)
+        (pattern,) = re.findall(r"--certificate-identity-regexp (\S+) ", asked)
+        assert re.search(pattern, by)
+        assert not re.search(pattern, not_by)
+        done = run("/usr/bin/env", *deploy, cwd=TEMPLATE, env=given | known | {"SIGNED": "0"})
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "log").read_text().splitlines()[-1].startswith(("ssh", "helm"))
+
+
 def test_what_somebody_types_is_no_command(tmp_path: Path) -> None:
     typed = f"IMAGE=x; touch {tmp_path}/done"
 
@@ -192,11 +225,12 @@ def test_a_pipeline_releases_by_digest_on_a_machine_and_takes_it_back(tmp_path: 
     (there / "app" / ".env").write_text("SECRET_KEY=kept\nAPP_REPLICAS=1\n")
     assert run(*GIT, *as_me, "commit", "-qm", "Two", "--allow-empty", cwd=here).returncode == 0
     tools.mkdir()
-    for name, text in (("docker", DOCKER), ("ssh", SSH)):
+    for name, text in (("docker", DOCKER), ("ssh", SSH), ("cosign", "#!/bin/sh\n")):
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     log = tmp_path / "log"
     more = {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log), "THERE": str(there)}
+    more |= {"SIGNED_BY": "^https://ci[.]example[.]com/", "SIGNED_ISSUER": "https://ci.example.com"}
     release = [sys.executable, "scripts/ship/release.py"]
 
     nowhere = run(*release, "deploy", "production", IMAGE, cwd=here, env=more)

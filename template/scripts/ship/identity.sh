@@ -84,5 +84,9 @@ azure)
   exit 1
   ;;
 esac
+# Where `make deploy` looks at the signature of the image.
+if [ -n "${REGISTRY_HOST:-}" ] && [ -n "${REGISTRY_PSW:-}" ]; then
+  printf %s "$REGISTRY_PSW" | cosign login "$REGISTRY_HOST" --username "$REGISTRY_USR" --password-stdin
+fi
 # Who sources this goes on with names that may well be unset.
 set +u

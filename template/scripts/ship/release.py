@@ -2,7 +2,7 @@
 
     release.py image  REPOSITORY TAG       build and push; writes build/image.txt
     release.py sign   IMAGE                sign without a key, as who runs this
-    release.py deploy ENVIRONMENT IMAGE    IMAGE is REPOSITORY@sha256:…
+    release.py deploy ENVIRONMENT IMAGE    IMAGE is REPOSITORY@sha256:…, and our pipeline signed it
     release.py promote ENVIRONMENT         let everybody have it (blue-green)
     release.py rollback ENVIRONMENT [IMAGE]
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -46,7 +47,10 @@ def main(words: list[str]) -> None:
         return run([["cosign", "sign", "--yes", digested(named)]])
     if action not in ("deploy", "promote", "rollback") or not rest or rest[0] not in ENVIRONMENTS:
         sys.exit(__doc__)
-    return run(commands(answers, action, rest[0], rest[1] if rest[1:] else ""))
+    image_name = rest[1] if rest[1:] else ""
+    # What is gone back to was looked at when it was released, and nobody waits for that twice.
+    checks = [verification(image_name)] if action == "deploy" else []
+    return run(checks + commands(answers, action, rest[0], image_name))
 
 
 def run(steps: Commands) -> None:
@@ -74,6 +78,30 @@ def digested(image: str) -> str:
     if "@sha256:" not in image:
         sys.exit(f"{image or 'IMAGE'}: name it by digest, as in build/image.txt")
     return image
+
+
+def verification(image: str) -> list[str]:
+    """That the pipeline of a tag of this project made it; its list of contents is signed, too."""
+    named, known = digested(image), os.environ.get
+    by, issuer = known("SIGNED_BY"), known("SIGNED_ISSUER")
+    if not by and (repository := known("GITHUB_REPOSITORY")):
+        server = known("GITHUB_SERVER_URL") or "https://github.com"
+        workflow = re.escape(f"{server}/{repository}/.github/workflows/release.yml")
+        by = f"^{workflow}@refs/tags/v"
+        issuer = issuer or "https://token.actions.githubusercontent.com"
+    elif not by and (project := known("CI_PROJECT_URL")):
+        by = f"^{re.escape(project)}//{re.escape('.gitlab-ci.yml')}@refs/tags/v"
+        issuer = issuer or known("CI_SERVER_URL")
+    if not by or not issuer:
+        sys.exit(
+            "SIGNED_BY, SIGNED_ISSUER: say whose signature counts, as in docs/pipelines.md:"
+            " nothing is started that somebody else may have made."
+        )
+    return [
+        "cosign", "verify",
+        "--certificate-identity-regexp", by,
+        "--certificate-oidc-issuer", issuer, "--output", "text", named,
+    ]  # fmt: skip
 
 
 def commands(answers: dict[str, Any], action: str, environment: str, image: str) -> Commands:
