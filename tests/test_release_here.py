@@ -17,9 +17,14 @@ case "$*" in
   $FAIL) exit 1 ;;
 esac
 case "$*" in
-  "compose config --services") echo "$SERVICES" ;;
+  "compose "*"config --services") echo "$SERVICES" ;;
+  "compose config --images "*) echo "$4:local" ;;
+  "image inspect "*) echo "${LITELLM_ID:-same}" ;;
+  "inspect "*) echo same ;;
   "compose ps --all --quiet app") cat "$STATE/app" ;;
-  "compose ps --all --quiet "*) echo one ;;
+  "compose "*"ps --all --quiet litellm") cat "$STATE/litellm" ;;
+  "compose "*"ps --all --quiet "*) echo one ;;
+  "compose up"*" litellm") echo new >> "$STATE/litellm" ;;
   "compose up"*" app") wc -l < "$STATE/log" >> "$STATE/app" ;;
   "rm --force "*) sed -i "/^$3$/d" "$STATE/app" ;;
   "rm "*) sed -i "/^$2$/d" "$STATE/app" ;;
@@ -39,6 +44,7 @@ class Here:
         shutil.copy(ROOT / "template" / "scripts" / "release.py", folder / "scripts")
         (folder / ".env").write_text(env)
         (folder / "app").write_text("old\n")
+        (folder / "litellm").write_text("gateway\n")
         docker = folder / "docker"
         docker.write_text(DOCKER)
         docker.chmod(0o755)
@@ -134,6 +140,36 @@ def test_back_is_where_people_were_also_after_a_release_that_failed(
     assert machine.release("--back", DIGEST).returncode == 0
     assert f"IMAGE={DIGEST}" in machine.env
     assert machine.read("log").count("migrate") == 3, "going back changes no table"
+
+
+@pytest.mark.parametrize("strategy", BEFORE)
+def test_what_has_an_image_of_its_own_comes_along(tmp_path: Path, strategy: str) -> None:
+    machine = here(tmp_path, strategy)
+    machine.services += "\nbackup\ncopies\nlitellm"
+
+    assert machine.release("v2", LITELLM_ID="same").returncode == 0
+    log = machine.read("log")
+    assert "up --detach --no-deps --build backup\n" in log
+    assert "up --detach --no-deps --build copies\n" in log
+    assert "--scale" not in log.replace("--scale app=", ""), "an image as before is not started"
+
+    assert machine.release("v3", LITELLM_ID="other", FAIL="compose up*litellm").returncode == 1
+    assert machine.read("litellm") == "gateway\n"
+    assert "IMAGE=app:v2" in machine.env, "it comes first: a version that counts on it waits"
+    (machine.folder / "log").unlink()
+    assert machine.release("v3", LITELLM_ID="other").returncode == 0
+    log = machine.read("log")
+    there = log.index("up --detach --no-deps --no-recreate --wait --scale litellm=2 litellm")
+    assert there < log.index("stop --time 60 gateway") < log.index("|exec")
+
+    (machine.folder / "log").unlink()
+    assert machine.release("--back").returncode == 0
+    assert "--build" not in machine.read("log")
+    with (machine.folder / ".env").open("a") as env:
+        env.write("BACKUP_IMAGE=there/backup:v1\nLITELLM_IMAGE=there/litellm:v1\n")
+    (machine.folder / "log").unlink()
+    assert machine.release("v4").returncode == 0
+    assert "build" not in machine.read("log"), "named by whoever runs it"
 
 
 @pytest.mark.parametrize(

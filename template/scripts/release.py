@@ -83,6 +83,7 @@ def blue_green(image: str, back: bool, drain: float) -> None:
         raise Failed(f"There is no version before: {image_of} is not in .env.")
     if not back:
         migrate(wanted)
+        renew_gateway()
     # What is live now is what `--back` returns to, also when nothing was released before.
     lives = {f"{live.upper()}_IMAGE": now.get(f"{live.upper()}_IMAGE", now.get("IMAGE", LOCAL))}
     count = now.get(f"{live.upper()}_REPLICAS", "2")
@@ -99,6 +100,7 @@ def blue_green(image: str, back: bool, drain: float) -> None:
     print(f"People reach {other} now, version {wanted}.", flush=True)
     with after_the_change():
         compose("up", "--detach", "--no-deps", "worker")
+        renew_backup(back)
         time.sleep(drain)
         compose("stop", "--timeout", "60", live)
         remember(**{f"{live.upper()}_REPLICAS": "0"})
@@ -112,6 +114,7 @@ def rolling(image: str, back: bool) -> None:
         raise Failed("There is no version before: PREVIOUS_IMAGE is not in .env.")
     if not back:
         migrate(wanted)
+        renew_gateway()
     old = instances("app")
     remember(IMAGE=wanted)
     try:
@@ -130,6 +133,7 @@ def rolling(image: str, back: bool) -> None:
             docker("stop", "--time", "60", one)
             docker("rm", one)
         compose("up", "--detach", "--no-deps", "worker")
+        renew_backup(back)
 
 
 @contextmanager
@@ -143,6 +147,50 @@ def after_the_change() -> Iterator[None]:
 def migrate(image: str) -> None:
     """Migrations only add, so the version before goes on with what the new one needs."""
     compose("run", "--rm", "--no-deps", "migrate", IMAGE=image)
+
+
+def renew_gateway() -> None:
+    """LiteLLM has an image of its own, built from this folder: a changed one starts beside the old
+    one, and both answer under the one name until it does."""
+    if not is_ours("litellm"):
+        return
+    compose("build", "litellm")
+    name = compose("config", "--images", "litellm", read=True).strip()
+    wanted = docker("image", "inspect", "--format", "{{.Id}}", name, read=True)
+    before = instances("litellm")
+    old = [one for one in before if docker("inspect", "-f", "{{.Image}}", one, read=True) != wanted]
+    if not old:
+        return
+    words = ("--detach", "--no-deps", "--no-recreate", "--wait")
+    try:
+        compose("up", *words, "--scale", f"litellm={len(before) + 1}", "litellm")
+    except BaseException:
+        if new := [one for one in instances("litellm") if one not in before]:
+            docker("rm", "--force", *new)
+        raise
+    for one in old:
+        docker("stop", "--time", "60", one)
+        docker("rm", one)
+
+
+def renew_backup(back: bool) -> None:
+    """What makes backups knows where this version keeps what. It serves nobody: a backup that is
+    begun is broken off and made again."""
+    for service in () if back else ("backup", "copies"):
+        if is_ours(service):
+            compose("up", "--detach", "--no-deps", "--build", service)
+
+
+def is_ours(service: str) -> bool:
+    """Whether it runs here, from an image that is built here and not named in .env."""
+    name = "BACKUP_IMAGE" if service == "copies" else f"{service.upper()}_IMAGE"
+    if state().get(name):
+        return False
+    all_of_it = ("--profile", "copies")
+    there = compose(*all_of_it, "config", "--services", read=True).split()
+    return service in there and bool(
+        compose(*all_of_it, "ps", "--all", "--quiet", service, read=True).strip()
+    )
 
 
 def instances(service: str) -> list[str]:

@@ -69,7 +69,7 @@ class DockerServer:
 
     async def _do(self, words: str, each: list[str]) -> str:
         machine = self.machine
-        if words == "compose config --services":
+        if words in {"compose config --services", "compose --profile copies config --services"}:
             return "blue\ngreen\nworker\nproxy\n"
         if words == "compose run --rm --no-deps migrate":
             return await asyncio.to_thread(machine.once, "migrate")
