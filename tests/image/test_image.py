@@ -155,6 +155,14 @@ class Contained(Machine):
         outer = self.running[name].pid
         return int(Path(f"/proc/{outer}/task/{outer}/children").read_text().split()[0])
 
+    def down(self) -> None:
+        # A signal to bwrap ends bwrap alone: who took another account has lost its tie to it.
+        for name, process in self.running.items():
+            if process.args[0] == "bwrap" and self.runs(name):
+                os.kill(self.inner(name), signal.SIGTERM)
+                process.wait(90)
+        super().down()
+
     async def serve_database(self) -> asyncio.Server:
         """The server listens on a socket; containers find it by an address."""
 
