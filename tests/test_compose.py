@@ -132,6 +132,30 @@ def test_what_faces_people_is_not_in_the_database_s_network(compose: dict[str, A
             assert not networks(service) & outside, f"{name} knows the administrator's password"
 
 
+def test_what_the_backup_receives_cannot_fill_the_disk(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    database, backup = services["database"], services["backup"]
+    told = dict(one.removeprefix("-c").split("=", 1) for one in database["command"])
+    rules = (ROOT / "template" / "ops" / "machine" / "pg_hba.conf").read_text(encoding="utf-8")
+    lines = [line.split() for line in rules.splitlines() if line[:1] not in {"#", ""}]
+
+    assert told["max_slot_wal_keep_size"] == "${DATABASE_WAL_KEPT:-4GB}"
+    assert told["archive_timeout"] == "60s", "what docs/operations.md promises"
+    mounted = f"./ops/machine/pg_hba.conf:{told['hba_file']}:ro"
+    assert mounted in database["volumes"]
+    assert "--builtin-locale=C.UTF-8" in database["environment"]["POSTGRES_INITDB_ARGS"]
+    assert "//app_backup:" in backup["environment"]["BACKUP_STREAM_URL"]
+    assert f"wal:{backup['environment']['BACKUP_SPOOL']}" in backup["volumes"]
+    assert [one[2] for one in lines if one[1] == "replication"] == ["app_backup", "all"]
+    assert [one[-1] for one in lines if one[0] == "host"][-3:] == [
+        "reject",
+        "reject",
+        "scram-sha-256",
+    ]
+    knowing = {name for name, one in services.items() if "DATABASE_BACKUP_PASSWORD" in str(one)}
+    assert knowing == {"roles", "backup"}
+
+
 def test_each_has_bounds_and_no_more_rights_than_it_needs(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert "no-new-privileges:true" in service["security_opt"], name

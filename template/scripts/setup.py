@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).absolute().parent.parent
 READY = Path(".venv") / ".ready"
-# What `.env` must hold before anything starts; compose.yml reads the last seven.
+# What `.env` must hold before anything starts; compose.yml reads the last eight.
 SECRETS = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "ENCRYPTION_KEYS": lambda: (
@@ -23,6 +23,7 @@ SECRETS = {
     "POSTGRES_PASSWORD": lambda: secrets.token_urlsafe(32),
     "DATABASE_APP_PASSWORD": lambda: secrets.token_urlsafe(32),
     "DATABASE_OWNER_PASSWORD": lambda: secrets.token_urlsafe(32),
+    "DATABASE_BACKUP_PASSWORD": lambda: secrets.token_urlsafe(32),
     "OBJECTS_PASSWORD": lambda: secrets.token_urlsafe(32),
     "LITELLM_MASTER_KEY": lambda: f"sk-{secrets.token_urlsafe(36)}",
     "METRICS_TOKEN": lambda: secrets.token_urlsafe(32),

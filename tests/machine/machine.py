@@ -92,6 +92,7 @@ class Machine:
             "POSTGRES_PASSWORD": str(parts["password"]),
             "DATABASE_APP_PASSWORD": secrets.token_urlsafe(24),
             "DATABASE_OWNER_PASSWORD": secrets.token_urlsafe(24),
+            "DATABASE_BACKUP_PASSWORD": secrets.token_urlsafe(24),
             "OBJECTS_PASSWORD": secrets.token_urlsafe(24),
             "METRICS_TOKEN": secrets.token_urlsafe(24),
             "BACKUP_RECIPIENTS": "[]",

@@ -36,7 +36,9 @@ KEPT_ANYWAY = 3
 DRAFT_AGE = timedelta(days=1)
 
 
-def make(folder: Path, admin_url: str, recipients: Sequence[str]) -> Path:
+def make(
+    folder: Path, admin_url: str, recipients: Sequence[str], *, with_files: bool = True
+) -> Path:
     """Make one in `folder`; its own folder, named by the moment."""
     began = monotonic()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -51,13 +53,14 @@ def make(folder: Path, admin_url: str, recipients: Sequence[str]) -> Path:
             _dump(admin_url, str(snapshot), draft / DATABASE, recipients)
         # Files come after the rows that name them, and are never changed: none can be missing
         # but those that were deleted meanwhile.
-        _keep_files(found, draft / FILES, recipients)
+        if with_files:
+            _keep_files(found, draft / FILES, recipients)
         kept = [path for path in (draft / DATABASE, draft / FILES) if path.exists()]
         found.digests = {path.name: manifest.digest(path) for path in kept}
         found.bytes = sum(path.stat().st_size for path in kept)
         found.seconds = round(monotonic() - began, 3)
         found.write(draft)
-        _on_disk(draft)
+        on_disk(draft)
         return draft.rename(folder / name)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -100,7 +103,7 @@ def _dump(url: str, snapshot: str, path: Path, recipients: Sequence[str]) -> Non
     with tempfile.TemporaryFile() as said:
         with run("pg_dump", url, *words, stdout=subprocess.PIPE, stderr=said) as process:
             assert process.stdout
-            _encrypt(process.stdout, path, recipients)
+            encrypt(process.stdout, path, recipients)
         said.seek(0)
         if process.returncode:
             raise BackupFailed(f"pg_dump: {said.read().decode(errors='replace').strip()[-500:]}")
@@ -111,7 +114,7 @@ def _keep_files(found: Manifest, path: Path, recipients: Sequence[str]) -> None:
     if not stores:
         return
     with (
-        _piped(lambda source: _encrypt(source, path, recipients)) as target,
+        _piped(lambda source: encrypt(source, path, recipients)) as target,
         tarfile.open(fileobj=target, mode="w|") as tar,
     ):
         for store in stores:
@@ -161,7 +164,7 @@ def _beside(work: Callable[[Any], None], mode: str) -> Iterator[int]:
         raise failed[0]
 
 
-def _encrypt(source: BufferedIOBase | IO[bytes], path: Path, recipients: Sequence[str]) -> None:
+def encrypt(source: BufferedIOBase | IO[bytes], path: Path, recipients: Sequence[str]) -> None:
     import pyrage
 
     keys = [pyrage.x25519.Recipient.from_str(one) for one in recipients]
@@ -169,7 +172,7 @@ def _encrypt(source: BufferedIOBase | IO[bytes], path: Path, recipients: Sequenc
         pyrage.encrypt_io(source, target, keys)
 
 
-def _on_disk(folder: Path) -> None:
+def on_disk(folder: Path) -> None:
     """A power cut after this loses nothing of it."""
     for path in [*folder.iterdir(), folder]:
         handle = os.open(path, os.O_RDONLY)

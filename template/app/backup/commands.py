@@ -4,16 +4,19 @@ import asyncio
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 from rich import print  # noqa: A004
 
-from app.backup import archive, drill, elsewhere, restore
+from app.backup import archive, drill, elsewhere, moment, restore, stream
 from app.backup.errors import BackupFailed, CannotRestore
 from app.backup.manifest import Manifest
 from app.backup.settings import BackupSettings
@@ -26,7 +29,11 @@ commands = typer.Typer(help="Backups of database and files.", no_args_is_help=Tr
 Identity = Annotated[
     Path, typer.Option(envvar="BACKUP_IDENTITY", help="The file with the private key.")
 ]
+At = Annotated[
+    str, typer.Option(help="A moment such as 2026-03-01T14:05:00Z, or `latest`: all that was kept.")
+]
 TRY_AGAIN_SECONDS = 300
+LOOK_SECONDS = 60
 
 
 @commands.callback()
@@ -60,18 +67,25 @@ def run_once() -> None:
 
 @commands.command()
 def schedule() -> None:
-    """Make one every BACKUP_EVERY_HOURS until told to stop."""
+    """Make one every BACKUP_EVERY_HOURS, and receive every change, until told to stop."""
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    while not stop.wait(_seconds_to_next()):
-        try:
-            made = _make()
-        except Exception as error:  # noqa: BLE001 the next try may do better, and `list` tells
-            log.error("backup.failed", error=type(error).__name__, message=str(error)[:500])
-            stop.wait(TRY_AGAIN_SECONDS)
-        else:
-            log.info("backup.made", name=made.name, bytes=Manifest.read(made).bytes)
+    streaming = Thread(target=stream.keep, args=[stop])
+    if stream.is_on():
+        streaming.start()
+    while not stop.is_set():
+        stop.wait(LOOK_SECONDS if _made_what_is_due() else TRY_AGAIN_SECONDS)
+    if streaming.ident:
+        streaming.join()
+
+
+@commands.command()
+def base() -> None:
+    """Copy the server's files now: a restore to a later moment has less to replay."""
+    if not stream.is_on():
+        raise BackupFailed("BACKUP_STREAM_URL is empty: changes are not kept.")
+    print(f"[green]{stream.make_base().name}[/]")
 
 
 @commands.command()
@@ -82,27 +96,38 @@ def copy(
     folder = BackupSettings.load().folder
     if not keep:
         copied = asyncio.run(elsewhere.copy_missing(folder))
-        print(f"[green]Copied: {', '.join(copied) or 'nothing, all are there'}.[/]")
+        count = asyncio.run(elsewhere.copy_log(folder, set()))
+        print(
+            f"[green]Copied: {', '.join(copied) or 'no backup, all are there'}; {count} files.[/]"
+        )
         return
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    there: set[str] = set()
     while not stop.is_set():
         try:
+            asyncio.run(elsewhere.copy_log(folder, there))
             for name in asyncio.run(elsewhere.copy_missing(folder)):
                 log.info("backup.copied", name=name)
         except Exception as error:  # noqa: BLE001 the next try may do better, and `fetch` tells
             log.error("backup.copy_failed", error=type(error).__name__, message=str(error)[:500])
-        stop.wait(TRY_AGAIN_SECONDS)
+        stop.wait(LOOK_SECONDS)
 
 
 @commands.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="Without it: show the copies.")] = "",
     fresh: Annotated[bool, typer.Option(help="Fail when the newest copy is too old.")] = False,
+    at: At = "",
 ) -> None:
     """Bring a copy back from BACKUP_COPY_URL, for `app backup restore`."""
     settings = BackupSettings.load()
+    if at:
+        then = moment.moment_of(at)
+        until = then.strftime(archive.NAMED) if then else "~"
+        print(f"[green]{asyncio.run(elsewhere.fetch_log(settings.folder, until))} files.[/]")
+        return
     if name:
         print(f"[green]{asyncio.run(elsewhere.fetch(name, settings.folder))}[/]")
         return
@@ -125,40 +150,56 @@ def list_backups(
     for one in found:
         told = Manifest.read(one)
         typer.echo(f"{one.name}  {sum(told.rows.values()):>10,} rows  {told.bytes:>14,} bytes")
+    typer.echo("".join(f"{line}\n" for line in moment.reach()), nl=False)
     late = timedelta(hours=2 * settings.every_hours)
     if fresh and (not found or Manifest.read(found[-1]).taken_at < now() - late):
         print("[red]The newest backup is too old.[/]")
+        raise typer.Exit(1)
+    if fresh and (problem := stream.problem()):
+        print(f"[red]{problem}[/]")
         raise typer.Exit(1)
 
 
 @commands.command("restore")
 def restore_backup(
-    name: Annotated[str, typer.Argument(help="As `app backup list` shows it.")],
     identity: Identity,
     app_password: Annotated[str, typer.Option(envvar="DATABASE_APP_PASSWORD")],
     owner_password: Annotated[str, typer.Option(envvar="DATABASE_OWNER_PASSWORD")],
+    name: Annotated[str, typer.Argument(help="As `app backup list` shows it.")] = "",
+    at: At = "",
     database: Annotated[str, typer.Option(envvar="DATABASE_NAME")] = "app",
 ) -> None:
-    """Fill an empty server, bring the files back, and look whether all of it is right."""
-    backup = BackupSettings.load().folder / name
-    if backup not in archive.backups(backup.parent):
+    """Fill an empty database, bring the files back, and look whether all of it is right."""
+    folder = BackupSettings.load().folder
+    if bool(name) == bool(at):
+        raise CannotRestore("Name a backup, or a moment with --at: one of them.")
+    if name and folder / name not in archive.backups(folder):
         raise CannotRestore(f"{name} is no backup: `app backup list` shows those that are.")
     url = BackupSettings.load().admin_url.get_secret_value()
-    told = restore.into(
-        backup,
-        identity,
-        url,
-        database=database,
-        app_password=app_password,
-        owner_password=owner_password,
-    )
-    print(f"{sum(told.rows.values())} rows are back; now the files ...")
-    problems = drill.look(backup, in_database(url, database), dict(os.environ), identity)
+    with _backup(folder / name, at, identity) as (backup, keys):
+        told = restore.into(
+            backup,
+            keys,
+            url,
+            database=database,
+            app_password=app_password,
+            owner_password=owner_password,
+        )
+        print(f"{sum(told.rows.values())} rows are back; now the files ...")
+        filled = in_database(url, database)
+        # Past the pooler, which knows the database that people use and no other.
+        passwords = {"app": app_password, "app_owner": owner_password}
+        urls = [
+            f"postgresql://{role}:{quote(password, safe='')}@{filled.rpartition('@')[2]}"
+            for role, password in passwords.items()
+        ]
+        environment = os.environ | {"DATABASE_URL": urls[0], "DATABASE_OWNER_URL": urls[1]}
+        problems = drill.look(backup, filled, environment, keys)
     for one in problems:
         print(f"[red]{one}[/]")
     if problems:
         raise typer.Exit(1)
-    print("[green]Everything is as it was at[/]", told.taken_at.isoformat())
+    print("[green]Everything is as it was at[/]", at or told.taken_at.isoformat())
 
 
 @commands.command("drill")
@@ -167,15 +208,19 @@ def rehearse(
         Path | None,
         typer.Option(envvar="BACKUP_IDENTITY", help="Without it: a backup for this drill alone."),
     ] = None,
+    at: At = "",
 ) -> None:
     """Restore the newest backup into a server of its own, and say how long that took."""
     settings = BackupSettings.load()
     url = settings.admin_url.get_secret_value()
+    if at and not identity:
+        raise CannotRestore("--at needs --identity: what was kept opens with that key only.")
     if identity:
         found = archive.backups(settings.folder)
-        if not found:
+        if not found and not at:
             raise CannotRestore("There is no backup: `app backup run` makes one.")
-        report = drill.run(found[-1], identity, url)
+        with _backup(found[-1] if found else settings.folder, at, identity) as (backup, keys):
+            report = drill.run(backup, keys, url)
     else:
         settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=settings.folder, prefix=".drill-") as folder:
@@ -187,6 +232,17 @@ def rehearse(
     if report.problems:
         raise typer.Exit(1)
     print("[green]Rows, grants, row security, audit chains, encrypted columns: all in order.[/]")
+
+
+@contextmanager
+def _backup(backup: Path, at: str, identity: Path) -> Iterator[tuple[Path, Path]]:
+    """The one that is there or one of the moment, and what opens it."""
+    if not at:
+        yield backup, identity
+        return
+    with moment.as_backup(at, identity) as then:
+        print(f"Replayed in {then.seconds / 60:.1f} minutes; last change: {then.last_change}.")
+        yield then.backup, then.keys
 
 
 @commands.command(hidden=True)
@@ -229,10 +285,27 @@ def _for_this_drill(folder: Path, url: str) -> tuple[Path, Path]:
     return archive.make(folder, url, [str(made.to_public())]), identity
 
 
-def _seconds_to_next() -> float:
+def _is_due() -> bool:
     settings = BackupSettings.load()
     found = archive.backups(settings.folder)
-    if not found:
-        return 0
-    due = Manifest.read(found[-1]).taken_at + timedelta(hours=settings.every_hours)
-    return max(0.0, (due - now()).total_seconds())
+    late = now() - timedelta(hours=settings.every_hours)
+    return not found or Manifest.read(found[-1]).taken_at <= late
+
+
+def _made_what_is_due() -> bool:
+    """Whether all went well; the next try may do better, and `list` tells."""
+    is_well = True
+    try:
+        if _is_due():
+            made = _make()
+            log.info("backup.made", name=made.name, bytes=Manifest.read(made).bytes)
+    except Exception as error:  # noqa: BLE001 see above
+        is_well = False
+        log.error("backup.failed", error=type(error).__name__, message=str(error)[:500])
+    try:
+        if stream.is_on() and stream.base_is_due():
+            log.info("backup.base_made", name=stream.make_base().name)
+    except Exception as error:  # noqa: BLE001 see above
+        is_well = False
+        log.error("backup.base_failed", error=type(error).__name__, message=str(error)[:500])
+    return is_well

@@ -18,7 +18,7 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, D
 from anyio import to_thread
 from yarl import URL
 
-from app.backup import archive, manifest
+from app.backup import archive, manifest, wal
 from app.backup.errors import BackupFailed
 from app.backup.manifest import Manifest
 from app.backup.settings import BackupSettings
@@ -61,15 +61,63 @@ async def fetch(name: str, folder: Path) -> Path:
     target, draft = folder / name, folder / f".{name}.fetched"
     await to_thread.run_sync(lambda: draft.mkdir(parents=True, exist_ok=True, mode=0o700))
     for key in await _keys(f"{name}/"):
-        async with _asked("GET", key) as response:
-            with (draft / Path(key).name).open("wb") as file:
-                async for piece in response.content.iter_chunked(READ):
-                    await to_thread.run_sync(file.write, piece)
+        await _get(key, draft / Path(key).name)
     for file_name, digest in Manifest.read(draft).digests.items():
         path = draft / file_name
         if not path.exists() or manifest.digest(path) != digest:
             raise BackupFailed(f"The copy of {name}/{file_name} is not what was sent.")
     return await to_thread.run_sync(draft.rename, target)
+
+
+async def copy_log(folder: Path, there: set[str]) -> int:
+    """Bring base backups and the log of changes there, too; how many files.
+
+    `there` is what is known to be there: asked once, for a list of weeks has many pages.
+    """
+    if not there:
+        there.update(await _keys(f"{wal.FOLDER}/"))
+    count = 0
+    # Of a base the manifest comes last: `manifest.json` sorts behind `base.tar.gz.age`.
+    for path in sorted((folder / wal.FOLDER).glob("*/*/**/*")):
+        key = str(path.relative_to(folder))
+        if key in there or "/." in key or not path.is_file():
+            continue
+        await _put(key, path)
+        there.add(key)
+        count += 1
+    return count
+
+
+async def fetch_log(folder: Path, until: str = "~") -> int:
+    """Bring back the newest base whose name is before `until`, and the log that follows it."""
+    keys = await _keys(f"{wal.FOLDER}/")
+    pattern = re.compile(rf"{wal.FOLDER}/(\d+)/base/(\d[\w-]+)/{re.escape(manifest.NAME)}")
+    bases = sorted((m[2], m[1]) for key in keys if (m := pattern.fullmatch(key)) and m[2] < until)
+    if not bases:
+        raise BackupFailed("No copy of a base backup is there, or none is so old.")
+    name, server = bases[-1]
+    base = f"{wal.FOLDER}/{server}/base/{name}"
+    # The manifest first, for it says where the log begins.
+    wanted = [key for key in keys if key.startswith(f"{base}/")]
+    for key in sorted(wanted, reverse=True):
+        await _get(key, folder / key)
+    first = wal.Base.read(folder / base).first_segment
+    log = [key for key in keys if key.startswith(f"{wal.FOLDER}/{server}/wal/")]
+    needed = [key for key in log if Path(key).name[8:] >= first[8:]]
+    for key in needed:
+        if not (folder / key).exists():
+            await _get(key, folder / key)
+    return len(wanted) + len(needed)
+
+
+async def _get(key: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}")
+    async with _asked("GET", key) as response:
+        with draft.open("wb") as file:
+            async for piece in response.content.iter_chunked(READ):
+                await to_thread.run_sync(file.write, piece)
+    draft.rename(path)
 
 
 async def _put(key: str, path: Path) -> None:

@@ -43,8 +43,12 @@ def into(
         raise CannotRestore(
             f"ENCRYPTION_KEYS lacks {', '.join(missing)}: without it encrypted columns stay closed."
         )
+    # The database of the address may not be there yet.
     create_roles(
-        admin_url, database=database, app_password=app_password, owner_password=owner_password
+        in_database(admin_url, "postgres"),
+        database=database,
+        app_password=app_password,
+        owner_password=owner_password,
     )
     url = in_database(admin_url, database)
     with psycopg.connect(url) as db:
@@ -63,7 +67,7 @@ def _fill(path: Path, identity: Path, url: str, database: str) -> None:
         with archive.run("pg_restore", url, *words, stdin=subprocess.PIPE, stderr=said) as process:
             assert process.stdin
             try:
-                _decrypt(path, process.stdin, identity)
+                decrypt(path, process.stdin, identity)
                 process.stdin.close()
             except (CannotRestore, OSError) as error:
                 failed = error
@@ -89,7 +93,7 @@ def put_files_back(backup: Path, identity: Path) -> int:
     count = 0
 
     def write(target: IO[bytes]) -> None:
-        _decrypt(backup / archive.FILES, target, identity)
+        decrypt(backup / archive.FILES, target, identity)
 
     with archive.piped_from(write) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
         for entry in tar:
@@ -121,7 +125,7 @@ def _check_digests(backup: Path, told: Manifest) -> None:
             raise CannotRestore(f"{backup.name}/{name} is not what was written: take another one.")
 
 
-def _decrypt(path: Path, target: IO[bytes], identity: Path) -> None:
+def decrypt(path: Path, target: IO[bytes], identity: Path) -> None:
     import pyrage
 
     keys = _identities(identity)

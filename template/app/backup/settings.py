@@ -22,6 +22,13 @@ class BackupSettings(ModuleSettings):
     """How often `app backup schedule` makes one: so much may be lost."""
     keep_days: int = Field(14, ge=1)
     """How long they are kept; the newest three are kept longer."""
+    stream_url: SecretStr = SecretStr("")
+    """Where `app_backup` logs in: `app backup schedule` receives every change, and `app backup
+    restore --at` goes back to any moment. Empty: only to one at which a backup was made."""
+    spool: Path = ROOT / ".local" / "wal"
+    """Where changes wait until they fill a segment: a disk of the database's machine."""
+    base_every_hours: float = Field(24, gt=0)
+    """How often the server's files are copied; what came since is replayed in a restore."""
     copy_url: str = ""
     """A server that speaks S3 and is elsewhere, such as `https://s3.eu-central-1.amazonaws.com`:
     `app backup copy` keeps a copy of each backup there."""
@@ -43,6 +50,9 @@ class BackupSettings(ModuleSettings):
         url = self.admin_url.get_secret_value()
         return [
             database("BACKUP_ADMIN_URL", url, "backups, from `app backup`"),
+            database(
+                "BACKUP_STREAM_URL", self.stream_url.get_secret_value(), "sends every change to it"
+            ),
             Outside(
                 name="Place for copies of backups",
                 gets="keeps backups: encrypted for a key that is elsewhere",

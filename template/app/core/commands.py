@@ -87,12 +87,19 @@ def create_roles(
     app_password: Annotated[str, typer.Option(envvar="DATABASE_APP_PASSWORD")],
     owner_password: Annotated[str, typer.Option(envvar="DATABASE_OWNER_PASSWORD")],
     name: Annotated[str, typer.Option(envvar="DATABASE_NAME", help="The database.")] = "app",
+    backup_password: Annotated[
+        str, typer.Option(envvar="DATABASE_BACKUP_PASSWORD", help="Makes app_backup, too.")
+    ] = "",
 ) -> None:
     """Make the roles and the database on a new server. Running it again changes nothing."""
     from app.core import database_roles
 
     database_roles.create_roles(
-        admin_url, database=name, app_password=app_password, owner_password=owner_password
+        admin_url,
+        database=name,
+        app_password=app_password,
+        owner_password=owner_password,
+        backup_password=backup_password,
     )
     print("[green]Roles app_owner, app, app_auth and app_audit are in place.[/]")
 

@@ -23,6 +23,9 @@ ROLES = {
     "app_audit": "appends to the audit log by a function it owns; nobody logs in as it",
 }
 LOGINS = {"app_owner", "app"}
+# Receives every change for the backup and asks no database anything. Only on a server of ours:
+# managed ones go back to a moment by themselves.
+STREAMS = "app_backup"
 EXTENSIONS = ("vector", "pg_trgm")
 TIMEOUTS = {
     "statement_timeout": "30s",
@@ -41,12 +44,21 @@ def in_database(url: str, database: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{quote(database, safe='')}"))
 
 
-def create_roles(admin_url: str, *, database: str, app_password: str, owner_password: str) -> None:
+def create_roles(
+    admin_url: str,
+    *,
+    database: str,
+    app_password: str,
+    owner_password: str,
+    backup_password: str = "",
+) -> None:
     with _connect(admin_url) as admin:
         if admin.info.server_version < 160000:
             raise CannotPrepare("PostgreSQL 16 or newer is needed: upgrade the server.")
         admin.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         _make_roles(admin, {"app": app_password, "app_owner": owner_password})
+        if backup_password:
+            _make_streaming_role(admin, backup_password)
         found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database])
         if found.fetchone() is None:
             _run(admin, "CREATE DATABASE {} OWNER app_owner", database)
@@ -108,13 +120,7 @@ def _make_roles(admin: psycopg.Connection, passwords: dict[str, str]) -> None:
             )
         _run(admin, "ALTER ROLE {} LOGIN" if name in LOGINS else "ALTER ROLE {} NOLOGIN", name)
     for name, password in passwords.items():
-        # Hashed here: a statement may end up in the server's log.
-        verifier = admin.pgconn.encrypt_password(
-            password.encode(), name.encode(), b"scram-sha-256"
-        ).decode()
-        admin.execute(
-            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(verifier))
-        )
+        _set_password(admin, name, password)
     for setting, value in TIMEOUTS.items():
         admin.execute(
             sql.SQL("ALTER ROLE app SET {} = {}").format(
@@ -126,6 +132,30 @@ def _make_roles(admin: psycopg.Connection, passwords: dict[str, str]) -> None:
     if not _is_superuser(admin):
         # Who is no superuser acts for the owner as its member.
         admin.execute("GRANT app_owner TO CURRENT_USER WITH INHERIT TRUE, SET TRUE")
+
+
+def _make_streaming_role(admin: psycopg.Connection, password: str) -> None:
+    found = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [STREAMS])
+    if found.fetchone() is None:
+        _run(admin, "CREATE ROLE {}", STREAMS)
+    _run(
+        admin,
+        "ALTER ROLE {} LOGIN REPLICATION NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE",
+        STREAMS,
+    )
+    _set_password(admin, STREAMS, password)
+
+
+def _set_password(admin: psycopg.Connection, name: str, password: str) -> None:
+    from psycopg import sql
+
+    # Hashed here: a statement may end up in the server's log.
+    verifier = admin.pgconn.encrypt_password(
+        password.encode(), name.encode(), b"scram-sha-256"
+    ).decode()
+    admin.execute(
+        sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(verifier))
+    )
 
 
 def _close_to_others(admin: psycopg.Connection, database: str) -> None:

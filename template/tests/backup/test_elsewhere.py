@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from app.backup import archive, elsewhere, manifest
+from app.backup import archive, elsewhere, manifest, stream, wal
 from app.backup.errors import BackupFailed
 from app.core.clock import now
 from tests.conftest import free_port
@@ -69,6 +69,34 @@ async def test_a_lost_folder_comes_back_from_its_copies(place, tmp_path, monkeyp
     assert (again / archive.DATABASE).read_bytes() == LARGE
     with pytest.raises(BackupFailed, match="No copy is called"):
         await elsewhere.fetch("2020-01-01T00-00-00Z", tmp_path)
+
+
+async def test_a_base_and_the_log_that_follows_it_come_back(place, tmp_path):
+    kept = tmp_path / "here" / wal.FOLDER / "77"
+    names = [f"00000001000000000000000{number}" for number in (1, 2, 3, 4)]
+    for day, first in (("01", names[0]), ("02", names[2])):
+        folder = kept / "base" / f"2026-03-{day}T00-00-00Z"
+        folder.mkdir(parents=True)
+        (folder / stream.BASE).write_bytes(day.encode())
+        wal.Base(now(), 180000, first).write(folder)
+    (kept / "wal").mkdir()
+    for name in names:
+        (kept / "wal" / f"{name}{wal.ENDING}").write_bytes(name.encode())
+    (kept / "wal" / ".half").touch()
+
+    there: set[str] = set()
+    assert await elsewhere.copy_log(tmp_path / "here", there) == 8
+    assert await elsewhere.copy_log(tmp_path / "here", there) == 0
+    assert await elsewhere.copy_log(tmp_path / "here", set()) == 0, "the place itself knows"
+    assert await elsewhere.names() == [], "none of it is a whole backup"
+    await elsewhere.fetch_log(tmp_path / "there")
+    found = tmp_path / "there" / wal.FOLDER / "77"
+    assert [path.name for path in found.glob("base/*")] == ["2026-03-02T00-00-00Z"]
+    assert sorted(one.name[:24] for one in found.glob("wal/*")) == names[2:]
+    await elsewhere.fetch_log(tmp_path / "there", "2026-03-01T12-00-00Z")
+    assert sorted(one.name[:24] for one in found.glob("wal/*")) == names
+    with pytest.raises(BackupFailed, match="none is so old"):
+        await elsewhere.fetch_log(tmp_path / "there", "2026-02-01T12-00-00Z")
 
 
 async def test_a_copy_that_was_cut_or_changed_counts_as_none(place, tmp_path, configure):
