@@ -1,9 +1,11 @@
 """compose.yml for every kind of project: least access, and nothing that is not there."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,23 @@ import pytest
 import yaml
 from conftest import ROOT, Render
 
-# They start as root, to become another account.
-MAY_WRITE = {"clamav"}
+# The first starts as root, to become another account; the others write into their own folders.
+MAY_WRITE = {"clamav", "elasticsearch", "kibana"}
 KINDS = [
     {"project_name": "Demo", "preset": "custom", "release_strategy": "blue_green"},
     {"project_name": "Demo", "documents": False},
+    {"project_name": "Demo", "preset": "custom", "log_store": "elk"},
 ]
 
 
 @pytest.fixture(params=KINDS, ids=str)
-def compose(request: pytest.FixtureRequest, render: Render) -> dict[str, Any]:
-    return read(render(**request.param) / "compose.yml")
+def project(request: pytest.FixtureRequest, render: Render) -> Path:
+    return render(**request.param)
+
+
+@pytest.fixture
+def compose(project: Path) -> dict[str, Any]:
+    return read(project / "compose.yml")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -29,11 +37,16 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
+# A body of prepare.sh, and where a password stands in one.
+ASKED = r"ask (?:PUT|POST) (\S+) '(.*?)'\n"
+QUOTED = re.compile(r"""'"\$\w+"'""")
+
+
 def networks(service: dict[str, Any]) -> set[str]:
     return set(service["networks"])
 
 
-def test_whatever_is_named_is_there(compose: dict[str, Any]) -> None:
+def test_whatever_is_named_is_there(project: Path, compose: dict[str, Any]) -> None:
     services = compose["services"]
     for name, service in services.items():
         assert networks(service) <= set(compose["networks"]), name
@@ -41,7 +54,7 @@ def test_whatever_is_named_is_there(compose: dict[str, Any]) -> None:
         for volume in service.get("volumes", []):
             source = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", volume).split(":")[0]
             if source.startswith("./"):
-                assert (ROOT / "template" / source).exists(), volume
+                assert (project / source).exists(), volume
             else:
                 assert source in compose["volumes"], volume
     used = set().union(*(networks(service) for service in services.values()))
@@ -56,26 +69,22 @@ def met(compose: dict[str, Any], address: str, by: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def test_traces_and_logs_arrive_where_few_may_read_them(compose: dict[str, Any]) -> None:
-    services, ops = compose["services"], ROOT / "template" / "ops"
-    collector, tempo, loki = (
-        read(ops / "otel" / f"{name}.yml") for name in ("collector", "tempo", "loki")
-    )
-    taken = {
-        ("collector", 4318): collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"],
-        ("tempo", 4318): tempo["distributor"]["receivers"]["otlp"]["protocols"]["http"]["endpoint"],
-        ("loki", 3100): f"0.0.0.0:{loki['server']['http_listen_port']}",
-    }
-    assert all(at == f"0.0.0.0:{port}" for (_, port), at in taken.items())
-    exporters = {name: one["endpoint"] for name, one in collector["exporters"].items()}
-    assert met(compose, exporters["otlphttp/traces"], "collector") == ("tempo", 4318)
-    assert exporters["otlphttp/logs"] == "http://loki:3100/otlp"
-    assert met(compose, exporters["otlphttp/logs"], "collector") == ("loki", 3100)
+def test_traces_and_logs_arrive_where_few_may_read_them(
+    project: Path, compose: dict[str, Any]
+) -> None:
+    services, ops = compose["services"], project / "ops"
+    collector, tempo = (read(ops / "otel" / f"{name}.yml") for name in ("collector", "tempo"))
+    receivers, traces = collector["receivers"], tempo["distributor"]["receivers"]
+    assert receivers["otlp"]["protocols"]["http"]["endpoint"] == "0.0.0.0:4318"
+    assert traces["otlp"]["protocols"]["http"]["endpoint"] == "0.0.0.0:4318"
+    to_tempo = collector["exporters"]["otlphttp/traces"]["endpoint"]
+    assert met(compose, to_tempo, "collector") == ("tempo", 4318)
+    store, readers = (elk if "elasticsearch" in services else loki)(ops, compose)
 
     # Who is in the network of the stores reads everything: nobody whom a stranger reaches.
     inside = {name for name, one in services.items() if "stores" in networks(one)}
-    assert inside == {"collector", "tempo", "loki", "prometheus", "grafana"}
-    assert networks(services["tempo"]) == networks(services["loki"]) == {"stores"}
+    assert inside == {"collector", "tempo", "prometheus", "grafana", store, *readers}
+    assert networks(services["tempo"]) == networks(services[store]) == {"stores"}
     assert networks(services["collector"]) == {"telling", "stores"}
     assert compose["networks"]["stores"]["internal"]
     assert compose["networks"]["telling"]["internal"]
@@ -91,30 +100,83 @@ def test_traces_and_logs_arrive_where_few_may_read_them(compose: dict[str, Any])
     # Grafana asks those that there are, and what leads from one to the other knows the other.
     folder = ops / "grafana" / "provisioning" / "datasources"
     sources = [one for path in folder.glob("*.yml") for one in read(path)["datasources"]]
-    asked = {one["uid"]: met(compose, one["url"], "grafana") for one in sources}
-    assert asked["loki"] == ("loki", 3100)
-    assert asked["tempo"] == ("tempo", tempo["server"]["http_listen_port"])
-    led = re.findall(r"'datasourceUid': '(\w+)'", str(sources))
-    assert sorted(led) == ["loki", "loki", "tempo"]
-    assert set(led) <= set(asked)
+    asked = {one["uid"]: met(compose, one["url"], "grafana")[0] for one in sources}
+    assert asked == {"prometheus": "prometheus", "tempo": "tempo", store: store}
+    assert met(compose, "http://tempo:3200", "grafana")[1] == tempo["server"]["http_listen_port"]
+    led = set(re.findall(r"'datasourceUid': '(\w+)'", str(sources)))
+    assert led == {"tempo", store}
+    panels = [path.read_text() for path in (ops / "grafana" / "dashboards").glob("request*.json")]
+    assert set(re.findall(r'"uid": "(\w+)"', "".join(panels))) == {"tempo", store}
     for job in read(ops / "prometheus" / "prometheus.yml")["scrape_configs"]:
         for target in job.get("static_configs", [{"targets": []}])[0]["targets"]:
             if not target.startswith("localhost:"):
                 assert met(compose, target, "prometheus")[0] == job["job_name"]
 
-    # Nothing is kept for ever, and what is kept outlives its container.
-    kept = tempo["compactor"]["compaction"]["block_retention"]
-    assert loki["limits_config"]["retention_period"] == kept == "336h"
-    assert loki["compactor"]["retention_enabled"]
-    for name, given in (("tempo", tempo["storage"]), ("loki", loki["common"])):
-        (volume,) = (one for one in services[name]["volumes"] if not one.startswith("./"))
-        assert volume.partition(":")[2] in str(given)
+    # What is kept outlives its container, and nothing is kept for ever.
+    assert tempo["compactor"]["compaction"]["block_retention"] == "336h"
+    (volume,) = (one for one in services["tempo"]["volumes"] if not one.startswith("./"))
+    assert volume.partition(":")[2] in str(tempo["storage"])
+
+
+def lines_of(ops: Path, compose: dict[str, Any]) -> dict[str, Any]:
+    """How the collector hands lines on: by the one file beside its own."""
+    (path,) = (ops / "otel").glob("logs-*.yml")
+    command, volumes = (compose["services"]["collector"][one] for one in ("command", "volumes"))
+    assert f"./ops/otel/{path.name}:/etc/otelcol/logs.yaml:ro" in volumes
+    assert command == ["--config=/etc/otelcol/config.yaml", "--config=/etc/otelcol/logs.yaml"]
+    (exporter,) = read(path)["exporters"].values()
+    return dict(exporter)
+
+
+def loki(ops: Path, compose: dict[str, Any]) -> tuple[str, set[str]]:
+    given = read(ops / "otel" / "loki.yml")
+    assert lines_of(ops, compose)["endpoint"] == "http://loki:3100/otlp"
+    assert met(compose, "http://loki:3100/otlp", "collector") == ("loki", 3100)
+    assert given["server"]["http_listen_port"] == 3100
+    assert given["limits_config"]["retention_period"] == "336h"
+    assert given["compactor"]["retention_enabled"]
+    (volume,) = (v for v in compose["services"]["loki"]["volumes"] if not v.startswith("./"))
+    assert volume.partition(":")[2] in str(given["common"])
+    assert not (ops / "elastic").exists()
+    return "loki", set()
+
+
+def elk(ops: Path, compose: dict[str, Any]) -> tuple[str, set[str]]:
+    """Each asks with an account of its own, which may do what it is for."""
+    services = compose["services"]
+    exporter = lines_of(ops, compose)
+    assert met(compose, exporter["endpoint"], "collector") == ("elasticsearch", 9200)
+    assert met(compose, services["kibana"]["environment"]["ELASTICSEARCH_HOSTS"], "kibana")
+    assert "-contrib:" in services["collector"]["image"], "the plain one has no such exporter"
+    images = (services[one]["image"] for one in ("elasticsearch", "kibana", "elastic-accounts"))
+    assert len({one.rpartition(":")[2] for one in images}) == 1
+    assert services["elasticsearch"]["environment"]["xpack.security.enabled"] == "true"
+    knowing = {name for name, one in services.items() if "ELASTIC_PASSWORD" in str(one)}
+    assert knowing == {"elasticsearch", "elastic-accounts"}
+
+    said = (ops / "elastic" / "prepare.sh").read_text(encoding="utf-8")
+    assert set(re.findall(r"\$([A-Z_]+)", said)) <= set(services["elastic-accounts"]["environment"])
+    bodies = {
+        way: json.loads(body) for way, body in re.findall(ASKED, QUOTED.sub("x", said), re.DOTALL)
+    }
+    assert bodies["_ilm/policy/app"]["policy"]["phases"]["delete"]["min_age"] == "14d"
+    settings = bodies["_component_template/logs@custom"]["template"]["settings"]
+    assert settings["index.lifecycle.name"] == "app"
+    for account, name in ((exporter["user"], "collector"), ("grafana", "reader")):
+        assert bodies[f"_security/user/{account}"]["roles"] == [name]
+        (indices,) = bodies[f"_security/role/{name}"]["indices"]
+        assert any(fnmatch(exporter["logs_index"], one) for one in indices["names"])
+    assert "read" not in bodies["_security/role/collector"]["indices"][0]["privileges"]
+    assert not (ops / "otel" / "loki.yml").exists()
+    assert "loki" not in (ops / "prometheus" / "prometheus.yml").read_text().lower()
+    return "elasticsearch", {"kibana", "elastic-accounts"}
 
 
 def test_only_the_proxy_is_reached_from_outside(compose: dict[str, Any]) -> None:
     published = {name: one["ports"] for name, one in compose["services"].items() if "ports" in one}
 
     assert published.pop("grafana") == ["127.0.0.1:3000:3000"]
+    assert published.pop("kibana", ["127.0.0.1:5601:5601"]) == ["127.0.0.1:5601:5601"]
     assert set(published) == {"proxy"}
 
 

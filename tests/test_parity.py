@@ -16,6 +16,7 @@ def everything(render: Render) -> Path:
         **answers,
         llm_providers=["anthropic", "google", "vertex", "bedrock"],
         gateways_used=["litellm"],
+        log_stores=["loki", "elk"],
         runs_on_kubernetes=True,
         clouds_used=["aws", "gcp", "azure"],
         runtimes_used=["containers", "kubernetes"],

@@ -232,10 +232,24 @@ def dashboard(name: str) -> str:
     return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
 
 
-def request() -> str:
+def requests() -> dict[str, str]:
+    """The page of one request for each store of lines that this project has: its file's name."""
+    files = {"loki": "request", "elasticsearch": "request-elk"}
+    there = FOLDER.parent / "provisioning" / "datasources"
+    return {
+        name: request(store) for store, name in files.items() if (there / f"{store}.yml").exists()
+    }
+
+
+def request(store: str) -> str:
     """What one request did: its lines and its traces, found by the id that people are shown."""
-    loki, tempo = ({"type": name, "uid": name} for name in ("loki", "tempo"))
-    lines = {"refId": "A", "datasource": loki, "expr": '{service_name=~".+"} | request_id="$id"'}
+    kept, tempo = ({"type": name, "uid": name} for name in (store, "tempo"))
+    lines: dict[str, object] = {"refId": "A", "datasource": kept}
+    if store == "loki":
+        lines |= {"expr": '{service_name=~".+"} | request_id="$id"'}
+    else:
+        lines |= {"query": 'attributes.request_id:"$id"', "timeField": "@timestamp"}
+        lines |= {"metrics": [{"id": "1", "type": "logs"}], "bucketAggs": []}
     traces = {
         "refId": "A",
         "datasource": tempo,
@@ -244,7 +258,7 @@ def request() -> str:
         "tableType": "traces",
         "limit": 20,
     }
-    kinds = (("table", "Its traces", tempo, traces, 6), ("logs", "Its lines", loki, lines, 18))
+    kinds = (("table", "Its traces", tempo, traces, 6), ("logs", "Its lines", kept, lines, 18))
     made = {
         "uid": "app-request",
         "title": "Request",
@@ -269,6 +283,7 @@ def request() -> str:
 
 
 if __name__ == "__main__":
-    (FOLDER / "request.json").write_text(request(), encoding="utf-8")
+    for name, text in requests().items():
+        (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
     for name in DASHBOARDS:
         (FOLDER / f"{name}.json").write_text(dashboard(name), encoding="utf-8")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).absolute().parent.parent
 READY = Path(".venv") / ".ready"
-# What `.env` must hold before anything starts; compose.yml reads the last eight.
+# What `.env` must hold before anything starts; compose.yml reads the last twelve.
 SECRETS = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "ENCRYPTION_KEYS": lambda: (
@@ -27,6 +27,11 @@ SECRETS = {
     "OBJECTS_PASSWORD": lambda: secrets.token_urlsafe(32),
     "LITELLM_MASTER_KEY": lambda: f"sk-{secrets.token_urlsafe(36)}",
     "METRICS_TOKEN": lambda: secrets.token_urlsafe(32),
+    # Where Elasticsearch keeps the log.
+    "ELASTIC_PASSWORD": lambda: secrets.token_urlsafe(24),
+    "KIBANA_PASSWORD": lambda: secrets.token_urlsafe(24),
+    "COLLECTOR_PASSWORD": lambda: secrets.token_urlsafe(24),
+    "GRAFANA_READER_PASSWORD": lambda: secrets.token_urlsafe(24),
     "GRAFANA_PASSWORD": lambda: secrets.token_urlsafe(24),
 }
 HEADER = """\

@@ -31,7 +31,7 @@ BASE = "base.tar.gz.age"
 BROKEN = "broken"
 """A file that stands where changes were missed, until a base begins anew."""
 LOOK_SECONDS = 1
-TRY_AGAIN_SECONDS = 10
+TRY_AGAIN_SECONDS = 30
 _preparing = Lock()
 
 

@@ -172,7 +172,18 @@ def restored(identity: Path, at: str, server: str) -> subprocess.CompletedProces
     )
 
 
+def refused(url: str, **more: str) -> bool:
+    try:
+        psycopg.connect(url, **more).close()
+    except psycopg.OperationalError as error:
+        return "pg_hba.conf rejects" in str(error)
+    return False
+
+
 async def test_back_to_a_moment(kept, empty_server, tmp_path):
+    stream_url, app_url = os.environ["BACKUP_STREAM_URL"], os.environ["DATABASE_URL"]
+    assert refused(in_database(stream_url, "app")), "who streams asks no database anything"
+    assert refused(app_url, replication="true"), "and nobody else streams"
     with psycopg.connect(os.environ["BACKUP_ADMIN_URL"], autocommit=True) as admin:
         with schedule():
             await asyncio.to_thread(until, lambda: len(bases()) == 1, "a base backup")

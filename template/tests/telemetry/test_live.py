@@ -44,8 +44,10 @@ def test_the_dashboards_are_those_of_the_table():
     for name in dashboards.DASHBOARDS:
         written = (OPS / "grafana" / "dashboards" / f"{name}.json").read_text(encoding="utf-8")
         assert written == dashboards.dashboard(name), "Run `python scripts/dashboards.py`."
-    written = (OPS / "grafana" / "dashboards" / "request.json").read_text(encoding="utf-8")
-    assert written == dashboards.request(), "Run `python scripts/dashboards.py`."
+    assert dashboards.requests()
+    for name, text in dashboards.requests().items():
+        written = (OPS / "grafana" / "dashboards" / f"{name}.json").read_text(encoding="utf-8")
+        assert written == text, "Run `python scripts/dashboards.py`."
 
 
 def settings_for(folder, app, alertmanager, token):

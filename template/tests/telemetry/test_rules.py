@@ -131,7 +131,16 @@ def test_the_page_of_service_levels_has_the_numbers_of_the_settings():
 
 
 def test_the_collector_s_pipeline_is_made_of_parts_that_it_has():
+    """With each store of lines that this project has; the collector reads both files."""
     given = yaml.safe_load((OPS / "otel" / "collector.yml").read_text(encoding="utf-8"))
-    for pipeline in given["service"]["pipelines"].values():
-        for kind, names in pipeline.items():
-            assert set(names) <= set(given[kind]), kind
+    stores = [*(OPS / "otel").glob("logs-*.yml")]
+    assert stores
+    for path in stores:
+        more = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert not set(more["exporters"]) & set(given["exporters"])
+        having = given | {"exporters": given["exporters"] | more["exporters"]}
+        pipelines = given["service"]["pipelines"] | more["service"]["pipelines"]
+        assert set(pipelines) == {"traces", "logs"}
+        for pipeline in pipelines.values():
+            for kind, names in pipeline.items():
+                assert set(names) <= set(having[kind]), kind
