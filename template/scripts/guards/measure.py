@@ -142,7 +142,7 @@ def corpora() -> list[Text]:
         for texts in by_source.values()
         for one in texts
         if one.split == "tuned" and one.is_attack
-        for shingle in _shingles(one.text)
+        for shingle in shingles(one.text)
     }
     chosen = []
     for name, texts in by_source.items():
@@ -153,17 +153,17 @@ def corpora() -> list[Text]:
     return chosen
 
 
-def _shingles(text: str) -> set[str]:
+def shingles(text: str) -> set[str]:
     words = re.findall(r"\w+", text.casefold())
     return {" ".join(words[at : at + SHINGLE]) for at in range(max(1, len(words) - SHINGLE + 1))}
 
 
 def _resembles(text: str, tuned: set[str]) -> bool:
-    mine = _shingles(text)
+    mine = shingles(text)
     return len(mine & tuned) >= RESEMBLES * len(mine)
 
 
-def _python() -> Path:
+def interpreter() -> Path:
     return FOLDER / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -172,7 +172,7 @@ def _read() -> None:
     if not environment.exists():
         run = [uv.find(), "venv", "--quiet", "--python", PLAN["python"], str(environment)]
         subprocess.run(run, check=True)
-    python = _python()
+    python = interpreter()
     install = [uv.find(), "pip", "install", "--quiet", "--python", str(python)]
     subprocess.run([*install, "--no-deps", *PLAN["packages"]], check=True)
     subprocess.run([*install, *PLAN["readers"]], check=True)
@@ -274,7 +274,10 @@ def personal(texts: Iterable[Text]) -> Iterator[str]:
     """How much of made-up personal data is found, and what of harmless texts is touched."""
     countries = GuardrailsSettings.load().phone_countries
     done = subprocess.run(
-        [str(_python()), str(HERE / "made_up.py")], stdout=subprocess.PIPE, check=True, text=True
+        [str(interpreter()), str(HERE / "made_up.py")],
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
     )
     found: dict[str, list[bool]] = defaultdict(list)
     for kind, said in map(json.loads, done.stdout.splitlines()):

@@ -2,8 +2,7 @@
 
 It learned English and takes plain questions in other languages for attacks, so those are left to
 the patterns. It is sure of short questions, and takes many long prompts and texts for attacks, so
-that there a window must also hold words that attacks are made of. The numbers are from texts that
-scripts/guards/corpora.toml calls tuned.
+that there the head decides, which was trained on more of such texts.
 """
 
 import re
@@ -11,36 +10,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from app.guardrails.detector import Detector, detector, in_thread
+from app.guardrails.detector import Detector, Window, detector, in_thread
+from app.guardrails.head import head
 from app.guardrails.input.encodings import decoded
 from app.guardrails.normalise import plain, undisguised
 from app.guardrails.settings import GuardrailsSettings
 from app.guardrails.verdicts import Question, Verdict
 
-VERSION = 1
+VERSION = 2
 
 SHORT, LONG = 200, 500
 """A person's text up to so many characters is a question, and an instruction from so many on."""
 MOST_DECODED = 4
 LONGEST_DECODED = 2_000
-
-LIMITS = re.compile(
-    r"\b(jailbr\w+|unfiltered|uncensored|unrestricted|censor\w*|restrict\w+|openai|chat ?gpt|gpt"
-    r"|moral\w*|immoral|ethic\w*|unethical|illegal\w*|refus\w+|disclaimers?|warnings?|obey\w*|comply"
-    r"|evil|dan|persona|character|pretend\w*|role ?play\w*|ignore\w*|disregard|forget|bypass\w*"
-    r"|override|no longer|hypothetical|fictional|filter\w*|polic(?:y|ies)|guidelines|forbidden"
-    r"|prohibit\w+|harmful|dangerous|explicit|offensive|swear\w*|curse|nsfw|always answer|as an ai"
-    r"|free from|not bound|do anything|developer mode|stay in|amoral|unhinged|rebel\w*|sentient"
-    r"|system prompt|instructions)\b"
-)
-"""Words of those who talk a model out of its limits."""
-ORDERS = re.compile(
-    r"\b(ignore\w*|disregard|forget|override|instead|respond|reply|answer|output|print|repeat|say"
-    r"|tell|reveal|instructions?|prompt|system|assistant|gpt|llm|language model|ai|agent|user|task"
-    r"|must|you|your|please|do not|immediately|urgent|important|before|secret|password|send|forward"
-    r"|execute|run|include|mention|summary|response)\b"
-)
-"""Words of orders, which a document or a tool's result has no business to give."""
+SURE = 0.52
+"""Of the detector's own number, for short questions; its makers chose it."""
 
 ENGLISH = re.compile(
     r"\b(?:the|and|of|to|is|are|you|your|that|this|it|for|with|what|how|i|not|have|be|can|from|my)\b"
@@ -55,21 +39,18 @@ NOT_ASCII_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """A window is refused from `alone` on, and from `together` on with that many such words."""
+class Band:
+    """Texts of a kind, and from which number on a window is refused: `head` names a limit of it."""
 
     tokens: int
     step: int
-    alone: float
-    together: float = 2.0
-    words: re.Pattern[str] = LIMITS
-    fewest: int = 0
+    head: str = ""
 
 
-QUESTION = Limit(tokens=254, step=222, alone=0.52)
-BETWEEN = Limit(254, 222, alone=0.97, together=0.77, words=LIMITS, fewest=2)
-INSTRUCTION = Limit(254, 222, alone=0.97, together=0.5, words=LIMITS, fewest=4)
-ELSEWHERE = Limit(96, 80, alone=0.97, together=0.8, words=ORDERS, fewest=4)
+QUESTION = Band(tokens=254, step=222)
+BETWEEN = Band(254, 222, "between")
+INSTRUCTION = Band(254, 222, "instruction")
+ELSEWHERE = Band(96, 80, "elsewhere")
 
 
 def is_on() -> bool:
@@ -83,19 +64,22 @@ async def check(question: Question) -> Verdict:
 
 
 def _judged(model: Detector, question: Question) -> Verdict:
-    for text, limit, how in _texts(question):
-        if not _is_english(text):
+    for text, band, how in _texts(question):
+        if not is_english(text):
             continue
-        for window in model.score(text, tokens=limit.tokens, step=limit.step):
-            if window.score >= limit.alone or (
-                window.score >= limit.together
-                and len(set(limit.words.findall(window.text.casefold()))) >= limit.fewest
-            ):
+        for window in model.score(text, tokens=band.tokens, step=band.step):
+            if _is_attack(window, band):
                 return Verdict("block", f"{how}looks like an attack", round(window.score, 2))
     return Verdict("allow")
 
 
-def _is_english(text: str) -> bool:
+def _is_attack(window: Window, band: Band) -> bool:
+    if not band.head:
+        return window.score >= SURE
+    return head().rate(window.vector, window.text) >= head().limits[band.head]
+
+
+def is_english(text: str) -> bool:
     """Also when it has no usual words at all: orders may be short."""
     beginning = text[:4_000].casefold()
     usual, foreign = len(ENGLISH.findall(beginning)), len(FOREIGN.findall(beginning))
@@ -103,18 +87,18 @@ def _is_english(text: str) -> bool:
     return usual >= foreign
 
 
-def _texts(question: Question) -> Iterator[tuple[str, Limit, str]]:
+def _texts(question: Question) -> Iterator[tuple[str, Band, str]]:
     text = question.text
-    limit = _limit(text) if question.zone == "person" else ELSEWHERE
-    yield text, limit, ""
+    band = band_of(text) if question.zone == "person" else ELSEWHERE
+    yield text, band, ""
     seen = undisguised(text)
     if seen != plain(text):
-        yield seen, limit, "disguised, "
+        yield seen, band, "disguised, "
     for said in islice(decoded(text), MOST_DECODED):
-        yield said[:LONGEST_DECODED], _limit(said), "encoded, "
+        yield said[:LONGEST_DECODED], band_of(said), "encoded, "
 
 
-def _limit(text: str) -> Limit:
+def band_of(text: str) -> Band:
     if len(text) < SHORT:
         return QUESTION
     return BETWEEN if len(text) < LONG else INSTRUCTION
