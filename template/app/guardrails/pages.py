@@ -34,6 +34,7 @@ NAMES = {
     "pasted_secrets": "Questions with keys and tokens",
     "personal_data": "Questions with personal data",
     "personal_numbers": "Answers with card and account numbers",
+    "profanity": "Swear words and slurs, in questions too",
     "review_words": "Words of the installation's list",
     "secrets": "Answers with keys and tokens",
 }
@@ -48,6 +49,7 @@ class Guards(BaseModel):
     pasted_secrets: Choice | None = None
     personal_data: Choice | None = None
     personal_numbers: Choice | None = None
+    profanity: Choice | None = None
     review_words: Choice | None = None
     secrets: Choice | None = None
     words: list[Word] = Field([], max_length=200)

@@ -46,6 +46,8 @@ def installation() -> dict[str, str]:
         found["injection"] = "review"
     if not settings.mask:
         del found["personal_data"]
+    if not settings.profanity:
+        del found["profanity"]
     if not settings.review_words:
         del found["review_words"]
     return found

@@ -29,6 +29,9 @@ class GuardrailsSettings(ModuleSettings):
     address (of a network), national (numbers of persons). Empty: none."""
     phone_countries: tuple[str, ...] = ("US", "GB", "DE", "FR", "ES", "IT")
     """Whose phone numbers are known without a country code."""
+    profanity: tuple[str, ...] = ("*",)
+    """Languages (en, de, …) whose swear words are masked in answers; `*` for all that are known,
+    empty for none."""
     link_hosts: tuple[str, ...] = ()
     """Hosts, with those below them, that links in answers may lead to; `*` for every host. Images
     may only come from hosts that are named."""

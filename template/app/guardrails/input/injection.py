@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from app.guardrails.input.documentation import is_about_attacks, unquoted
 from app.guardrails.input.encodings import decoded
 from app.guardrails.input.injection_patterns import IN_ZONE, SQUEEZED
 from app.guardrails.normalise import plain, undisguised
 from app.guardrails.settings import GuardrailsSettings
 from app.guardrails.verdicts import Question, Verdict, Zone
 
-VERSION = 2
+VERSION = 3
 
 # One search must not hold the event loop; what stands across two windows is seen in the overlap.
 WINDOW = 2048
@@ -32,9 +33,12 @@ async def check(question: Question) -> Verdict:
     if question.hidden:
         # Nobody sees these characters, so nobody wrote them for a person to read.
         return Verdict("block", "invisible text", 1.0)
+    quotes = question.zone == "document" and is_about_attacks(question.text)
     for number, window in enumerate(_windows(question.text)):
         if number:
             await asyncio.sleep(0)
+        if quotes:
+            window = unquoted(window)
         found = _score(window, question.zone)
         if found.score >= limit:
             return Verdict("block", found.reason, found.score)

@@ -2,7 +2,8 @@
 
 It learned English and takes plain questions in other languages for attacks, so those are left to
 the patterns. It is sure of short questions, and takes many long prompts and texts for attacks, so
-that there the head decides, which was trained on more of such texts.
+that there a window must also hold words that attacks are made of. There a head of our own looks,
+too, which was trained on more of such texts.
 """
 
 import re
@@ -12,10 +13,11 @@ from itertools import islice
 
 from app.guardrails.detector import Detector, Window, detector, in_thread
 from app.guardrails.head import head
+from app.guardrails.input.documentation import is_about_attacks
 from app.guardrails.input.encodings import decoded
 from app.guardrails.normalise import plain, undisguised
 from app.guardrails.settings import GuardrailsSettings
-from app.guardrails.verdicts import Question, Verdict
+from app.guardrails.verdicts import Question, Verdict, Zone
 
 VERSION = 2
 
@@ -23,8 +25,24 @@ SHORT, LONG = 200, 500
 """A person's text up to so many characters is a question, and an instruction from so many on."""
 MOST_DECODED = 4
 LONGEST_DECODED = 2_000
-SURE = 0.52
-"""Of the detector's own number, for short questions; its makers chose it."""
+
+LIMITS = re.compile(
+    r"\b(jailbr\w+|unfiltered|uncensored|unrestricted|censor\w*|restrict\w+|openai|chat ?gpt|gpt"
+    r"|moral\w*|immoral|ethic\w*|unethical|illegal\w*|refus\w+|disclaimers?|warnings?|obey\w*|comply"
+    r"|evil|dan|persona|character|pretend\w*|role ?play\w*|ignore\w*|disregard|forget|bypass\w*"
+    r"|override|no longer|hypothetical|fictional|filter\w*|polic(?:y|ies)|guidelines|forbidden"
+    r"|prohibit\w+|harmful|dangerous|explicit|offensive|swear\w*|curse|nsfw|always answer|as an ai"
+    r"|free from|not bound|do anything|developer mode|stay in|amoral|unhinged|rebel\w*|sentient"
+    r"|system prompt|instructions)\b"
+)
+"""Words of those who talk a model out of its limits."""
+ORDERS = re.compile(
+    r"\b(ignore\w*|disregard|forget|override|instead|respond|reply|answer|output|print|repeat|say"
+    r"|tell|reveal|instructions?|prompt|system|assistant|gpt|llm|language model|ai|agent|user|task"
+    r"|must|you|your|please|do not|immediately|urgent|important|before|secret|password|send|forward"
+    r"|execute|run|include|mention|summary|response)\b"
+)
+"""Words of orders, which a document or a tool's result has no business to give."""
 
 ENGLISH = re.compile(
     r"\b(?:the|and|of|to|is|are|you|your|that|this|it|for|with|what|how|i|not|have|be|can|from|my)\b"
@@ -40,17 +58,27 @@ NOT_ASCII_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Texts of a kind, and from which number on a window is refused: `head` names a limit of it."""
+    """A kind of texts, and which windows of them are refused.
+
+    Those whose number is `alone` or more, or `together` or more with so many of these words, and
+    those that the head rates at its limit or higher.
+    """
 
     tokens: int
     step: int
+    alone: float
+    together: float = 2.0
+    words: re.Pattern[str] = LIMITS
+    fewest: int = 0
     head: str = ""
 
 
-QUESTION = Band(tokens=254, step=222)
-BETWEEN = Band(254, 222, "between")
-INSTRUCTION = Band(254, 222, "instruction")
-ELSEWHERE = Band(96, 80, "elsewhere")
+QUESTION = Band(tokens=254, step=222, alone=0.52)
+BETWEEN = Band(254, 222, alone=0.97, together=0.77, fewest=2, head="between")
+INSTRUCTION = Band(254, 222, alone=0.97, together=0.5, fewest=4)
+ELSEWHERE = Band(96, 80, alone=0.97, together=0.8, words=ORDERS, fewest=4, head="elsewhere")
+# Manuals of guards quote attacks, which the detector takes for attacks.
+DOCUMENTATION = Band(96, 80, alone=2.0, head="documentation")
 
 
 def is_on() -> bool:
@@ -74,9 +102,18 @@ def _judged(model: Detector, question: Question) -> Verdict:
 
 
 def _is_attack(window: Window, band: Band) -> bool:
-    if not band.head:
-        return window.score >= SURE
-    return head().rate(window.vector, window.text) >= head().limits[band.head]
+    if is_sure(window, band):
+        return True
+    return bool(band.head) and head().rate(window.vector, window.text) >= head().limits[band.head]
+
+
+def is_sure(window: Window, band: Band) -> bool:
+    """Whether the detector's number, with words of attacks, is enough."""
+    if window.score >= band.alone:
+        return True
+    if window.score < band.together:
+        return False
+    return len(set(band.words.findall(window.text.casefold()))) >= band.fewest
 
 
 def is_english(text: str) -> bool:
@@ -89,16 +126,19 @@ def is_english(text: str) -> bool:
 
 def _texts(question: Question) -> Iterator[tuple[str, Band, str]]:
     text = question.text
-    band = band_of(text) if question.zone == "person" else ELSEWHERE
+    band = band_of(text, question.zone)
     yield text, band, ""
     seen = undisguised(text)
     if seen != plain(text):
         yield seen, band, "disguised, "
     for said in islice(decoded(text), MOST_DECODED):
-        yield said[:LONGEST_DECODED], band_of(said), "encoded, "
+        yield said[:LONGEST_DECODED], band_of(said, "person"), "encoded, "
 
 
-def band_of(text: str) -> Band:
+def band_of(text: str, zone: Zone) -> Band:
+    if zone != "person":
+        about = zone == "document" and is_about_attacks(text)
+        return DOCUMENTATION if about else ELSEWHERE
     if len(text) < SHORT:
         return QUESTION
     return BETWEEN if len(text) < LONG else INSTRUCTION

@@ -23,6 +23,7 @@ WITHHELD = "[This result was withheld: it reads like an attempt to change your i
 OWN = {
     "forbidden_words": "This question holds words that your organisation does not allow",
     "personal_data": "This question holds personal data, which your organisation sends to no model",
+    "profanity": "This question holds swear words, which your organisation does not allow",
     "review_words": "This question holds words that your organisation does not allow",
 }
 EXPLAINED = "\n\nTexts like [EMAIL_1] stand for data that you need not know. Keep them as they are."
