@@ -11,9 +11,10 @@ from app.guardrails.verdicts import AnswerContext, Finding, Question, Refused, V
 
 def test_the_guards_are_the_files_of_the_two_folders():
     assert chain.versions() == {
-        "injection": 2,
+        "injection": 3,
         "pasted_secrets": 1,
         "personal_data": 1,
+        "profanity": 1,
         "canary": 1,
         "control": 1,
         "forbidden_words": 1,
@@ -29,7 +30,7 @@ async def test_an_opinion_names_guard_and_version():
     opinions = await chain.check(Question("How are you?"))
 
     [opinion] = [one for one in opinions if one.guard == "injection"]
-    assert opinion.version == 2
+    assert opinion.version == 3
     assert opinion.verdict == Verdict("allow")
 
 

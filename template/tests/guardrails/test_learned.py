@@ -73,6 +73,7 @@ async def test_off_it_is_neither_asked_nor_recorded(configure):
         "injection",
         "pasted_secrets",
         "personal_data",
+        "profanity",
     ]
     assert "learned" not in chain.versions()
 

@@ -64,7 +64,7 @@ async def test_people_may_swear_until_their_organisation_forbids_it(
     await sign_in(client, admin, second_factor=True)
     wanted = {"version": 0, "actions": {"profanity": "block"}}
     assert (await client.put("/api/guards", json=wanted)).status_code == 200
-    await state.refresh()
+    await state.kept.refresh()
     before = len(model.requests)
     refusal = await browser.client.post(
         f"/api/conversations/{await browser.new()}/messages", json={"text": question}
