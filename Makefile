@@ -36,6 +36,9 @@ demo: $(READY) ## Render with the defaults into build/demo and run it; elsewhere
 	@trap : INT; PATH="$$PATH:$(CURDIR)/.local/uv/bin" \
 	  $(MAKE) --no-print-directory -C $(DEMO) dev PORT=$(PORT) || [ $$? = 130 ]
 
+# What Python compiled is kept, also where it shall not be: else setting up compiles every package.
+export PYTHONDONTWRITEBYTECODE :=
+
 test: test-quick app machine test-apps ## Everything: the questions, the app where it stands, rendered apps
 
 test-quick: $(READY) lint ## The questions, updates, documents: everything that runs no app

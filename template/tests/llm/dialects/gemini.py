@@ -61,8 +61,9 @@ TOKEN = "ya29.c.b0AXv0zTOQ"
 
 @cache
 def private_key() -> str:
-    """One for all tests: making it takes longer than most of them."""
-    key = rsa.generate_private_key(65537, 2048)
+    """One for all tests, and a small one: to make or only to load a large one takes longer than
+    most of them."""
+    key = rsa.generate_private_key(65537, 1024)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
