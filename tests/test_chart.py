@@ -29,15 +29,13 @@ EVERYTHING = (
     "secrets.admin=admin-secrets",
     "network.metadata=true",
     "entry.targetGroup=arn",
+    "entry.firewall=armour",
+    "network.names.blocks[0]=169.254.20.10/32",
     "network.inside[0].port=8000",
     "network.inside[0].namespaces[0]=models",
 )
 ON_CLOUDS = not CHECKS.rooms["cloud_runtime"]["kubernetes"]
-CLOUDS = [
-    cloud
-    for cloud in CHECKS.clouds
-    if ON_CLOUDS and not CHECKS.runtime_problem("kubernetes", cloud).strip()
-]
+CLOUDS = CHECKS.clouds if ON_CLOUDS else []
 ANSWERS = [
     {"hosting": "kubernetes", "documents": True, "people_at_peak": 5000},
     {"hosting": "kubernetes", "release_strategy": "blue_green", "llm_provider": "vllm"},
@@ -77,7 +75,8 @@ def test_the_chart_of_every_answer_is_whole(render: Render, answers: dict[str, A
     linted = helm("lint", "--strict", chart)
     assert linted.returncode == 0, linted.stdout + linted.stderr
     for environment in ("staging", "production"):
-        documents = rendered(chart, *BUILD, "entry.targetGroup=arn", environment=environment)
+        made = ("entry.targetGroup=arn", "entry.firewall=armour")
+        documents = rendered(chart, *BUILD, *made, environment=environment)
         assert problems(documents) == []
     strategy = answers.get("release_strategy", "rolling")
     kinds = {one["kind"] for one in documents}
@@ -86,7 +85,7 @@ def test_the_chart_of_every_answer_is_whole(render: Render, answers: dict[str, A
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("entry", ["ingress", "gateway", "target_group"])
+@pytest.mark.parametrize("entry", ["ingress", "gateway", "google", "target_group"])
 def test_it_is_whole_with_everything_switched_on(strategy: str, entry: str) -> None:
     # Amazon's load balancer does not split requests by what Argo Rollouts says.
     if (strategy, entry) == ("canary", "target_group"):
@@ -262,6 +261,58 @@ def test_a_planted_mistake_is_seen(
     found = problems(rendered(copy(name, old, new), *EVERYTHING))
 
     assert any(told in one for one in found), found
+
+
+# The same in what only Google's load balancer reads, and in what stands before the chart there.
+GOOGLES = [
+    ("entry.yaml", "securityPolicy:", "securitypolicy:", "securitypolicy"),
+    ("entry.yaml", "timeoutSec: 180", "timeoutSec: 180s", "180s"),
+    ("entry.yaml", "requestPath:", "path:", "path"),
+    (
+        "entry.yaml",
+        'targetRef: {group: "", kind: Service, name: {{ .Release.Name }}-app}',
+        'targetRef: {group: "", kind: Service, name: {{ .Release.Name }}-web}',
+        "no Service/demo-web",
+    ),
+    ("entry.yaml", "sectionName:", "section:", "section"),
+    ("google.yaml", "mode: Terminate", "mode: Passthrough", "listeners"),
+    ("google.yaml", "options: {", "option: {", "listeners"),
+    ("google.yaml", "sslPolicy:", "tlsPolicy:", "tlsPolicy"),
+    ("google.yaml", "kind: Gateway, name: app", "kind: Gateway, name: web", "no Gateway/web"),
+    ("store.yaml", "projectID:", "project:", "project"),
+]
+BEFORE = (
+    "namespace=demo",
+    "store.gcp.project=demo",
+    "google.address=a",
+    "google.certificate=c",
+    "google.tlsPolicy=t",
+)
+
+
+@pytest.mark.parametrize(("name", "old", "new", "told"), GOOGLES, ids=[one[2] for one in GOOGLES])
+def test_a_mistake_on_googles_way_in_is_seen(
+    tmp_path: Path, name: str, old: str, new: str, told: str
+) -> None:
+    here = (CHART / "templates" / name).exists()
+    chart = shutil.copytree(CHART if here else CHART.parent / "cluster", tmp_path / "chart")
+    values = (*EVERYTHING, "entry.kind=google", "entry.gateway.listener=https") if here else BEFORE
+    environment = "production" if here else ""
+    assert problems(rendered(chart, *values, environment=environment)) == []
+    file = chart / "templates" / name
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+    found = problems(rendered(chart, *values, environment=environment))
+
+    assert any(told in one for one in found), found
+
+
+def test_without_its_firewall_nothing_is_deployed_to_google() -> None:
+    done = helm("template", "demo", CHART, "--set", BUILD[0], "--set", "entry.kind=google")
+
+    assert done.returncode != 0
+    assert "entry.firewall: say which" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from reading import ANYWHERE, Parsed, many, must, said, where
 
 EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
 BROAD = {"roles/owner", "roles/editor", "roles/viewer"}
+# To write logs and figures, which Google knows for a whole project only.
+OF_MACHINES = "roles/container.defaultNodeServiceAccount"
 
 
 def gcp(found: Parsed, production: bool) -> Iterator[str]:
@@ -14,6 +16,7 @@ def gcp(found: Parsed, production: bool) -> Iterator[str]:
     yield from buckets(found)
     yield from rights(found)
     yield from edge(found, production)
+    yield from cluster(found, production)
 
 
 def network(found: Parsed) -> Iterator[str]:
@@ -68,8 +71,16 @@ def rights(found: Parsed) -> Iterator[str]:
                 yield f"{where(one)}: allows everybody"
             if str(one.get("role")) in BROAD:
                 yield f"{where(one)}: gives {one['role']}"
-            if kind == "google_project_iam_member" and "roles/" in str(one.get("role")):
+            machines = one.get("role") == OF_MACHINES and where(one).endswith(".node")
+            everywhere = kind == "google_project_iam_member" and "roles/" in str(one.get("role"))
+            if everywhere and not machines:
                 yield f"{where(one)}: gives a right over all of the project"
+            if "[*" in str(one.get("member")) or "/*]" in str(one.get("member")):
+                yield f"{where(one)}: lets any pod act as it"
+    for one in found.get("google_project_iam_custom_role", []):
+        kept = {"aiplatform.endpoints.predict", "container.clusters.get"}
+        if not set(many(one.get("permissions"))) <= kept:
+            yield f"{where(one)}: allows more than it says"
     for one in found.get("google_iam_workload_identity_pool_provider", []):
         if "assertion.sub" not in str(one.get("attribute_condition")):
             yield f"{where(one)}: trusts every job of the issuer"
@@ -98,3 +109,27 @@ def edge(found: Parsed, production: bool) -> Iterator[str]:
     )
     if not budgeted:
         yield "there is no alarm for the budget"
+
+
+def cluster(found: Parsed, production: bool) -> Iterator[str]:
+    for one in found.get("google_container_cluster", []):
+        yield from must(
+            one,
+            # With it come Dataplane V2, which enforces policies, and identities of pods.
+            enable_autopilot=True,
+            private_cluster_config__enable_private_nodes=True,
+            master_authorized_networks_config__gcp_public_cidrs_access_enabled=False,
+            database_encryption__state="ENCRYPTED",
+            security_posture_config__mode="BASIC",
+            **({"deletion_protection": True} if production else {}),
+        )
+        blocks = many(said(one, "master_authorized_networks_config", "cidr_blocks"))
+        if not blocks or {str(block.get("cidr_block")) for block in blocks} & ANYWHERE:
+            yield f"{where(one)}: everybody may speak to its API"
+        if not said(one, "cluster_autoscaling", "auto_provisioning_defaults", "service_account"):
+            yield f"{where(one)}: its machines are the project's default account"
+        if not said(one, "release_channel", "channel"):
+            yield f"{where(one)}: nobody raises its version"
+    for one in found.get("google_kms_crypto_key", []):
+        if not one.get("rotation_period"):
+            yield f"{where(one)}: is never rotated"

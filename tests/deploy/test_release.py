@@ -1,5 +1,6 @@
 """A release in a cloud, as `make deploy` starts it; only the cloud's command line stands in."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -84,20 +85,45 @@ def test_a_release_migrates_first_and_tells_when_it_was_not_taken(
     assert NEW_APP[cloud] in told
 
 
-def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path) -> None:
-    """Terraform, Amazon and Helm stand in; what is asked of them, and where the values go."""
-    here = tmp_path / "deploy" / "terraform" / "aws"
+# What Terraform tells cluster.sh, what is installed, how it signs in, what deploy/cluster is given.
+CLUSTERS: dict[str, tuple[dict[str, str], list[str], str, str]] = {
+    "aws": (
+        {"network": "vpc-1"},
+        ["external-secrets", "aws-load-balancer-controller", "cluster-autoscaler", "cluster"],
+        "aws eks update-kubeconfig --region r --name demo-stag",
+        "--set store.aws.region=r",
+    ),
+    "gcp": (
+        {name: name for name in ("project", "address", "certificate", "tls_policy")}
+        | {"secrets_account": "secr@p", "releases": "ci@p,123"},
+        ["external-secrets", "cluster"],
+        "gcloud container clusters get-credentials demo-stag --region r --project project",
+        (
+            "--set store.gcp.project=project --set google.address=address"
+            " --set google.certificate=certificate --set google.tlsPolicy=tls_policy"
+            " --set releases.kind=User --set-string releases.names={ci@p,123}"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("cloud", CLUSTERS)
+def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path, cloud: str) -> None:
+    """Terraform, the cloud and Helm stand in; what is asked of them, and where the values go."""
+    more, ours, signed_in, given = CLUSTERS[cloud]
+    here = tmp_path / "deploy" / "terraform" / cloud
     here.mkdir(parents=True)
-    shutil.copy(SOURCE / "aws" / "cluster.sh", here)
+    shutil.copy(SOURCE / cloud / "cluster.sh", here)
     parts = ROOT / "template" / "deploy"
     chart = shutil.copytree(parts / "chart", tmp_path / "deploy" / "chart")
     shutil.copytree(parts / "cluster", tmp_path / "deploy" / "cluster")
-    told = '{"name": "demo-stag", "region": "r", "network": "vpc-1", "namespace": "demo-staging"}'
+    told = json.dumps({"name": "demo-stag", "region": "r", "namespace": "demo-staging"} | more)
     tools = tmp_path / "tools"
     tools.mkdir()
     for name, says in {
         "terraform": f"case $* in *values) echo host: x ;; *) echo '{told}' ;; esac",
         "aws": "",
+        "gcloud": "",
         "helm": "",
     }.items():
         (tools / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"$LOG"\n{says}\n')
@@ -115,10 +141,10 @@ def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path) -> None:
         assert all("--version" in one or one[3] == "cluster" for one in helm), "each is pinned"
         return done.returncode, [one[3] for one in helm]
 
-    ours = ["external-secrets", "aws-load-balancer-controller", "cluster-autoscaler", "cluster"]
     assert installed("staging") == (0, ours)
     assert (chart / "cloud-staging.yaml").read_text() == "host: x\n"
-    assert "--set namespace=demo-staging --set store.aws.region=r" in log.read_text()
+    assert signed_in in log.read_text()
+    assert f"--set namespace=demo-staging {given}" in log.read_text()
     values = chart / "values.yaml"
     values.write_text(values.read_text().replace("strategy: rolling", "strategy: blue_green"))
     assert {"argo-rollouts", "kube-prometheus-stack"} < set(installed("staging")[1])

@@ -62,7 +62,7 @@ def test_a_project_has_one_cloud_with_one_runtime(render: Render, answers: Any) 
         here = runtime == answers["cloud_runtime"]
         assert (folder / f"{runtime}.tf").exists() == here
         assert (folder / "modules" / runtime).exists() == here
-        assert (folder / f"{runtime}.md").exists() == (here and answers["hosting"] != "gcp")
+        assert (folder / f"{runtime}.md").exists() == here
     in_cluster = answers["cloud_runtime"] == "kubernetes"
     for path in (folder / "cluster.sh", folder.parents[1] / "cluster", folder.parents[1] / "chart"):
         assert path.exists() == in_cluster
@@ -127,6 +127,7 @@ def test_terraform_plans_staging_and_production(
         "azure-containers": azure_containers,
         "aws-kubernetes": aws_kubernetes,
         "azure-kubernetes": azure_kubernetes,
+        "gcp-kubernetes": gcp_kubernetes,
     }.get(f"{answers['hosting']}-{answers['cloud_runtime']}", lambda _: None)(plan)
 
 
@@ -147,7 +148,7 @@ def installed(folder: Path, settings: Path) -> list[cluster.Document]:
     )
     assert done.returncode == 0, done.stderr
     words = (tools / "helm-cluster").read_text(encoding="utf-8").splitlines()
-    given = [word for at, word in enumerate(words) if words[at - 1] == "--set"]
+    given = [word for at, word in enumerate(words) if words[at - 1].startswith("--set")]
     return test_chart.rendered(folder.parents[1] / "cluster", *given, environment="")
 
 
@@ -190,6 +191,14 @@ def in_a_cluster(folder: Path, told: str, ours: list[cluster.Document]) -> None:
     there = {(one["kind"], one["metadata"]["name"]) for one in ours}
     for route in cluster.of_kind(documents, "HTTPRoute"):
         assert {("Gateway", one["name"]) for one in route["spec"]["parentRefs"]} <= there
+        # Where it names a listener, it is one that speaks TLS.
+        named = {one["sectionName"] for one in route["spec"]["parentRefs"] if "sectionName" in one}
+        assert named <= {
+            listener["name"]
+            for one in cluster.of_kind(ours, "Gateway")
+            for listener in one["spec"]["listeners"]
+            if listener["protocol"] == "HTTPS"
+        }
     for pod in test_chart.pods(documents).values():
         claims = [one.get("persistentVolumeClaim") for one in pod.get("volumes", [])]
         assert {("PersistentVolumeClaim", one["claimName"]) for one in claims if one} <= there
@@ -240,6 +249,33 @@ def azure_kubernetes(plan: Any) -> None:
         "system:serviceaccount:external-secrets:external-secrets",
         "system:serviceaccount:azure-alb-system:alb-controller-sa",
     }
+
+
+def gcp_kubernetes(plan: Any) -> None:
+    [made] = rules.planned(plan, "google_container_cluster")
+    assert made["values"]["private_cluster_config"][0]["enable_private_endpoint"] is True
+    [blocks] = made["values"]["master_authorized_networks_config"]
+    assert [one["cidr_block"] for one in blocks["cidr_blocks"]] == ["10.20.0.0/16"]
+    [subnet] = rules.planned(plan, "google_compute_subnetwork")
+    ranges = {
+        one["range_name"]: one["ip_cidr_range"] for one in subnet["values"]["secondary_ip_range"]
+    }
+    assert ranges == {"pods": "10.20.64.0/18", "services": "10.20.128.0/20"}
+    [inside] = (
+        one["values"]
+        for one in rules.planned(plan, "google_compute_firewall")
+        if one["values"]["name"].endswith("-inside")
+    )
+    assert set(inside["destination_ranges"]) == {*ranges.values(), "10.20.0.0/18"}
+    trusted = {
+        one["values"]["member"] for one in rules.planned(plan, "google_service_account_iam_member")
+    }
+    assert {one.partition("[")[2] for one in trusted if "svc.id.goog" in one} == {
+        "demo-production/demo]",
+        "external-secrets/external-secrets]",
+    }
+    readers = rules.planned(plan, "google_secret_manager_secret_iam_member")
+    assert len(readers) == len(rules.planned(plan, "google_secret_manager_secret"))
 
 
 def aws_containers(plan: Any) -> None:

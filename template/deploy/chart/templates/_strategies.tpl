@@ -24,7 +24,7 @@ canary:
   maxSurge: 25%
   abortScaleDownDelaySeconds: 60
   trafficRouting:
-{{- if eq .Values.entry.kind "gateway" }}
+{{- if has .Values.entry.kind (list "gateway" "google") }}
     plugins:
       argoproj-labs/gatewayAPI:
         httpRoute: {{ .Release.Name }}-app

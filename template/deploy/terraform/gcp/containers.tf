@@ -5,6 +5,11 @@ variable "image" {
   type        = string
 }
 
+locals {
+  runtime_services = ["run"]
+  secondary_ranges = {}
+}
+
 module "containers" {
   source = "./modules/containers"
 
@@ -14,7 +19,11 @@ module "containers" {
   documents = var.documents
   network   = module.network.id
   subnet    = module.network.subnet
-  settings  = local.settings
+  settings = merge(
+    local.settings,
+    # It runs beside each process and listens to nobody else.
+    var.documents ? { DOCUMENTS_SCANNER = "tcp://localhost:3310" } : {},
+  )
   secrets = {
     for name, secret in local.app_secrets : name => google_secret_manager_secret.this[secret].secret_id
   }
@@ -22,6 +31,9 @@ module "containers" {
   app        = { least = local.app_least, most = local.app_most }
   workers    = local.workers
   production = local.production
+  edge       = module.edge.ids
+  releases   = module.ci[*].member
+  accounts   = [google_service_account.app.name, google_service_account.job["migrate"].name]
   jobs = {
     roles = {
       command  = ["app", "db", "create-roles"]
@@ -46,32 +58,29 @@ module "containers" {
   depends_on = [google_secret_manager_secret_iam_member.reader]
 }
 
-module "edge" {
-  source = "./modules/edge"
+# Each part of the app is an account of its own, and reads its own secrets only.
 
-  name     = local.name
-  region   = var.region
-  domain   = var.domain
-  dns_zone = var.dns_zone
-  service  = module.containers.service
+resource "google_service_account" "job" {
+  for_each = local.job_secrets
+
+  account_id   = "${local.name}-${substr(each.key, 0, 4)}"
+  display_name = "${local.name}: the job ${each.key}"
 }
 
-# What CI may do here: bring a new image to these, and nothing else.
-module "ci" {
-  source = "./modules/ci"
-  count  = length(var.ci_principals) > 0 ? 1 : 0
-
-  name       = local.name
-  region     = var.region
-  principals = var.ci_principals
-  repository = var.slug
-  service    = module.containers.service
-  workers    = module.containers.workers
-  migrate    = module.containers.migrate
-  accounts   = [google_service_account.app.name, google_service_account.job["migrate"].name]
+locals {
+  readers = merge(
+    { for secret in distinct(values(local.app_secrets)) :
+    "app/${secret}" => { secret = secret, member = google_service_account.app.member } },
+    merge([for job, given in local.job_secrets :
+      { for secret in distinct(values(given)) :
+    "${job}/${secret}" => { secret = secret, member = google_service_account.job[job].member } }]...),
+  )
 }
 
-output "release_account" {
-  description = "The account that CI takes to release."
-  value       = one(module.ci[*].account)
+resource "google_secret_manager_secret_iam_member" "reader" {
+  for_each = local.readers
+
+  secret_id = google_secret_manager_secret.this[each.value.secret].id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = each.value.member
 }

@@ -1,11 +1,12 @@
-# What a runtime stands on. containers.tf adds what runs the app.
+# What a runtime stands on. containers.tf or kubernetes.tf adds what runs the app.
 
 resource "google_project_service" "used" {
   for_each = toset(concat(
     [
-      "compute", "sqladmin", "secretmanager", "run", "dns", "monitoring", "billingbudgets", "storage",
+      "compute", "sqladmin", "secretmanager", "dns", "monitoring", "billingbudgets", "storage",
       "artifactregistry", "iam", "iamcredentials", "sts", "cloudresourcemanager",
     ],
+    local.runtime_services,
     local.vertex ? ["aiplatform"] : [],
   ))
 
@@ -19,6 +20,8 @@ module "network" {
   name    = local.name
   region  = var.region
   network = var.network
+  # Pods and Services of a cluster; none for containers.
+  secondary_ranges = local.secondary_ranges
 
   depends_on = [google_project_service.used]
 }
@@ -48,6 +51,16 @@ module "files" {
   region     = var.region
   production = local.production
   user       = google_service_account.app.email
+}
+
+module "edge" {
+  source = "./modules/edge"
+
+  name     = local.name
+  domain   = var.domain
+  dns_zone = var.dns_zone
+
+  depends_on = [google_project_service.used]
 }
 
 module "monitoring" {

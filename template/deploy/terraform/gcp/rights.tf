@@ -1,33 +1,8 @@
-# Who may do what. Each part of the app is an account of its own, and reads its own secrets only.
+# What the running app may do in this project: its files and its models. Files: modules/files.
 
 resource "google_service_account" "app" {
   account_id   = "${local.name}-app"
   display_name = "${local.name}: app and worker"
-}
-
-resource "google_service_account" "job" {
-  for_each = local.job_secrets
-
-  account_id   = "${local.name}-${substr(each.key, 0, 4)}"
-  display_name = "${local.name}: the job ${each.key}"
-}
-
-locals {
-  readers = merge(
-    { for secret in distinct(values(local.app_secrets)) :
-    "app/${secret}" => { secret = secret, member = google_service_account.app.member } },
-    merge([for job, given in local.job_secrets :
-      { for secret in distinct(values(given)) :
-    "${job}/${secret}" => { secret = secret, member = google_service_account.job[job].member } }]...),
-  )
-}
-
-resource "google_secret_manager_secret_iam_member" "reader" {
-  for_each = local.readers
-
-  secret_id = google_secret_manager_secret.this[each.value.secret].id
-  role      = "roles/secretmanager.secretAccessor"
-  member    = each.value.member
 }
 
 # To ask models, and nothing else of Vertex AI.

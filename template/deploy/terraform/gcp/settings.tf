@@ -24,8 +24,6 @@ locals {
       STORAGE_S3_BUCKET     = module.files[0].bucket
       STORAGE_S3_REGION     = "auto"
       STORAGE_S3_ACCESS_KEY = module.files[0].access_key
-      # It runs beside each process and listens to nobody else.
-      DOCUMENTS_SCANNER = "tcp://localhost:3310"
     } : {},
     var.llm_provider == "vertex" ? { LLM_PROJECT = var.project, LLM_LOCATION = var.region } : {},
     var.llm_fallback == "vertex" ? {

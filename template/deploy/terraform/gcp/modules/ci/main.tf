@@ -13,40 +13,10 @@ resource "google_service_account_iam_member" "jobs" {
   member             = each.key
 }
 
-resource "google_cloud_run_v2_service_iam_member" "app" {
-  name     = var.service
-  location = var.region
-  role     = "roles/run.developer"
-  member   = google_service_account.release.member
-}
-
-resource "google_cloud_run_v2_worker_pool_iam_member" "workers" {
-  name     = var.workers
-  location = var.region
-  role     = "roles/run.developer"
-  member   = google_service_account.release.member
-}
-
-resource "google_cloud_run_v2_job_iam_member" "migrate" {
-  name     = var.migrate
-  location = var.region
-  role     = "roles/run.developer"
-  member   = google_service_account.release.member
-}
-
 # Who releases an image must be able to read it.
 resource "google_artifact_registry_repository_iam_member" "images" {
   repository = var.repository
   location   = var.region
   role       = "roles/artifactregistry.reader"
   member     = google_service_account.release.member
-}
-
-# A release says that the new version runs as the accounts that the old one ran as.
-resource "google_service_account_iam_member" "pass_on" {
-  count = length(var.accounts)
-
-  service_account_id = var.accounts[count.index]
-  role               = "roles/iam.serviceAccountUser"
-  member             = google_service_account.release.member
 }

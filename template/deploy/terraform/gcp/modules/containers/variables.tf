@@ -56,3 +56,18 @@ variable "jobs" {
     secrets  = map(string)
   }))
 }
+
+variable "edge" {
+  description = "Address, certificate, policy of TLS and firewall of the load balancer."
+  type        = map(string)
+}
+
+variable "releases" {
+  description = "Accounts of CI that may release and nothing else."
+  type        = list(string)
+}
+
+variable "accounts" {
+  description = "What the app and its migrations run as."
+  type        = list(string)
+}

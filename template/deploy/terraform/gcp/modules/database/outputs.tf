@@ -11,3 +11,7 @@ output "admin_password" {
   value     = random_password.admin.result
   sensitive = true
 }
+
+output "ip" {
+  value = google_compute_address.this.address
+}

@@ -13,6 +13,15 @@ resource "google_compute_subnetwork" "app" {
   ip_cidr_range            = cidrsubnet(var.network, 2, 0)
   private_ip_google_access = true
 
+  dynamic "secondary_ip_range" {
+    for_each = var.secondary_ranges
+
+    content {
+      range_name    = secondary_ip_range.key
+      ip_cidr_range = secondary_ip_range.value
+    }
+  }
+
   # Who talked to whom: needed after a break-in.
   log_config {
     aggregation_interval = "INTERVAL_5_SEC"
