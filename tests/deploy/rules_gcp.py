@@ -120,6 +120,7 @@ def cluster(found: Parsed, production: bool) -> Iterator[str]:
             private_cluster_config__enable_private_nodes=True,
             master_authorized_networks_config__gcp_public_cidrs_access_enabled=False,
             database_encryption__state="ENCRYPTED",
+            master_auth__client_certificate_config__issue_client_certificate=False,
             security_posture_config__mode="BASIC",
             **({"deletion_protection": True} if production else {}),
         )

@@ -40,6 +40,13 @@ resource "google_container_cluster" "this" {
     }
   }
 
+  # People and CI are who Google says they are; nobody has a certificate that outlives their rights.
+  master_auth {
+    client_certificate_config {
+      issue_client_certificate = false
+    }
+  }
+
   # Kubernetes' own copies of secrets, once more and with our key.
   database_encryption {
     state    = "ENCRYPTED"
