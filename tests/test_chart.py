@@ -275,7 +275,7 @@ GOOGLES = [
         "no Service/demo-web",
     ),
     ("entry.yaml", "sectionName:", "section:", "section"),
-    ("google.yaml", "mode: Terminate", "mode: Passthrough", "listeners"),
+    ("google.yaml", "port: 443", "port: '443'", "listeners"),
     ("google.yaml", "options: {", "option: {", "listeners"),
     ("google.yaml", "sslPolicy:", "tlsPolicy:", "tlsPolicy"),
     ("google.yaml", "kind: Gateway, name: app", "kind: Gateway, name: web", "no Gateway/web"),
