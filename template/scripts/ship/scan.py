@@ -36,8 +36,8 @@ NOT_OURS = {
 
 
 # Of clouds, what no decision may take away: nothing public that holds data, encrypted, backed up,
-# and nobody who may do everything. The rest is a matter of cost, and Terraform's own tests'. (CKV_GCP_6
-# asks for certificates of clients beside TLS; the app proves itself by a password.)
+# and nobody who may do everything. The rest is a matter of cost, and Terraform's own tests'.
+# CKV_GCP_6 is not here: beside TLS it asks for clients' certificates, and the app has a password.
 MUST_HOLD = (
     "CKV_AWS_16", "CKV_AWS_17", "CKV_AWS_133", "CKV_AWS_293", "CKV_AWS_53", "CKV_AWS_54",
     "CKV_AWS_55", "CKV_AWS_56", "CKV_AWS_24", "CKV_AWS_25", "CKV_AWS_62", "CKV_AWS_63",
