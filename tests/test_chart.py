@@ -96,6 +96,11 @@ def test_it_is_whole_with_everything_switched_on(strategy: str, entry: str) -> N
     assert bool(of_kind(documents, "AnalysisTemplate")) == (strategy != "rolling")
     back = [one["spec"].get("rollbackWindow") for one in of_kind(documents, "Rollout")]
     assert back == [{"revisions": 3}] * (strategy != "rolling")
+    # A balancer outside the cluster learns of it later; streams have their time after that.
+    app = pods(documents)["demo-app"]
+    leaves = app["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert leaves == (5 if entry == "ingress" else 20)
+    assert app["terminationGracePeriodSeconds"] >= leaves + 20 + 10
 
 
 def test_it_is_whole_with_everything_switched_off() -> None:
