@@ -15,7 +15,7 @@ EVERY_SECONDS = 1.0
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
-    search = asyncio.create_task(_until_known())
+    search = asyncio.create_task(_keep_looking())
     try:
         yield
     finally:
@@ -24,10 +24,10 @@ async def lifespan() -> AsyncIterator[None]:
             await search
 
 
-async def _until_known() -> None:
-    while operators.known() is None:
-        with suppress(SQLAlchemyError, PsycopgError, OSError, TimeoutError):
-            async with transaction(elevated=True) as db:
-                if await operators.organization_id(db):
-                    return
+async def _keep_looking() -> None:
+    while True:
+        if operators.missed():
+            with suppress(SQLAlchemyError, PsycopgError, OSError, TimeoutError):
+                async with transaction(elevated=True) as db:
+                    await operators.organization_id(db)
         await asyncio.sleep(EVERY_SECONDS)

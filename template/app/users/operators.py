@@ -21,6 +21,7 @@ from app.core.settings import answers
 from app.users.models import Organization
 
 _known: UUID | None = None
+_missed = True
 
 
 class NotOperator(Forbidden):
@@ -52,19 +53,27 @@ async def runs_the_app(db: AsyncSession, person: Person) -> bool:
 
 async def organization_id(db: AsyncSession) -> UUID | None:
     """The organisation that runs the app, once somebody has made it; as app_auth."""
-    global _known
+    global _known, _missed
+    _missed = False
     _known = await db.scalar(select(Organization.id).where(Organization.slug == slug()))
     return _known
 
 
 def is_operator(person: Any) -> bool:
     """The same as far as this process knows already: for links, never for access."""
-    return _known is not None and getattr(person, "organization_id", None) == _known
+    return known() is not None and getattr(person, "organization_id", None) == _known
 
 
 def known() -> UUID | None:
     """The organisation that runs the app, as far as this process knows already."""
+    global _missed
+    _missed = _missed or _known is None
     return _known
+
+
+def missed() -> bool:
+    """Whether somebody has asked for it since it was looked for last, and it was not known."""
+    return _missed and _known is None
 
 
 def slug() -> str:
