@@ -51,10 +51,14 @@ def test_a_release_migrates_first_and_tells_when_it_was_not_taken(
     )
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("aws", "az", "gcloud", "sleep"):
+    for name in ("aws", "az", "gcloud", "sleep", "cosign"):
         (tools / name).write_text(STAND_IN)
         (tools / name).chmod(0o755)
     log = tmp_path / "log"
+    signed = {
+        "SIGNED_BY": "^https://ci[.]example[.]com/",
+        "SIGNED_ISSUER": "https://ci.example.com",
+    }
 
     def release(migrated: str = "0", runs: str = "arn:new") -> tuple[int, str]:
         log.write_text("")
@@ -66,12 +70,14 @@ def test_a_release_migrates_first_and_tells_when_it_was_not_taken(
             check=False,
             env=os.environ
             | {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log)}
-            | {"MIGRATED": migrated, "RUNS": runs},
+            | {"MIGRATED": migrated, "RUNS": runs}
+            | signed,
         )
         return done.returncode, log.read_text() + done.stderr
 
     code, told = release()
     assert code == 0, told
+    assert told.startswith(f"cosign verify --certificate-identity-regexp {signed['SIGNED_BY']} ")
     assert 0 < told.index("migrate") < told.index(NEW_APP[cloud]) < told.rindex("worker")
     if cloud == "aws":
         assert f'"image": "{IMAGE}"' in told
