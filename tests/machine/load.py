@@ -46,7 +46,12 @@ class Person:
         self.noticed.in_flight += 1
         began = monotonic()
         try:
-            answer = await send()
+            try:
+                answer = await send()
+            except httpx2.RemoteProtocolError:
+                # A proxy that reads its configuration anew closes connections that it kept. Who
+                # sends in that moment gets nothing: browsers send it again, once.
+                answer = await send()
             if answer.status_code >= 400:
                 self.noticed.failed.append((began, what, f"{answer.status_code} {answer.text}"))
         except httpx2.HTTPError as error:
