@@ -10,6 +10,8 @@ from time import monotonic
 import httpx2
 
 PASSWORD = "correct horse battery staple 42"
+# What a client sees of a connection that was closed under its request.
+CLOSED = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 HEADERS = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -31,6 +33,8 @@ class Person:
     client: httpx2.AsyncClient
     noticed: Noticed
     conversation: str = ""
+    was_cut: bool = False
+    """An answer broke off, and the conversation may wait for its end until it is late."""
 
     async def sign_in(self) -> None:
         given = {"email": self.email, "password": PASSWORD}
@@ -48,7 +52,7 @@ class Person:
         try:
             try:
                 answer = await send()
-            except httpx2.RemoteProtocolError:
+            except CLOSED:
                 # A proxy that reads its configuration anew closes connections that it kept. Who
                 # sends in that moment gets nothing: browsers send it again, once.
                 answer = await send()
@@ -74,6 +78,7 @@ class Person:
         self.noticed.requests["chat"] += 1
         if "event: done" not in seen:
             self.noticed.streams_cut += 1
+            self.was_cut = True
         return seen
 
     async def live(
