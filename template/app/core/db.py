@@ -24,7 +24,6 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.core import embedded
-from app.core.connection import Connection
 from app.core.ids import uuid7
 from app.core.metrics import Gauge
 from app.core.settings import get_settings
@@ -102,7 +101,7 @@ def engine() -> AsyncEngine:
         max_overflow=0,
         pool_timeout=10,
         pool_recycle=1800,
-        connect_args=driver_options() | {"async_creator_fn": Connection.connect},
+        connect_args=driver_options(),
         hide_parameters=True,  # what people wrote does not reach the log with an error
     )
     event.listen(made.sync_engine, "checkout", _ping_after_idling)

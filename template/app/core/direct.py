@@ -88,7 +88,7 @@ class Direct:
             await self._connection.set_autocommit(False)
         except BaseException:
             # Nobody else may get a connection that commits by itself; the pool opens a new one.
-            await self._connection.close()
+            self._connection.pgconn.finish()
             raise
 
 

@@ -14,7 +14,6 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from app.core.connection import Connection
 from app.core.db import app_url, doubt, driver_options
 from app.core.direct import execute
 from app.core.metrics import Gauge
@@ -25,7 +24,6 @@ from app.limits.settings import LimitsSettings
 def _pool() -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
     return AsyncConnectionPool(
         app_url().replace("postgresql+psycopg://", "postgresql://"),
-        connection_class=Connection,
         kwargs={"autocommit": True, "application_name": "limits"} | driver_options(),
         min_size=1,
         max_size=LimitsSettings.load().connections,
