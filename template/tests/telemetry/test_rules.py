@@ -15,6 +15,7 @@ from app.modules import MODULES, has, parts
 OPS = ROOT / "ops"
 RULES = sorted((OPS / "prometheus" / "rules").glob("*.yml"))
 METRIC = re.compile(r"\b(?:app|process)_[a-z0-9_]+")
+EVENTS = re.compile(r'event=~?"([^"]+)"')
 SECTIONS = ["## Look", "## Do", "## Undo"]
 PAGE = re.compile(r"`(/[a-z/-]+)`")
 COMMAND = re.compile(r"`app ([a-z]+)")
@@ -120,6 +121,14 @@ def test_rules_and_dashboards_ask_for_figures_that_there_are():
     for path in files:
         asked = set(METRIC.findall(path.read_text(encoding="utf-8")))
         assert asked - known == set(), path.name
+
+
+def test_rules_wait_for_lines_of_the_log_that_are_written():
+    written = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.py"))
+    awaited = {event for rule in ALERTS.values() for event in EVENTS.findall(rule["expr"])}
+    named = {one for group in awaited for one in group.split("|")}
+    assert len(named) > 5
+    assert [one for one in sorted(named) if f'"{one}"' not in written] == []
 
 
 def test_the_page_of_service_levels_has_the_numbers_of_the_settings():
