@@ -11,7 +11,7 @@ from app.core.db import Database, transaction
 from app.core.errors import Invalid
 from app.core.problems import may
 from app.documents import figures, names, search, service, uploading
-from app.documents.indexing import enqueue_rebuild
+from app.documents.indexing import enqueue_rebuild, read_failed_again
 from app.documents.models import Document
 from app.documents.multipart import opened
 from app.documents.reasons import REASONS
@@ -123,8 +123,12 @@ async def document_figures(db: Database, person: Manager) -> FiguresOut:
 
 @router.post("/index", status_code=202, response_class=Response)
 async def rebuild_index(db: Database, person: Manager) -> Response:
-    """Build the index anew when settings have changed it; the old one is searched meanwhile."""
+    """Build the index anew when settings have changed it; the old one is searched meanwhile.
+
+    What could not be read is tried again.
+    """
     await enqueue_rebuild(db, person.organization_id)
+    await read_failed_again(db, person.organization_id)
     return Response(status_code=202)
 
 

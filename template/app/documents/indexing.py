@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cache import service as cache
 from app.core.clock import now
-from app.core.db import transaction
+from app.core.db import elevated, transaction
 from app.core.ids import uuid7
 from app.core.logging import log
 from app.documents import quality, reader, service, splitting
@@ -23,7 +23,7 @@ from app.documents.models import Document, DocumentIndex, DocumentKey, Passage
 from app.documents.reading.content import Refused
 from app.documents.settings import DocumentsSettings
 from app.documents.splitting import Piece
-from app.jobs.queue import enqueue
+from app.jobs.queue import attempt, enqueue
 from app.llm import embeddings
 from app.storage import service as storage
 from app.storage.service import FileDamaged, NoSuchFile
@@ -67,9 +67,12 @@ async def index(document_id: UUID) -> None:
         await _keep(db, document, versions, rows, notes)
 
 
-async def rebuild(organization_id: UUID) -> None:
-    """Write every document anew, then search the new index. Goes on where it was broken off."""
-    version = await _begin_building(organization_id)
+async def rebuild(organization_id: UUID, *, anew: bool = False) -> None:
+    """Write every document anew, then search the new index. Goes on where it was broken off.
+
+    When the live index is what the settings ask for, that is only done if it is wanted `anew`.
+    """
+    version = await _begin_building(organization_id, anew)
     if version is None:
         return
     number, made_by = version
@@ -77,7 +80,13 @@ async def rebuild(organization_id: UUID) -> None:
         try:
             pieces, _ = await _read(document, [])
         except Refused as refusal:
-            await _refuse(document, refusal.reason)
+            await _set_aside(document, refusal.reason)
+            continue
+        except NoSuchFile:
+            # One file is lost, or the whole store is not there now: that passes.
+            if not attempt.get().last:
+                raise
+            await _set_aside(document, "damaged")
             continue
         rows = await _rows(document, pieces, {number: made_by})
         async with transaction(elevated=True) as db:
@@ -89,12 +98,12 @@ async def rebuild(organization_id: UUID) -> None:
         await rebuild(organization_id)
 
 
-async def _begin_building(organization_id: UUID) -> tuple[int, str] | None:
+async def _begin_building(organization_id: UUID, anew: bool) -> tuple[int, str] | None:
     async with transaction(elevated=True) as db:
         state = await _index_of(db, organization_id, lock=True)
         if state.building_kind == kind() and state.building is not None:
             return state.building, state.building_kind
-        if state.live_kind == kind():
+        if state.live_kind == kind() and not anew:
             if state.building is not None:  # The settings went back to what they were.
                 await _forget(db, organization_id, state.building)
                 state.building = state.building_kind = None
@@ -168,7 +177,7 @@ async def _read(
 ) -> tuple[list[Piece], dict[str, Any]]:
     try:
         content = await reader.read(document.kind, service.file_of(document))
-    except (NoSuchFile, FileDamaged, service.FileNotKept) as error:
+    except (FileDamaged, service.FileNotKept) as error:
         raise Refused("damaged") from error
     blocks, notes = quality.checked(content)
     if before and not document.accepts_changes:
@@ -233,6 +242,9 @@ async def _keep(
     )
     if current is None or _versions(current) != versions:
         raise IndexMoved
+    if document.replaces_id is not None:
+        # The one before first, as whoever deletes it locks them in this order, too.
+        await db.get(Document, document.replaces_id, with_for_update=True)
     found = await db.get(Document, document.id, with_for_update=True)
     if found is None:
         return  # Deleted meanwhile.
@@ -256,7 +268,10 @@ async def _replace(
 
 
 async def _refuse(document: Document, reason: str) -> None:
-    """What is refused is not kept: no passages, and no file."""
+    """What is refused is not kept: no passages, and no file. What was read before is."""
+    if document.ready_at is not None:
+        await _set_aside(document, reason)
+        return
     async with transaction(elevated=True) as db:
         await db.execute(delete(Passage).where(Passage.document_id == document.id))
         await db.execute(delete(DocumentKey).where(DocumentKey.document_id == document.id))
@@ -266,6 +281,17 @@ async def _refuse(document: Document, reason: str) -> None:
             .values(state="refused", reason=reason, sha256=None, size=0)
         )
     await storage.remove(document.file_name)
+
+
+async def _set_aside(document: Document, reason: str) -> None:
+    """It could be read once and cannot be now: it is not found any more, and its file is kept."""
+    log.warning("documents.not_read_again", document_id=str(document.id), reason=reason)
+    async with transaction(elevated=True) as db:
+        await db.execute(delete(Passage).where(Passage.document_id == document.id))
+        await db.execute(
+            update(Document).where(Document.id == document.id).values(state="failed", reason=reason)
+        )
+        await cache.forget_documents(db, document.organization_id)
 
 
 async def fail(document_id: UUID) -> None:
@@ -283,8 +309,26 @@ async def enqueue_rebuild(db: AsyncSession, organization_id: UUID) -> None:
         db,
         "documents.rebuild",
         organization_id=organization_id,
+        lock=f"documents.rebuild {organization_id}",
         queueing_lock=f"documents.rebuild {organization_id}",
     )
+
+
+async def read_failed_again(db: AsyncSession, organization_id: UUID) -> int:
+    """Let what could not be read be tried once more; how many there are."""
+    async with elevated(db):  # Those of everyone in the organisation, seen or not.
+        query = select(Document.id).where(
+            Document.organization_id == organization_id, Document.state == "failed"
+        )
+        found = (await db.scalars(query)).all()
+    for document_id in found:
+        await enqueue(
+            db,
+            "documents.index",
+            document_id=document_id,
+            queueing_lock=f"documents.index {document_id}",
+        )
+    return len(found)
 
 
 async def ask_for_rebuild(organization_id: UUID) -> None:

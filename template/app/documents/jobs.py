@@ -28,19 +28,20 @@ async def index(document_id: UUID) -> None:
 
 
 @task("documents.rebuild", retries=10, timeout=6 * 3600)
-async def rebuild(organization_id: UUID) -> None:
+async def rebuild(organization_id: UUID, anew: bool = False) -> None:
     """Build the index anew beside the one that is searched, and change over."""
-    await indexing.rebuild(organization_id)
+    await indexing.rebuild(organization_id, anew=anew)
 
 
 @every("*/10 * * * *")
 @task("documents.remove_files", retries=3)
 async def remove_files() -> None:
     """Delete the files whose documents are gone, however they went."""
+    last = ""
     while True:
         async with transaction(elevated=True) as db:
-            query = select(RemovedFile.name).order_by(RemovedFile.id).limit(FILES_AT_ONCE)
-            names = (await db.scalars(query)).all()
+            query = select(RemovedFile.name).where(RemovedFile.name > last)
+            names = (await db.scalars(query.order_by(RemovedFile.name).limit(FILES_AT_ONCE))).all()
         removed = []
         for name in names:
             try:
@@ -51,9 +52,10 @@ async def remove_files() -> None:
             removed.append(name)
         async with transaction(elevated=True) as db:
             await db.execute(delete(RemovedFile).where(RemovedFile.name.in_(removed)))
-        # What could not be deleted is tried again in ten minutes.
-        if len(removed) < FILES_AT_ONCE:
+        # What could not be deleted is tried again in ten minutes, and keeps no other file here.
+        if len(names) < FILES_AT_ONCE:
             return
+        last = names[-1]
 
 
 @every("23 * * * *")
@@ -72,5 +74,6 @@ async def sweep() -> None:
             DocumentIndex.live_kind != indexing.kind()
         )
         organizations = (await db.scalars(stale)).all()
+    await storage.sweep(before=late)
     for organization_id in organizations:
         await indexing.ask_for_rebuild(organization_id)

@@ -179,7 +179,7 @@ class _Reader:
         self.finished = True
 
 
-def _text(value: object) -> str:
-    if isinstance(value, tuple):  # RFC 2231: encoding, language, text
-        return str(value[2])
-    return value if isinstance(value, str) else ""
+def _text(value: str | tuple[str | None, str | None, str] | None) -> str:
+    if isinstance(value, tuple):  # RFC 2231: encoding, language, and the text byte by byte
+        return value[2].encode("latin-1", "replace").decode("utf-8", "replace")
+    return value or ""

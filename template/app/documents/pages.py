@@ -158,6 +158,7 @@ async def show_figures(request: Request, db: Database, person: Manager) -> HTMLR
 @router.post("/admin/documents/index")
 async def rebuild(db: Database, person: Manager) -> Response:
     await indexing.enqueue_rebuild(db, person.organization_id)
+    await indexing.read_failed_again(db, person.organization_id)
     return flash.redirect("/admin/documents", "The index is being built anew.")
 
 

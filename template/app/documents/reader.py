@@ -1,6 +1,7 @@
 """Reads a file in a process of its own, with limits on time and memory, and no secrets."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterable
 from contextlib import suppress
@@ -17,10 +18,16 @@ from app.documents.settings import DocumentsSettings
 MOST_ANSWER = 64 * 1024 * 1024
 # Starting the interpreter is not the file's fault.
 SECONDS_TO_START = 10
+# What ends a worker and all that it has started, such as Ctrl-C.
+FROM_OUTSIDE = {-signal.SIGHUP, -signal.SIGINT, -signal.SIGTERM}
+
+
+class ReaderEnded(Exception):
+    """Somebody ended the process that reads: that says nothing about the file."""
 
 
 async def read(kind: str, chunks: AsyncIterable[bytes]) -> Content:
-    """What is in a file. Raises `Refused` with the reason why it cannot be read."""
+    """What is in a file. Raises `Refused` with the reason why it is not read, or `ReaderEnded`."""
     settings = DocumentsSettings.load()
     async with _slots(settings.readers, asyncio.get_running_loop()):
         process = await asyncio.create_subprocess_exec(
@@ -31,6 +38,7 @@ async def read(kind: str, chunks: AsyncIterable[bytes]) -> Content:
             stderr=asyncio.subprocess.DEVNULL,
             env={},
             limit=1_048_576,
+            start_new_session=True,  # What is typed into the worker's terminal does not end it.
         )  # fmt: skip
         try:
             async with asyncio.timeout(settings.reading_seconds + SECONDS_TO_START):
@@ -77,6 +85,8 @@ async def _all(process: asyncio.subprocess.Process) -> bytes:
 
 
 def _told(said: bytes, code: int, kind: str) -> Content:
+    if code in FROM_OUTSIDE:
+        raise ReaderEnded
     if code or not said:
         # Killed by a limit, or by a fault in a library: both are the file's doing.
         log.warning("documents.reader_ended", code=code, kind=kind)

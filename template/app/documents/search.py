@@ -20,6 +20,7 @@ from app.core.logging import log
 from app.core.vectors import nearest
 from app.documents.indexing import FEATURE, model_of
 from app.documents.models import Document, Passage
+from app.documents.service import live_version
 from app.limits.connections import fetch
 from app.llm import embeddings
 from app.llm.extractive.words import terms
@@ -56,7 +57,10 @@ async def search(person: Person, question: str, *, limit: int) -> list[Hit]:
     async with transaction(organization_id=person.organization_id, user_id=person.user_id) as db:
         by_words = await _by_words(db, question, live)
         by_vector = await _by_vector(db, vector, live) if vector else []
-        return await _hits(db, fused(by_words, by_vector)[:limit])
+        found = await _hits(db, fused(by_words, by_vector)[:limit])
+        is_current = bool(found) or await live_version(db) == live
+    # Another index took this one's place meanwhile, and its passages went.
+    return found if is_current else await search(person, question, limit=limit)
 
 
 async def _live_index(person: Person) -> tuple[int, str] | None:

@@ -155,11 +155,13 @@ async def arrived(db: AsyncSession, person: Person, document_id: UUID, file: Sto
     return document
 
 
-async def give_up(db: AsyncSession, document_id: UUID) -> None:
-    """The file did not arrive: nothing of it stays."""
-    if document := await db.get(Document, document_id):
+async def give_up(db: AsyncSession, document_id: UUID) -> bool:
+    """The file did not arrive: nothing of it stays. Whether there was a document that noted it."""
+    document = await db.get(Document, document_id)
+    if document is not None:
         await db.delete(document)
         await enqueue(db, "documents.remove_files")
+    return document is not None
 
 
 async def share(

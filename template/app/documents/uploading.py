@@ -64,7 +64,9 @@ async def receive(person: Person, upload: Upload, wanted: Wanted) -> Document:
         # What is left of a process that died here is cleared away by `documents.sweep`.
         with suppress(Problem):
             async with _own(person) as db:
-                await service.give_up(db, document.id)
+                is_noted = await service.give_up(db, document.id)
+            if not is_noted:  # Its document went while the file came: nobody else knows of it.
+                await storage.remove(document.file_name)
         if isinstance(error, scanner.VirusFound):
             await _record(person, error.reason, found=error.found)
         elif isinstance(error, FileRefused):

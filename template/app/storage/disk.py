@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -58,6 +59,19 @@ async def names() -> list[str]:
         return sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*"))
 
     return await to_thread.run_sync(found)
+
+
+async def sweep(before: datetime) -> None:
+    def remove() -> None:
+        for path in (_folder() / INCOMING).glob("*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+
+    try:
+        await to_thread.run_sync(remove)
+    except OSError as error:
+        raise StorageUnreachable("What was left could not be deleted.") from error
 
 
 async def check() -> None:

@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from datetime import datetime
 from html import unescape
 from io import BytesIO
 from typing import IO, Any
@@ -84,6 +85,10 @@ async def names() -> list[str]:
         token = quote(unescape(more[1]), safe="") if more else ""
         query = f"continuation-token={token}&list-type=2" if token else ""
     return found
+
+
+async def sweep(before: datetime) -> None:
+    """The server keeps no half of an object."""
 
 
 async def make_bucket() -> None:

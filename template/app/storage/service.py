@@ -12,6 +12,7 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import ModuleType
 from uuid import UUID
 
@@ -113,6 +114,11 @@ async def store_again(name: str, pieces: AsyncIterable[bytes]) -> None:
     """What `stored` gave, from a backup."""
     _check(name)
     await _backend().put(name, pieces)
+
+
+async def sweep(*, before: datetime) -> None:
+    """Delete what a process left half written that died before this moment."""
+    await _backend().sweep(before)
 
 
 async def check() -> None:

@@ -13,7 +13,6 @@ from sqlalchemy import text
 from app.core import db
 from app.core.settings import ROOT
 from app.documents import indexing, jobs, reader
-from app.documents.reading.content import Refused
 from tests.documents.conftest import A_TABLE, OF_EACH_KIND, TRAVEL, kept
 
 
@@ -316,20 +315,6 @@ async def test_a_damaged_file_is_told_and_not_tried_for_ever(browser, files):
     file.write_bytes(file.read_bytes()[:-3])
     await jobs.index(UUID(sent.json()["id"]))
     assert (await browser.get(sent.json()["id"]))["reason"] == "damaged"
-
-
-async def test_a_refusal_while_rebuilding_takes_the_document_out(browser, configure, monkeypatch):
-    own = browser.someone.organization_id
-    document = await browser.upload(TRAVEL)
-    configure(DOCUMENTS_PASSAGE_CHARACTERS=300)
-
-    async def refuses(*_):
-        raise Refused("damaged")
-
-    monkeypatch.setattr(reader, "read", refuses)
-    await jobs.rebuild(own)
-    assert (await browser.get(document))["state"] == "refused"
-    assert await live(own) == (2, None)
 
 
 async def test_all_kinds_together_are_found_by_what_they_say(browser):
