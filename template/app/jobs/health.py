@@ -1,6 +1,7 @@
 from sqlalchemy import text
 
 from app.core.db import transaction
+from app.jobs.service import ITS_TURN
 
 ESSENTIAL = False  # pages and answers work without a worker
 LATE = 5  # minutes
@@ -11,11 +12,11 @@ class NobodyWorks(RuntimeError):
 
 
 async def check() -> None:
-    """Somebody takes the jobs: none has been due for long."""
+    """Somebody takes the jobs: none has been due for long, but for one that waits for another."""
     query = text(
-        "SELECT EXISTS (SELECT FROM procrastinate_jobs job"
+        "SELECT EXISTS (SELECT FROM procrastinate_jobs job"  # noqa: S608 words of ours
         " JOIN procrastinate_events event ON event.job_id = job.id AND event.type = 'deferred'"
-        " WHERE job.status = 'todo'"
+        f" WHERE job.status = 'todo' AND NOT {ITS_TURN}"
         " AND coalesce(job.scheduled_at, event.at) < now() - make_interval(mins => :late))"
     )
     async with transaction() as db:

@@ -7,6 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Conflict, NotFound
 
+# A `job` that waits until another one of its lock is done, by a worker that lives.
+ITS_TURN = (
+    "EXISTS (SELECT FROM procrastinate_jobs other"
+    " JOIN procrastinate_workers worker ON worker.id = other.worker_id"
+    " WHERE other.lock = job.lock AND other.status = 'doing'"
+    " AND worker.last_heartbeat > now() - interval '1 minute')"
+)
+
 
 class NoSuchFailedJob(NotFound):
     pass
