@@ -40,6 +40,8 @@ async def evaluate(
     await ready()
     async with transaction(elevated=True) as db:
         run = await service.run(db, run_id)
+        if run.state == "finished":
+            return run  # A worker died before it could say so.
         run.state = "running"
         organization = (await users.the_organization(db)).id
         subject = await _subject(db, run)

@@ -46,7 +46,13 @@ async def _rebuild(one: Decision) -> None:
         await end(one.id, "failed", "This project has no documents.")
         return
     async with transaction(elevated=True) as db:
-        await enqueue(db, "documents.rebuild", organization_id=one.organization_id)
+        await enqueue(
+            db,
+            "documents.rebuild",
+            organization_id=one.organization_id,
+            anew=True,
+            lock=f"documents.rebuild {one.organization_id}",
+        )
     await end(one.id, "done", "The documents are read anew; nothing is away meanwhile.")
 
 

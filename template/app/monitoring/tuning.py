@@ -67,11 +67,11 @@ async def look(job: str) -> Training:
 
 
 async def remove(file: str) -> None:
-    """Nothing stays with the provider that is not needed there."""
-    await _ask("DELETE", f"/files/{quote(file, safe='')}")
+    """Nothing stays with the provider that is not needed there; it may be gone already."""
+    await _ask("DELETE", f"/files/{quote(file, safe='')}", fine=404)
 
 
-async def _ask(method: str, path: str, **more: Any) -> dict[str, Any]:
+async def _ask(method: str, path: str, *, fine: int = 200, **more: Any) -> dict[str, Any]:
     settings = TuningSettings.load()
     headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
     answer = await outbound.request(
@@ -84,6 +84,8 @@ async def _ask(method: str, path: str, **more: Any) -> dict[str, Any]:
     )
     if answer.status in {408, 409, 429} or answer.status >= 500:
         raise OutboundFailed(f"status {answer.status}")
+    if answer.status == fine == 404:
+        return {}
     if answer.status >= 300:
         raise TuningRefused(f"The provider refused it with status {answer.status}.")
     found = answer.json()

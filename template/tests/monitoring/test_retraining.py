@@ -11,7 +11,7 @@ from app.core import db
 from app.core.ids import uuid7
 from app.core.outbound import OutboundFailed
 from app.evals import cases, work
-from app.monitoring import dataset, deciding, jobs, retraining
+from app.monitoring import dataset, deciding, jobs, retraining, tuning
 from app.monitoring.drift_tests import Window
 from app.monitoring.rules import Facts, Rule, rules, verdict
 from app.review.cases import RUBRIC
@@ -49,6 +49,8 @@ class Provider:
         return web.json_response({"id": name, "object": "file", "purpose": "fine-tune"})
 
     async def remove(self, request):
+        if request.match_info["id"] in self.removed:
+            return web.json_response({"error": {"message": "No such File object"}}, status=404)
         self.removed.append(request.match_info["id"])
         return web.json_response({"id": request.match_info["id"], "deleted": True})
 
@@ -208,6 +210,7 @@ async def test_corrections_are_trained_on_evaluated_and_proposed(
     model.choose = lambda request: says(
         "It is 42." if request.body["model"] == TUNED else "It is 41."
     )
+    await tuning.remove(next(iter(provider.files)))  # A worker died between two steps.
     await jobs.follow()
     done = await decision_of(client, rule)
     assert (done["state"], done["model"]) == ("proposed", TUNED)
@@ -219,6 +222,14 @@ async def test_corrections_are_trained_on_evaluated_and_proposed(
     await jobs.follow()
     await deciding.decide()  # The rule rests for its days.
     assert (await decision_of(client, rule))["state"] == "proposed"
+
+    # Died again, after the evaluation and before it was noted: nothing is asked or paid twice.
+    asked = len(model.requests)
+    await retraining._set(UUID(one["id"]), state="evaluating")
+    await jobs.follow()
+    assert (await decision_of(client, rule))["state"] == "proposed"
+    again = (await client.get(f"/api/evaluations/{done['run_id']}")).json()
+    assert (len(model.requests), again) == (asked, run)
 
 
 async def begun(operator, prompt, client):
