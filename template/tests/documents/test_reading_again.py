@@ -18,6 +18,8 @@ from app.storage.service import NoSuchFile
 from tests.documents.conftest import TRAVEL, kept
 from tests.documents.test_index import live
 
+pytestmark = pytest.mark.dear
+
 
 async def test_a_refusal_while_rebuilding_takes_the_document_out(people, configure, monkeypatch):
     browser = people["root"]
