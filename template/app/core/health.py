@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Response
 from sqlalchemy import Connection, text
 
+from app.core import revisions
 from app.core.db import engine
 from app.core.logging import log
 from app.modules import parts
@@ -76,22 +77,8 @@ async def database() -> None:
     async with engine().connect() as connection:
         if problem := await connection.run_sync(role_problem):
             raise RuntimeError(problem)
-        if behind := await connection.run_sync(migrations_behind):
+        if behind := await connection.run_sync(revisions.behind):
             raise RuntimeError(f"behind: {', '.join(behind)}")
-
-
-def migrations_behind(connection: Connection) -> list[str]:
-    """Modules whose tables are older than their code. Newer is fine: a release under way."""
-    # Imported late: Alembic takes a third of a second, which every start would pay.
-    from app.core import migrate
-
-    at = migrate.applied(connection)
-    behind = []
-    for module, head in migrate.heads().items():
-        history = {step.revision for step in migrate.scripts(module).walk_revisions()}
-        if at[module] != head and (at[module] is None or at[module] in history):
-            behind.append(module)
-    return behind
 
 
 def role_problem(connection: Connection) -> str | None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy.exc import OperationalError
 
 from app.access.access import UnguardedRoute, public, refuse_unguarded
-from app.core import health, problems
+from app.core import health, problems, revisions
 from app.core.middleware import BodyLimit, RequestContext, SecurityHeaders
 from app.core.settings import get_settings
 
@@ -156,7 +156,7 @@ async def test_health_tells_what_failed_without_saying_why(client, monkeypatch):
     assert (good.status_code, good.json()["status"]) == (200, "ok")
 
     monkeypatch.setattr(health, "_last", {})
-    monkeypatch.setattr(health, "migrations_behind", lambda _: ["users"])
+    monkeypatch.setattr(revisions, "behind", lambda _: ["users"])
     bad = await client.get("/health/ready")
     assert (bad.status_code, bad.json()["checks"]["database"]) == (503, "failed")
     assert "users" not in bad.text
