@@ -231,6 +231,41 @@ def test_each_has_bounds_and_no_more_rights_than_it_needs(compose: dict[str, Any
             assert service.get("healthcheck") or service.get("build"), name
 
 
+def test_the_store_of_files_is_the_account_that_owns_its_folder(compose: dict[str, Any]) -> None:
+    """Without rights, root may not write what the image gives to its own account, number 1000."""
+    if objects := compose["services"].get("objects"):
+        assert objects["user"] == "1000:1000"
+        assert objects["entrypoint"] == ["/usr/bin/weed"], "its own becomes another account"
+
+
+def test_a_proxy_that_is_started_again_leads_where_the_release_did(
+    render: Render, tmp_path: Path
+) -> None:
+    """The very words of compose.yml and of the release; only Caddy stands in, and its folder."""
+    project = render(**KINDS[0])
+    (said := tmp_path / "said").touch()
+    (tmp_path / "caddy").write_text(f'#!/bin/sh\necho "$1 $LIVE" >>{said}\n')
+    (tmp_path / "caddy").chmod(0o755)
+    starts = read(project / "compose.yml")["services"]["proxy"]["command"]
+    code = (project / "scripts" / "release.py").read_text(encoding="utf-8")
+    reload = eval(re.search(r"^RELOAD = (\(.*?\n\))", code, re.DOTALL | re.MULTILINE)[1])  # type: ignore[index]
+
+    def runs(container: str, live: str, words: list[str]) -> None:
+        env = {"LIVE": live, "HOSTNAME": container, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        words = [one.replace("$$", "$").replace("/config/", f"{tmp_path}/") for one in words]
+        subprocess.run(words, env=env, check=True)
+
+    runs("first", "blue", starts)
+    runs("first", "green", ["sh", "-ec", reload])
+    runs("first", "blue", starts)  # After a reboot.
+    runs("second", "blue", starts)  # Made anew: .env knows best.
+    runs("second", "green", starts)
+
+    assert said.read_text().splitlines() == [
+        "run blue", "reload green", "run green", "run blue", "run green",
+    ]  # fmt: skip
+
+
 def test_images_are_of_one_version(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         tag = service["image"].rpartition(":")[2]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ esac
 case "$*" in
   "compose "*"config --services") echo "$SERVICES" ;;
   "compose config --images "*) echo "$4:local" ;;
+  "image inspect "*@sha256:*) exit 1 ;;
   "image inspect "*) echo "${LITELLM_ID:-same}" ;;
   "inspect "*) echo same ;;
   "compose ps --all --quiet app") cat "$STATE/app" ;;
@@ -31,6 +33,7 @@ case "$*" in
 esac
 case "$*" in
   $FAIL_LATE) exit 1 ;;
+  $HOLD) echo here > "$STATE/held"; read _ < "$STATE/let_go" ;;
 esac
 """
 
@@ -50,17 +53,22 @@ class Here:
         docker.chmod(0o755)
         self.services = services
 
-    def release(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def begin(self, *words: str, **more: str) -> subprocess.Popen[str]:
         script = str(self.folder / "scripts" / "release.py")
-        env = {"FAIL": "-", "FAIL_LATE": "-", "IMAGE": "what:make:exports", **more}
+        env = {"FAIL": "-", "FAIL_LATE": "-", "HOLD": "-", "IMAGE": "what:make:exports", **more}
         env |= {"PATH": f"{self.folder}:{os.environ['PATH']}", "STATE": str(self.folder)}
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, script, "--drain", "0", *words],
             env=env | {"SERVICES": self.services},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
+
+    def release(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        process = self.begin(*words, **more)
+        out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     @property
     def env(self) -> set[str]:
@@ -143,6 +151,46 @@ def test_back_is_where_people_were_also_after_a_release_that_failed(
 
 
 @pytest.mark.parametrize("strategy", BEFORE)
+def test_nobody_meets_the_bad_version_again(tmp_path: Path, strategy: str) -> None:
+    machine = here(tmp_path, strategy)
+    assert machine.release("v2").returncode == 0
+    assert machine.release("v2").returncode == 0, "a pipeline's step that is run again"
+    assert machine.release("--back").returncode == 0
+    assert "IMAGE=app:v1" in machine.env
+
+    again = machine.release("--back")
+
+    assert again.returncode == 1
+    assert "PREVIOUS_IMAGE is not in .env; name one" in again.stderr
+    assert "IMAGE=app:v1" in machine.env
+    assert machine.release("--back", "v0").returncode == 0
+    assert "IMAGE=app:v0" in machine.env
+
+
+@pytest.mark.parametrize("strategy", BEFORE)
+def test_a_release_that_is_broken_off_is_taken_back_and_alone_meanwhile(
+    tmp_path: Path, strategy: str
+) -> None:
+    machine = here(tmp_path, strategy)
+    before = machine.env
+    for name in ("held", "let_go"):
+        os.mkfifo(tmp_path / name)
+
+    first = machine.begin(DIGEST, HOLD="compose up*")
+    assert machine.read("held") == "here\n", "it starts the new version"
+    second = machine.release("v2")
+    first.send_signal(signal.SIGTERM)
+    _, said = first.communicate()
+
+    assert second.returncode == 1
+    assert "Another release runs" in second.stderr
+    assert first.returncode == 128 + signal.SIGTERM, said
+    assert machine.env - {"BLUE_REPLICAS=0"} == before
+    assert machine.read("app") == "old\n"
+    assert "v2" not in machine.read("log")
+
+
+@pytest.mark.parametrize("strategy", BEFORE)
 def test_what_has_an_image_of_its_own_comes_along(tmp_path: Path, strategy: str) -> None:
     machine = here(tmp_path, strategy)
     machine.services += "\nbackup\ncopies\nlitellm"
@@ -159,7 +207,7 @@ def test_what_has_an_image_of_its_own_comes_along(tmp_path: Path, strategy: str)
     (machine.folder / "log").unlink()
     assert machine.release("v3", LITELLM_ID="other").returncode == 0
     log = machine.read("log")
-    there = log.index("up --detach --no-deps --no-recreate --wait --scale litellm=2 litellm")
+    there = log.index("--no-recreate --wait --wait-timeout 300 --scale litellm=2 litellm")
     assert there < log.index("stop --time 60 gateway") < log.index("|exec")
 
     (machine.folder / "log").unlink()

@@ -2,15 +2,17 @@
 
 The new version starts beside the old one and gets requests when it answers; what the old one has
 begun it ends. Nothing is taken from the old one before, so a failure leaves people where they were.
-State stands in .env, images by their whole names: IMAGE, and PREVIOUS_IMAGE or, with blue-green,
-LIVE, BLUE_IMAGE and GREEN_IMAGE.
+State stands in .env, images by their whole names: IMAGE, PREVIOUS_IMAGE and, with blue-green, LIVE,
+BLUE_IMAGE and GREEN_IMAGE.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +25,13 @@ ENV = ROOT / ".env"
 PORT = 8000
 STATE = re.compile(r"LIVE|(BLUE|GREEN)_REPLICAS|((PREVIOUS|BLUE|GREEN)_)?IMAGE")
 LOCAL = "app:local"  # As compose.yml has it.
+# What never becomes healthy is started again and again: without an end Compose would wait for ever.
+WAIT = ("--wait", "--wait-timeout", "300")
+# Nothing can fail any more once the proxy has changed over: a name is changed without room on disk.
+RELOAD = (
+    'echo "$LIVE" >/config/next; caddy reload --config /etc/caddy/Caddyfile; '
+    'mv /config/next "/config/live.$HOSTNAME"'
+)
 # Ready is what the app says of itself; that it knows nobody yet is what it must say to us.
 SMOKE = (
     "import urllib.request as u, urllib.error as e\n"
@@ -51,13 +60,21 @@ def main() -> None:
     given = parser.parse_args()
     if not given.image and not given.back:
         parser.error("name a tag, or say --back")
+    # A pipeline that is broken off: what was begun is taken away, as with any other failure.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    lock = ENV.with_name(".env.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("Another release runs on this machine; this one has done nothing.")
     try:
         image = named(given.image or "")
         if "blue" in compose("config", "--services", read=True).split():
             blue_green(image, given.back, given.drain)
         else:
             rolling(image, given.back)
-    except Failed as error:
+    except (Failed, OSError) as error:
         sys.exit(f"{error}\nPeople are served by the version before.")
     except Unfinished as error:
         sys.exit(f"{error}\nPeople are served by the new version; end by hand what it left.")
@@ -68,9 +85,25 @@ def named(image: str) -> str:
     if image and not re.search(r"[/:@]", image):
         place, slash, name = state().get("IMAGE", LOCAL).partition("@")[0].rpartition("/")
         return f"{place}{slash}{name.partition(':')[0]}:{image}"
-    if "@" in image:  # Compose would build what it cannot pull.
-        docker("pull", "--quiet", image)
     return image
+
+
+def wanted_image(image: str, back: bool) -> str:
+    wanted = image or (state().get("PREVIOUS_IMAGE", "") if back else "")
+    if not wanted:
+        raise Failed("There is no version before: PREVIOUS_IMAGE is not in .env; name one.")
+    # Compose would build what it cannot pull; what is here needs no registry.
+    if "@" in wanted and ask(["image", "inspect", wanted], stderr=subprocess.DEVNULL).returncode:
+        docker("pull", "--quiet", wanted)
+    return wanted
+
+
+def before(was: str, wanted: str, back: bool) -> dict[str, str | None]:
+    """What `--back` returns to. Who goes back twice shall not meet what was bad again, and the same
+    version again leaves what was there before it."""
+    if back:
+        return {"PREVIOUS_IMAGE": None}
+    return {} if was == wanted else {"PREVIOUS_IMAGE": was}
 
 
 def blue_green(image: str, back: bool, drain: float) -> None:
@@ -78,27 +111,24 @@ def blue_green(image: str, back: bool, drain: float) -> None:
     live = now.get("LIVE", "blue")
     other = "green" if live == "blue" else "blue"
     image_of, count_of = f"{other.upper()}_IMAGE", f"{other.upper()}_REPLICAS"
-    wanted = image or now.get(image_of)
-    if not wanted:
-        raise Failed(f"There is no version before: {image_of} is not in .env.")
+    wanted = wanted_image(image, back)
     if not back:
         migrate(wanted)
         renew_gateway()
-    # What is live now is what `--back` returns to, also when nothing was released before.
-    lives = {f"{live.upper()}_IMAGE": now.get(f"{live.upper()}_IMAGE", now.get("IMAGE", LOCAL))}
+    was = now.get(f"{live.upper()}_IMAGE", now.get("IMAGE", LOCAL))
     count = now.get(f"{live.upper()}_REPLICAS", "2")
-    remember(**lives, **{image_of: wanted, count_of: count})
+    remember(**{f"{live.upper()}_IMAGE": was, image_of: wanted, count_of: count})
     try:
-        compose("up", "--detach", "--no-deps", "--wait", other)
+        compose("up", "--detach", "--no-deps", *WAIT, other)
         smoke(instances(other))
         switch(other)
     except BaseException:
-        remember(**{image_of: now.get(image_of), count_of: "0"})
         compose("stop", other)
+        remember(**{image_of: now.get(image_of), count_of: "0"})
         raise
-    remember(LIVE=other, IMAGE=wanted)
-    print(f"People reach {other} now, version {wanted}.", flush=True)
     with after_the_change():
+        remember(LIVE=other, IMAGE=wanted, **before(was, wanted, back))
+        print(f"People reach {other} now, version {wanted}.", flush=True)
         compose("up", "--detach", "--no-deps", "worker")
         renew_backup(back)
         time.sleep(drain)
@@ -107,28 +137,26 @@ def blue_green(image: str, back: bool, drain: float) -> None:
 
 
 def rolling(image: str, back: bool) -> None:
-    before = state().get("IMAGE", LOCAL)
+    was = state().get("IMAGE", LOCAL)
     count = int(state().get("APP_REPLICAS", "2"))
-    wanted = image or state().get("PREVIOUS_IMAGE")
-    if not wanted:
-        raise Failed("There is no version before: PREVIOUS_IMAGE is not in .env.")
+    wanted = wanted_image(image, back)
     if not back:
         migrate(wanted)
         renew_gateway()
     old = instances("app")
     remember(IMAGE=wanted)
     try:
-        words = ("--detach", "--no-deps", "--no-recreate", "--wait")
+        words = ("--detach", "--no-deps", "--no-recreate", *WAIT)
         compose("up", *words, "--scale", f"app={len(old) + count}", "app")
         smoke([one for one in instances("app") if one not in old])
     except BaseException:
-        remember(IMAGE=before)
         if new := [one for one in instances("app") if one not in old]:
             docker("rm", "--force", *new)
+        remember(IMAGE=was)
         raise
-    remember(PREVIOUS_IMAGE=before)
-    print(f"People reach version {wanted} now.", flush=True)
     with after_the_change():
+        remember(**before(was, wanted, back))
+        print(f"People reach version {wanted} now.", flush=True)
         for one in old:
             docker("stop", "--time", "60", one)
             docker("rm", one)
@@ -140,7 +168,7 @@ def rolling(image: str, back: bool) -> None:
 def after_the_change() -> Iterator[None]:
     try:
         yield
-    except Failed as error:
+    except (Failed, OSError) as error:
         raise Unfinished(str(error)) from error
 
 
@@ -161,7 +189,7 @@ def renew_gateway() -> None:
     old = [one for one in before if docker("inspect", "-f", "{{.Image}}", one, read=True) != wanted]
     if not old:
         return
-    words = ("--detach", "--no-deps", "--no-recreate", "--wait")
+    words = ("--detach", "--no-deps", "--no-recreate", *WAIT)
     try:
         compose("up", *words, "--scale", f"litellm={len(before) + 1}", "litellm")
     except BaseException:
@@ -206,9 +234,9 @@ def smoke(containers: list[str]) -> None:
 
 
 def switch(to: str) -> None:
-    """The proxy reads its file anew; requests that it has begun go on with the old one."""
-    command = ("caddy", "reload", "--config", "/etc/caddy/Caddyfile")
-    compose("exec", "--no-TTY", "--env", f"LIVE={to}", "proxy", *command)
+    """The proxy reads its file anew; requests that it has begun go on with the old one. Started
+    again, as after a reboot, it has the environment that it was made with: so it notes the name."""
+    compose("exec", "--no-TTY", "--env", f"LIVE={to}", "proxy", "sh", "-ec", RELOAD)
 
 
 def compose(*words: str, read: bool = False, **environment: str) -> str:
@@ -216,19 +244,30 @@ def compose(*words: str, read: bool = False, **environment: str) -> str:
 
 
 def docker(*words: str, read: bool = False, **environment: str) -> str:
-    done = subprocess.run(
-        ["docker", *words],
-        cwd=ROOT,
-        # Compose takes the environment before .env, and make hands over what was typed.
-        env={name: one for name, one in os.environ.items() if not STATE.fullmatch(name)}
-        | environment,
-        stdout=subprocess.PIPE if read else None,
-        text=True,
-        check=False,
-    )
+    done = ask(list(words), environment, stdout=subprocess.PIPE if read else None)
     if done.returncode:
         raise Failed(f"docker {' '.join(words[:4])} … failed.")
     return done.stdout or ""
+
+
+def ask(
+    words: list[str],
+    environment: dict[str, str] | None = None,
+    *,
+    stdout: int | None = subprocess.DEVNULL,
+    stderr: int | None = None,
+) -> subprocess.CompletedProcess[str]:
+    # Compose takes the environment before .env, and make hands over what was typed.
+    kept = {name: one for name, one in os.environ.items() if not STATE.fullmatch(name)}
+    return subprocess.run(
+        ["docker", *words],
+        cwd=ROOT,
+        env=kept | (environment or {}),
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        check=False,
+    )
 
 
 def state() -> dict[str, str]:
@@ -249,6 +288,8 @@ def remember(**values: str | None) -> None:
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write("\n".join(lines) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(ENV)
 
 

@@ -73,7 +73,9 @@ class DockerServer:
             return "blue\ngreen\nworker\nproxy\n"
         if words == "compose run --rm --no-deps migrate":
             return await asyncio.to_thread(machine.once, "migrate")
-        if match := re.fullmatch(r"compose up --detach --no-deps --wait (\w+)", words):
+        if match := re.fullmatch(
+            r"compose up --detach --no-deps --wait --wait-timeout \d+ (\w+)", words
+        ):
             for name in self.sets[match[1]]:
                 machine.start_app(int(name[-1]))
             for name in self.sets[match[1]]:
@@ -85,12 +87,13 @@ class DockerServer:
             program = each[-1].replace(":8000/", f":{machine.ports[each[1]]}/")
             await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], check=True)
             return ""
-        if match := re.fullmatch(r"compose exec --no-TTY --env LIVE=(\w+) proxy caddy .*", words):
+        if match := re.fullmatch(r"compose exec --no-TTY --env LIVE=(\w+) proxy sh -ec .*", words):
             env = machine.proxy_environment(self.sets[match[1]])
-            reload = [CADDY, *each[each.index("caddy") + 1 :]]
-            reload[reload.index("/etc/caddy/Caddyfile")] = str(machine.folder / "Caddyfile")
-            reload += ["--address", env["PROXY_ADMIN"], "--adapter", "caddyfile"]
-            await asyncio.to_thread(subprocess.run, reload, env=env, check=True)
+            reload = f"--address {env['PROXY_ADMIN']} --adapter caddyfile"
+            script = each[-1].replace("caddy reload", f"{CADDY} reload {reload}")
+            script = script.replace("/etc/caddy/", f"{machine.folder}/")
+            script = script.replace("/config/", f"{machine.folder}/")
+            await asyncio.to_thread(subprocess.run, ["sh", "-ec", script], env=env, check=True)
             return ""
         if words == "compose up --detach --no-deps worker":
             await asyncio.to_thread(machine.stop, "worker2")
