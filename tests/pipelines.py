@@ -76,6 +76,11 @@ def github(path: Path) -> Iterator[str]:
                 yield f"{where} leaves a token behind"
         if "make deploy" in str(job["steps"]) and "environment" not in job:
             yield f"{where} deploys and nobody said yes"
+        if re.search(r"make (deploy|rollback)\b", str(job["steps"])) and (
+            "cosign-installer" not in str(job["steps"])
+            or job["permissions"].get("packages") is None
+        ):
+            yield f"{where} cannot look at the signature"
 
 
 def gitlab(path: Path) -> Iterator[str]:
@@ -105,6 +110,9 @@ def gitlab(path: Path) -> Iterator[str]:
                 yield f"{name} reaches production and nobody said yes"
             if "environment" not in whole:
                 yield f"{name} names no environment"
+        alone = str(whole.get("resource_group", "$"))
+        if re.search(r"make (deploy|rollback)\b", str(whole["script"])) and alone.startswith("$"):
+            yield f"{name} may run twice at once"
 
 
 def jenkins(path: Path) -> Iterator[str]:
@@ -131,3 +139,6 @@ def jenkins(path: Path) -> Iterator[str]:
             yield f"{name} does nothing"
         if "sh '" in stage and "agent {" not in stage:
             yield f"{name} runs nowhere"
+        ours = re.search(r"buildingTag\(\)|\{ params\.ROLLBACK|CHANGE_FORK", stage)
+        if "credentials(" in stage and not ours:
+            yield f"{name} hands a secret to what strangers propose"

@@ -33,6 +33,13 @@ SETTLED = (
     " | awk '$1 == $2 && /(Paused|Healthy|Degraded)$/ {met = 1} END {exit !met}'; do sleep 2; done"
 )
 
+# Who signs says that the list of contents and the provenance are there: the digest covers both.
+DESCRIBED = (
+    "for one in SBOM:SPDX Provenance:SLSA; do"
+    ' docker buildx imagetools inspect "$1" --format "{{json .${one%:*}}}" | grep -q "${one#*:}" ||'
+    ' { echo "$1 has no ${one%:*} beside it: not signed" >&2; exit 1; }; done'
+)
+
 Commands = list[list[str]]
 
 
@@ -43,13 +50,16 @@ def main(words: list[str]) -> None:
     if action == "image":
         return image(*rest)
     if action == "sign":
-        (named,) = rest
-        return run([["cosign", "sign", "--yes", digested(named)]])
+        (named,) = map(digested, rest)
+        return run([["sh", "-c", DESCRIBED, "sh", named], ["cosign", "sign", "--yes", named]])
     if action not in ("deploy", "promote", "rollback") or not rest or rest[0] not in ENVIRONMENTS:
         sys.exit(__doc__)
     image_name = rest[1] if rest[1:] else ""
-    # What is gone back to was looked at when it was released, and nobody waits for that twice.
-    checks = [verification(image_name)] if action == "deploy" else []
+    # Whoever names an image, also one to go back to, may name one that nobody here made.
+    named = action == "deploy" or (action == "rollback" and image_name)
+    # At night, when the registry or Sigstore is down: typed by hand, and no pipeline sets it.
+    waived = action == "rollback" and os.environ.get("UNVERIFIED") == "yes"
+    checks = verification(image_name) if named and not waived else []
     return run(checks + commands(answers, action, rest[0], image_name))
 
 
@@ -80,7 +90,7 @@ def digested(image: str) -> str:
     return image
 
 
-def verification(image: str) -> list[str]:
+def verification(image: str) -> Commands:
     """That the pipeline of a tag of this project made it; its list of contents is signed, too."""
     named, known = digested(image), os.environ.get
     by, issuer = known("SIGNED_BY"), known("SIGNED_ISSUER")
@@ -97,11 +107,11 @@ def verification(image: str) -> list[str]:
             "SIGNED_BY, SIGNED_ISSUER: say whose signature counts, as in docs/pipelines.md:"
             " nothing is started that somebody else may have made."
         )
-    return [
+    return [[
         "cosign", "verify",
         "--certificate-identity-regexp", by,
         "--certificate-oidc-issuer", issuer, "--output", "text", named,
-    ]  # fmt: skip
+    ]]  # fmt: skip
 
 
 def commands(answers: dict[str, Any], action: str, environment: str, image: str) -> Commands:
@@ -127,7 +137,7 @@ def machine(action: str, image: str) -> Commands:
     named = [digested(image)] if image or not back else []
     host = os.environ.get("MACHINE") or sys.exit("MACHINE: say where, as in deploy@app.example.com")
     there = [f"cd {shlex.quote(os.environ.get('MACHINE_FOLDER') or 'app')}"]
-    if named:
+    if named and not back:  # Going back leaves the files: they know what the older version knew.
         head = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
         there += ["git fetch --quiet --tags origin", f"git checkout --quiet --detach {head}"]
     # The version before knows no newer migration: going back runs none.
@@ -143,16 +153,22 @@ def kubernetes(
     """`made`: Terraform made the cluster, cluster.sh its namespace and the values that it knows."""
     place = ["--namespace", f"{slug}-{environment}"]
     watch = ["kubectl", "argo", "rollouts", "status", f"{slug}-app", *place, "--timeout", MINUTES]
-    watched = [watch] if strategy == "canary" else []
+    back = [sys.executable, "scripts/ship/helm_back.py", slug, place[1], MINUTES]
+
+    def or_back(step: list[str]) -> list[str]:
+        """Bad figures take people back, and not the worker, which is no Rollout."""
+        return ["sh", "-c", f"{shlex.join(step)} || {{ {shlex.join(back)}; exit 1; }}"]
+
     if action == "promote":
         if strategy != "blue_green":
             return []
         # Promoted before it stands beside the old one, it would stay there: nothing would be heard.
         settled = ["timeout", MINUTES, "sh", "-c", SETTLED, "sh", f"{slug}-app", *place]
-        return [settled, ["kubectl", "argo", "rollouts", "promote", f"{slug}-app", *place], watch]
+        promote = ["kubectl", "argo", "rollouts", "promote", f"{slug}-app", *place]
+        return [or_back(settled), promote, or_back(watch)]
     if action == "rollback":
         # No migration runs backwards: the version before reads what the newer one wrote.
-        back = ["helm", "rollback", slug, *place, "--wait", "--timeout", MINUTES]
+        back += [digested(image)] if image else []
         return [back, watch] if strategy != "rolling" else [back]
     repository, _, digest = digested(image).partition("@")
     rules = [word for path in sorted((ROOT / "ops" / "prometheus" / "rules").glob("*.yml"))
@@ -164,7 +180,7 @@ def kubernetes(
          "--values", f"deploy/chart/{environment}.yaml", *known,
          "--set", f"image.repository={repository}", "--set", f"image.digest={digest}",
          *rules, "--atomic", "--timeout", MINUTES],
-        *watched,
+        *([or_back(watch)] if strategy == "canary" else []),
     ]  # fmt: skip
 
 
