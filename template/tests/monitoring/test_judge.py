@@ -9,6 +9,7 @@ from app.core.crypto import decrypt
 from app.monitoring import call_step, judge_work
 from app.monitoring.models import Calibration, Judgement, MonitoredCall
 from app.usage.models import UsageRecord
+from tests.factories import make_user
 from tests.llm.wire_server import Behaviour
 from tests.monitoring.conftest import GOOD, calls_of, judgements_of, says
 
@@ -104,6 +105,20 @@ async def test_who_is_sampled_follows_from_the_call_and_the_setting(
     assert len(noted) == 14
     share = call_step.SHARES / 2
     assert sampled == {one for one in noted[2:] if one.int % call_step.SHARES < share}
+
+
+async def test_what_somebody_asked_is_not_kept_here_when_they_are_gone(browser, model, judged):
+    judged()
+    await ask(browser)
+    mine, other = browser.someone, await make_user()
+    async with db.transaction(elevated=True) as session:
+        await session.execute(text("DELETE FROM users WHERE id = :id"), {"id": other.user_id})
+    [waiting] = await judgements_of(mine.organization_id)
+    assert waiting.words
+    async with db.transaction(elevated=True) as session:
+        await session.execute(text("DELETE FROM users WHERE id = :id"), {"id": mine.user_id})
+    [one] = await judgements_of(mine.organization_id)
+    assert (one.state, one.words) == ("expired", None)
 
 
 @believed_already

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from app.core.row_security import open_to_auth, protect
+from app.core.row_security import AUTH, open_to_auth, protect
 
 revision = "monitoring_0001"
 down_revision = None
@@ -35,6 +35,18 @@ BEGIN
             'waiting', asked_words
         ) ON CONFLICT DO NOTHING;
     END IF;
+END
+$$
+"""
+# A judgement does not say whose it is, its call does: words that are kept go with the person.
+FORGET = """
+CREATE FUNCTION monitoring_forget_words() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    UPDATE monitoring_judgements SET words = NULL,
+        state = CASE state WHEN 'waiting' THEN 'expired' ELSE state END
+    WHERE id = old.id AND words IS NOT NULL;
+    RETURN NULL;
 END
 $$
 """
@@ -114,6 +126,16 @@ def upgrade() -> None:
     )
     protect("monitoring_judgements", grant_to_app=f"SELECT ({shown}), INSERT")
     open_to_auth("monitoring_judgements", "SELECT, UPDATE, DELETE")
+    op.execute(FORGET)
+    op.execute(f"GRANT CREATE ON SCHEMA public TO {AUTH}")
+    op.execute(f"ALTER FUNCTION monitoring_forget_words() OWNER TO {AUTH}")
+    op.execute(f"REVOKE CREATE ON SCHEMA public FROM {AUTH}")
+    op.execute("REVOKE ALL ON FUNCTION monitoring_forget_words() FROM PUBLIC")
+    op.execute(
+        "CREATE TRIGGER monitoring_forget_words AFTER UPDATE OF user_id ON usage_records"
+        " FOR EACH ROW WHEN (old.user_id IS NOT NULL AND new.user_id IS NULL)"
+        " EXECUTE FUNCTION monitoring_forget_words()"
+    )
     op.execute("GRANT SELECT ON monitoring_calibrations TO app")
     op.execute("GRANT SELECT, INSERT, DELETE ON monitoring_calibrations TO app_auth")
 
@@ -209,6 +231,8 @@ def _decisions() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER IF EXISTS monitoring_forget_words ON usage_records")
+    op.execute("DROP FUNCTION monitoring_forget_words()")
     op.execute(f"DROP FUNCTION monitoring_observe({ARGUMENTS})")
     op.drop_table("monitoring_decisions")
     op.drop_table("monitoring_alerts")
