@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import cache
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -49,19 +50,26 @@ async def ready(response: Response) -> dict[str, object]:
 
 async def _passes(name: str, check: Callable[[], Awaitable[None]]) -> bool:
     """Each check is asked at most every few seconds, however often the outside asks."""
-    at, good = _last.get(name, (-AGE, False))
-    if monotonic() - at < AGE:
+    async with _turn(name, asyncio.get_running_loop()):
+        at, good = _last.get(name, (-AGE, False))
+        if monotonic() - at < AGE:
+            return good
+        try:
+            async with asyncio.timeout(SECONDS):
+                await check()
+        except Exception as error:  # noqa: BLE001 a failed check is an answer, whatever failed
+            log.warning("health.failed", check=name, error=type(error).__name__)
+            good = False
+        else:
+            good = True
+        _last[name] = monotonic(), good
         return good
-    try:
-        async with asyncio.timeout(SECONDS):
-            await check()
-    except Exception as error:  # noqa: BLE001 a failed check is an answer, whatever failed
-        log.warning("health.failed", check=name, error=type(error).__name__)
-        good = False
-    else:
-        good = True
-    _last[name] = monotonic(), good
-    return good
+
+
+@cache
+def _turn(_: str, __: asyncio.AbstractEventLoop) -> asyncio.Lock:
+    """Who asks while a check is under way waits for what it says."""
+    return asyncio.Lock()
 
 
 async def connects(url: str) -> None:

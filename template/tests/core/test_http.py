@@ -1,5 +1,7 @@
 """What holds for every request."""
 
+import asyncio
+
 import httpx2
 import psycopg
 import pytest
@@ -161,6 +163,20 @@ async def test_health_tells_what_failed_without_saying_why(client, monkeypatch):
     assert (bad.status_code, bad.json()["checks"]["database"]) == (503, "failed")
     assert "users" not in bad.text
     assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_many_who_look_at_once_cost_one_look(client, monkeypatch):
+    monkeypatch.setattr(health, "_last", {})
+    database, looks = health.database, []
+
+    async def counted():
+        looks.append(1)
+        await database()
+
+    monkeypatch.setattr(health, "database", counted)
+    said = await asyncio.gather(*(client.get("/health/ready") for _ in range(8)))
+    assert {one.status_code for one in said} == {200}
+    assert len(looks) == 1
 
 
 async def test_without_its_mail_server_the_app_is_degraded_and_stays_in_service(
