@@ -22,6 +22,8 @@ FOLDER = "continuous"
 SEGMENT = re.compile(r"[0-9A-F]{24}|[0-9A-F]{8}\.history")
 ENDING, PARTIAL = ".gz.age", ".partial"
 SEGMENT_BYTES = 16 * 1024 * 1024
+# No backup and no drill takes longer: what is older was left by a process that was killed.
+DRAFT_AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,10 @@ def forget_old(keep_days: int) -> list[str]:
     """
     horizon, gone = now() - timedelta(days=keep_days), []
     for place in places():
+        for draft in place.folder.glob("base/.*"):
+            if draft.stat().st_mtime < (now() - DRAFT_AGE).timestamp():
+                shutil.rmtree(draft)
+                gone.append(draft.name)
         bases = place.bases()
         if not bases:
             continue

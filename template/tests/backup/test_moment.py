@@ -21,9 +21,17 @@ def test_bases_and_the_log_are_forgotten_together(tmp_path, configure):
         folder = place.folder / "base" / taken.strftime("%Y-%m-%dT%H-%M-%SZ")
         folder.mkdir()
         wal.Base(taken, 180000, first).write(folder)
+    for name, age in ((".killed", wal.DRAFT_AGE * 2), (".under-way", wal.DRAFT_AGE / 2)):
+        draft = place.folder / "base" / name
+        draft.mkdir()
+        (draft / "base.tar.gz.age").touch()
+        then = (now() - age).timestamp()
+        os.utime(draft, (then, then))
 
     wal.forget_old(14)
 
+    # What a killed process had begun to copy is as large as the database.
+    assert [path.name for path in (place.folder / "base").glob(".*")] == [".under-way"]
     assert [base.first_segment for _, base in place.bases()] == [names[3], names[6]]
     assert place.segments() == names[3:]
     assert wal.gap(place.segments(), names[3]) == ""
