@@ -1,7 +1,7 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, or_, select, text
 
 from app.core.clock import now
 from app.core.db import transaction
@@ -14,6 +14,10 @@ from app.storage import service as storage
 
 FILES_AT_ONCE = 200
 HOURS_TO_ARRIVE = 2
+AT_WORK = text(
+    "SELECT args->>'document_id' FROM procrastinate_jobs"
+    " WHERE task_name = 'documents.index' AND status IN ('todo', 'doing')"
+)
 
 
 @task("documents.index", retries=5, timeout=900)
@@ -67,6 +71,7 @@ async def sweep() -> None:
         (Document.state == "uploading") & (Document.created_at < late),
         (Document.audience == "person") & Document.owner_id.is_(None),
     )
+    await _end_forgotten(late)
     async with transaction(elevated=True) as db:
         await db.execute(delete(Document).where(lost))
         await enqueue(db, "documents.remove_files")
@@ -77,3 +82,21 @@ async def sweep() -> None:
     await storage.sweep(before=late)
     for organization_id in organizations:
         await indexing.ask_for_rebuild(organization_id)
+
+
+async def _end_forgotten(late: datetime) -> None:
+    """Say of what waits to be read that it is not, when its job is gone: it took its workers along.
+
+    Otherwise its page would say for ever that it is being read.
+    """
+    async with transaction(elevated=True) as db:
+        waiting = select(Document.id).where(Document.state == "waiting", Document.created_at < late)
+        found = (await db.scalars(waiting)).all()
+    if not found:
+        return
+    async with transaction() as db:
+        at_work = {UUID(one) for one in await db.scalars(AT_WORK)}
+    for document_id in found:
+        if document_id not in at_work:
+            log.error("documents.forgotten", document_id=str(document_id))
+            await indexing.fail(document_id)

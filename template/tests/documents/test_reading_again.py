@@ -197,3 +197,24 @@ async def test_a_name_in_the_other_form_is_read_as_it_was_meant(browser):
         "/api/documents", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
     )
     assert (sent.status_code, sent.json()["name"]) == (201, "Grüße.txt")
+
+
+async def test_what_nobody_will_read_any_more_does_not_wait_for_ever(browser):
+    forgotten, waiting, fresh = [
+        (await browser.send(f"{TRAVEL} Number {number}.")).json()["id"] for number in range(3)
+    ]
+    async with db.transaction(elevated=True) as session:
+        for document in (forgotten, waiting):
+            await session.execute(
+                text("UPDATE documents SET created_at = now() - interval '3 hours' WHERE id = :id"),
+                {"id": document},
+            )
+    async with db.transaction() as session:
+        for document in (forgotten, fresh):
+            await session.execute(
+                text("DELETE FROM procrastinate_jobs WHERE args->>'document_id' = :id"),
+                {"id": document},
+            )
+    await jobs.sweep()
+    states = [(await browser.get(one))["state"] for one in (forgotten, waiting, fresh)]
+    assert states == ["failed", "waiting", "waiting"]
