@@ -103,11 +103,11 @@ def examples(path: Path = EXAMPLES) -> list[Example]:
 
 
 def kappa(pairs: list[tuple[bool, bool]]) -> float:
-    """Agreement of two judges beyond chance: 1 is all, 0 is chance."""
+    """Agreement of two judges beyond chance: 1 is all; 0 is chance, or nothing but one verdict."""
     if not pairs:
         return 0.0
     count = len(pairs)
     agree = sum(a == b for a, b in pairs) / count
     yes_a, yes_b = sum(a for a, _ in pairs) / count, sum(b for _, b in pairs) / count
     chance = yes_a * yes_b + (1 - yes_a) * (1 - yes_b)
-    return 1.0 if chance == 1 else (agree - chance) / (1 - chance)
+    return 0.0 if chance == 1 else (agree - chance) / (1 - chance)

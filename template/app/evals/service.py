@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
@@ -26,6 +26,8 @@ from app.prompts.models import PromptVersion
 from app.prompts.statistics import Interval, wilson
 
 READ_HELD_OUT = "evals.read_held_out"
+LONGEST = timedelta(days=2)
+"""No run waits or takes longer, unless its process died."""
 
 
 class NoSuchRun(NotFound):
@@ -235,6 +237,11 @@ def shares(found: Sequence[EvalResult]) -> dict[str, Interval]:
 
 
 async def forget_old(db: AsyncSession) -> None:
-    """As app_auth."""
+    """As app_auth. A run whose process died is told to have ended, too."""
     limit = now() - timedelta(days=EvalsSettings.load().retention_days)
     await db.execute(delete(EvalRun).where(EvalRun.created_at < limit))
+    await db.execute(
+        update(EvalRun)
+        .where(EvalRun.state.in_(("waiting", "running")), EvalRun.created_at < now() - LONGEST)
+        .values(state="failed", verdicts=["It broke off."], finished_at=now())
+    )

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app.core import db
 from app.core.clock import now
 from app.core.ids import uuid7
-from app.evals import gate, service
+from app.evals import gate, jobs, service
 from app.evals.cases import Case, Suite
 from app.evals.models import EvalResult
 from app.evals.running import Result
@@ -213,3 +213,16 @@ def test_what_was_skipped_is_no_success():
     [found] = gate.verdicts([suite], results(suite, states), {})
     assert found.startswith("Sums: 1 of 2 passed")
     assert isinstance(suite.cases[0], Case)
+
+
+async def test_a_run_whose_process_died_does_not_run_for_ever(seeded):
+    name = await seeded("You answer.")
+    made = {days: service.new_run(name, 1) for days in (1, 3)}
+    async with db.transaction(elevated=True) as session:
+        for days, one in made.items():
+            one.state, one.created_at = "running", now() - timedelta(days=days)
+            session.add(one)
+    await jobs.forget_old()
+    async with db.transaction(elevated=True) as session:
+        states = {days: (await service.run(session, one.id)).state for days, one in made.items()}
+    assert states == {1: "running", 3: "failed"}

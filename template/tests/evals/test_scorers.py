@@ -58,6 +58,8 @@ def test_agreement_beyond_chance():
     assert kappa([(True, True), (True, False), (False, True), (False, False)]) == 0.0
     assert kappa([(True, False), (False, True)]) == -1.0
     assert kappa([]) == 0.0
+    # Who always says yes agrees wherever people only said yes; that shows nothing.
+    assert kappa([(True, True)] * 20) == 0.0
 
 
 def test_languages_are_told_apart_and_nothing_is_not_a_language():
