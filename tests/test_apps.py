@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]
 # With everything on and with nothing: browsers, and all of `make test`.
 WHOLLY = {"prototype"}
-# The others share: each of five runs a fifth of its `make test`; and a fifth of what is costly or
+# The others share: each of five runs a fifth of its `make test`; and a tenth of what is costly or
 # starts processes runs in this one. `make test-apps WHOLE=1` runs all of them everywhere.
 SHARING = [path.stem for path in RENDERED if path.stem not in WHOLLY]
 SHARES = Path(__file__).parent / "shares"
@@ -40,7 +40,7 @@ def test_it_passes_its_own_checks_and_tests(render: Render, types_known: Path, p
             "PYTEST_ADDOPTS": f"-p share_of_the_tests -m 'not ({left_out})'",
             "PYTHONPATH": str(SHARES),
             "TESTS_SHARED": "costly" if wholly else "all",
-            "TESTS_SHARE": "0" if wholly else str(SHARING.index(path.stem) % 5),
+            "TESTS_SHARE": "0/10" if wholly else f"{SHARING.index(path.stem)}/{len(SHARING)}",
         }
 
     for recipe in ("setup", "check", "test-all"):

@@ -1,6 +1,7 @@
-"""A plugin of pytest: a fifth of the tests, told by their names, or only of the expensive ones.
+"""A plugin of pytest: a part of the tests, told by their names, or only of the expensive ones.
 
-TESTS_SHARE is 0 to 4. TESTS_SHARED is "all", or "costly": then all others run, too.
+TESTS_SHARE is the number of this part, from 0, and how many there are: "0/5". TESTS_SHARED is
+"all", or "costly": then all others run, too.
 """
 
 import os
@@ -8,7 +9,7 @@ from zlib import crc32
 
 import pytest
 
-SHARES = 5
+SHARE, SHARES = map(int, os.environ["TESTS_SHARE"].split("/"))
 
 
 # After the project's own hook, which marks what is costly.
@@ -25,4 +26,4 @@ def _is_shared(item: pytest.Item) -> bool:
 
 
 def _is_ours(item: pytest.Item) -> bool:
-    return crc32(item.nodeid.encode()) % SHARES == int(os.environ["TESTS_SHARE"])
+    return crc32(item.nodeid.encode()) % SHARES == SHARE
