@@ -15,8 +15,9 @@ from app.access.person import Person
 from app.core.clock import now
 from app.core.db import Database
 from app.usage import budget_pages, reports
+from app.usage import month as by_month
 from app.usage.prices import price_of
-from app.usage.reports import Allowance, Latency, Line
+from app.usage.reports import Allowance, Line
 from app.web import render
 from app.web.navigation import ACCOUNT, Link
 
@@ -99,33 +100,29 @@ async def show_organization(
     month: Chosen,
 ) -> HTMLResponse:
     span = (month.since, month.until)
-    days = await reports.by_day(db, *span)
-    latency = {one.day: one for one in await reports.latency_by_day(db, *span)}
-    people = await reports.by_person(db, *span, most=MOST_PEOPLE + 1)
-    features = await reports.by_feature(db, *span)
+    sums = await by_month.sums(db, *span, most=MOST_PEOPLE + 1)
+    days = await by_month.days(db, *span)
+    waits = {one.line.day: one for one in days}
     left = await reports.allowances(db, person) if month.is_this else []
     return render(
         request,
         "usage/organization.html",
         person=person,
         allowances=[one for one in left if one.holder == "organization" and one.limit is not None],
-        people=people[:MOST_PEOPLE],
-        most=MOST_PEOPLE if len(people) > MOST_PEOPLE else None,
-        features=features,
-        by_feature=_costs(features, "feature"),
-        by_model=_costs(features, "model"),
-        prompts=await reports.by_prompt(db, *span),
+        people=sums.people[:MOST_PEOPLE],
+        most=MOST_PEOPLE if len(sums.people) > MOST_PEOPLE else None,
+        features=sums.features,
+        by_feature=_costs(sums.features, "feature"),
+        by_model=_costs(sums.features, "model"),
+        prompts=sums.prompts,
         waits=[
-            ("Half of all", [_seconds(latency, day, "p50") for day in month.days]),
-            ("95 of 100", [_seconds(latency, day, "p95") for day in month.days]),
+            ("Half of all", [_seconds(waits.get(day), "half") for day in month.days]),
+            ("95 of 100", [_seconds(waits.get(day), "most") for day in month.days]),
         ],
         latency=await reports.latency_by_model(db, *span),
-        prices=[
-            (provider, model, price_of(provider, model))
-            for provider, model in await reports.models_used(db, *span)
-        ],
+        prices=[(provider, model, price_of(provider, model)) for provider, model in sums.models],
         anomalies=await reports.anomalies(db, *span),
-        **_shown(month, days),
+        **_shown(month, [one.line for one in days]),
     )
 
 
@@ -140,8 +137,9 @@ def _costs(lines: Sequence[Line], key: str) -> list[tuple[str, Decimal]]:
     return [(name, dollars(cost)) for name, cost in shown]
 
 
-def _seconds(found: dict[datetime | None, Latency], day: datetime, name: str) -> float | None:
-    return float(getattr(found[day], name)) / 1000 if day in found else None
+def _seconds(day: by_month.Day | None, name: str) -> float | None:
+    took = getattr(day, name, None)
+    return None if took is None else float(took) / 1000
 
 
 def _shown(month: Month, lines: Sequence[Line]) -> dict[str, Any]:

@@ -111,11 +111,6 @@ async def latency_by_model(db: AsyncSession, since: datetime, until: datetime) -
     return await _latency(db, since, until, UsageRecord.provider, UsageRecord.model)
 
 
-async def latency_by_day(db: AsyncSession, since: datetime, until: datetime) -> list[Latency]:
-    day = func.date_trunc("day", UsageRecord.created_at, "UTC").label("day")
-    return await _latency(db, since, until, day)
-
-
 async def latency_by_day_and_model(
     db: AsyncSession, since: datetime, until: datetime
 ) -> list[Latency]:
@@ -153,18 +148,6 @@ async def _latency(
     return [Latency(**row) for row in rows.mappings()]
 
 
-async def models_used(db: AsyncSession, since: datetime, until: datetime) -> list[tuple[str, str]]:
-    """Providers and models, by name."""
-    rows = await db.execute(
-        select(UsageRecord.provider, UsageRecord.model)
-        .where(UsageRecord.state == "settled")
-        .where(UsageRecord.created_at >= since, UsageRecord.created_at < until)
-        .distinct()
-        .order_by(UsageRecord.provider, UsageRecord.model)
-    )
-    return [(row.provider, row.model) for row in rows]
-
-
 async def anomalies(db: AsyncSession, since: datetime, until: datetime) -> list[UsageAnomaly]:
     """Hours of this time that cost far more than usual, the newest first."""
     rows = await db.scalars(
@@ -199,11 +182,11 @@ async def _sums(
     if user_id:
         query = query.where(UsageRecord.user_id == user_id)
     rows = (await db.execute(query)).mappings().all()
-    names = await _names(db, {row["user_id"] for row in rows if row.get("user_id")})
+    names = await names_of(db, {row["user_id"] for row in rows if row.get("user_id")})
     return [Line(**row, display_name=names.get(row.get("user_id"), "")) for row in rows]
 
 
-async def _names(db: AsyncSession, ids: set[UUID]) -> dict[UUID | None, str]:
+async def names_of(db: AsyncSession, ids: set[UUID]) -> dict[UUID | None, str]:
     if not ids:
         return {}
     rows = await db.execute(select(PEOPLE).where(PEOPLE.c.id.in_(ids)))
