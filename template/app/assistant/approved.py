@@ -3,6 +3,7 @@
 import orjson
 
 from app.llm.port import Message, ToolCall
+from app.tools import running
 from app.tools.models import ToolApproval
 from app.tools.registry import tools
 
@@ -15,6 +16,7 @@ SAID = {
 BECAUSE = {
     "not_permitted": "“{title}” was approved, but you may no longer do it.",
     "too_slow": "“{title}” was approved, but it took too long and was stopped.",
+    "no_answer": "“{title}” was approved, but the server that it needs gave no usable answer.",
     "interrupted": "“{title}” was approved, but the server stopped while it ran. It is not run"
     " again.",
 }
@@ -46,16 +48,22 @@ def told(said: str, question: str) -> str:
 
 
 def as_used(approval: ToolApproval) -> tuple[Message, Message]:
-    """The tool and what it gave, as if the model had just used it."""
+    """The tool and what it gave, or why it failed, as if the model had just used it."""
     arguments = orjson.dumps(approval.arguments).decode()
     call = ToolCall(CALL_ID, approval.tool, arguments, signature=UNSIGNED)
     return (
         Message("assistant", "", calls=(call,)),
-        Message("tool", approval.result or "-", result_of=call),
+        Message("tool", _result(approval), result_of=call, failed=approval.state == "failed"),
     )
 
 
+def _result(approval: ToolApproval) -> str:
+    if approval.state == "failed":
+        return running.told(approval.state, approval.reason, approval.result)
+    return approval.result or "-"
+
+
 def taints(approval: ToolApproval) -> bool:
-    """Whether the result may hold what others have written."""
+    """Whether the result may hold what others have written; a failure is a sentence of ours."""
     known = tools().get(approval.tool)
-    return known is None or known.taints
+    return known is None or (known.taints and approval.state == "done")

@@ -1,8 +1,9 @@
 """A conversation goes on by itself when what waited in it for approval is decided.
 
 First it says what became of it, in a turn that begins with an `event` in place of a question. When
-the tool has run, the model answers to its result, on the budget and with the rights that the person
-has now. `went_on` in the event marks that nothing more comes: nobody answers twice.
+the tool has run, the model answers to its result, or to why it failed, on the budget and with the
+rights that the person has now. `went_on` in the event marks that nothing more comes: nobody answers
+twice.
 """
 
 from collections.abc import Sequence
@@ -42,6 +43,9 @@ from app.tools.rights import person_now
 SWITCH = "assistant.went_on"
 # Someone's answer is being written; then it is this one's turn.
 UNTIL_FREE = timedelta(seconds=3)
+RAN = {"done", "failed"}
+# Within a day of one conversation: then people go on, and not the model.
+MOST_FAILURES = 3
 # Asking again within minutes changes nothing about these.
 LASTING = (switches.FeatureSwitchedOff, ModelMisconfigured)
 
@@ -98,7 +102,12 @@ async def _begin(
         return None
     person = await person_now(db, user_id, approval.session_id)
     question = await _question(db, approval)
-    if person is None or question is None or not _may_go_on(person, approval):
+    if (
+        person is None
+        or question is None
+        or not _may_go_on(person, approval)
+        or await approvals.failures(db, conversation.id) > MOST_FAILURES
+    ):
         event.details = event.details | {"went_on": True}
         return None
     if conversation.answering_until is not None and conversation.answering_until > now():
@@ -128,7 +137,7 @@ async def _begin(
 
 def _may_go_on(person: Person, approval: ToolApproval) -> bool:
     """Without tools some models do not take the result of one."""
-    has_run = approval.state == "done"
+    has_run = approval.state in RAN
     return has_run and "assistant.use" in person.permissions and rounds.are_offered()
 
 
@@ -155,7 +164,7 @@ async def _event(db: AsyncSession, conversation: Conversation, approval: ToolApp
             "approval_id": str(approval.id),
             "state": approval.state,
             "reason": approval.reason,
-            "went_on": approval.state != "done",
+            "went_on": approval.state not in RAN,
         },
     )
     db.add(made)

@@ -44,6 +44,8 @@ class Message:
     calls: tuple[ToolCall, ...] = ()
     """Of an answer: the tools that it asked for."""
     result_of: ToolCall | None = None
+    failed: bool = False
+    """Of a result: the tool did not do it, and the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from app.tools.settings import ToolsSettings
 
 # What every provider lets stand in what was said before.
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MOST_FAILURES = 3
 # Their models may know no tools, and then refuse every question that offers some.
 UNSURE = {"ollama", "vllm", "compatible"}
 Events = AsyncGenerator[Delta | ToolUse | Done, None]
@@ -74,6 +75,8 @@ class _Loop:
     dear: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
     """How often a tool was asked for with arguments that it does not take."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """In how many rounds a tool failed: the model may correct itself, but not without end."""
 
     def numbered(self, calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
         """With ids of ours: each provider has its own rules, and another one may go on."""
@@ -99,6 +102,8 @@ class _Loop:
             return "calls_spent"
         if self.wrong[call.name] > 1:
             return "arguments"
+        if self.failed[call.name] >= MOST_FAILURES:
+            return "failed_often"
         if wanted is not None and wanted.cost == "dear":
             self.dear += 1
             return "calls_spent" if self.dear > settings.dear_calls else ""
@@ -171,6 +176,7 @@ async def _run(loop: _Loop, use: Use, calls: Sequence[ToolCall]) -> list[Outcome
         raise ModelTooSlow("The answer with its tools was not finished in time.") from error
     for call in calls:
         loop.wrong[call.name] += found[call.id].state == "invalid"
+    loop.failed.update({one.name for one in calls if found[one.id].state == "failed"})
     return [found[call.id] for call in calls]
 
 
@@ -190,7 +196,7 @@ def _with_results(
     ask: Ask, said: str, calls: Sequence[ToolCall], outcomes: Sequence[Outcome]
 ) -> Ask:
     results = [
-        Message("tool", outcome.text or "-", result_of=call)
+        Message("tool", outcome.told, result_of=call, failed=outcome.not_done)
         for call, outcome in zip(calls, outcomes, strict=True)
     ]
     tainted = ask.tainted or any(one.taints for one in outcomes)

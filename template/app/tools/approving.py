@@ -15,6 +15,7 @@ from app.tools.rights import person_now
 from app.tools.running import Outcome, executed, refused
 
 SAID = {"done": "approved and done"}
+CHANGED = "What it takes has changed since it was asked for. Nothing was done."
 
 
 async def approve(person: Person, approval_id: UUID, seen: str) -> Outcome:
@@ -28,7 +29,7 @@ async def approve(person: Person, approval_id: UUID, seen: str) -> Outcome:
     outcome = await _run(row, wanted)
     if outcome.state != "done":
         async with transaction(organization_id=row.organization_id, user_id=person.user_id) as db:
-            await service.note(db, row.id, "failed", "", outcome.reason)
+            await service.note(db, row.id, "failed", outcome.text, outcome.reason)
     async with transaction(organization_id=row.organization_id, user_id=person.user_id) as db:
         await telling.decided(db, person, row, SAID.get(outcome.state, "approved, but it failed"))
     return outcome
@@ -43,7 +44,7 @@ async def _run(row: ToolApproval, wanted: Tool) -> Outcome:
         # What the tool takes may have changed since it was asked for.
         arguments = wanted.arguments.model_validate(row.arguments, strict=False)
     except ValidationError:
-        return Outcome(wanted.name, wanted.title, "failed", "", "arguments")
+        return Outcome(wanted.name, wanted.title, "failed", CHANGED, "arguments")
     use = Use(asker, row.conversation_id, tainted=False)
     return await executed(use, wanted, arguments, note=partial(_done, row.id))
 

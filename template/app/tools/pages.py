@@ -23,6 +23,8 @@ REASONS = {
     "not_permitted": "Who asked for it may no longer do it.",
     "arguments": "The tool has changed since it was asked for.",
     "too_slow": "It took too long and was stopped.",
+    "not_called": "The server that it needs may not be called.",
+    "no_answer": "The server that it needs gave no usable answer.",
 }
 SAID = {"done": "It is done.", "refused": "Not done: who asked for it may no longer do it."}
 

@@ -17,6 +17,7 @@ from app.core import tracing
 from app.core.db import transaction
 from app.core.errors import Problem
 from app.core.logging import log
+from app.core.outbound import OutboundFailed, OutboundRefused
 from app.tools import service
 from app.tools.registry import Arguments, Tool, Use, tools
 from app.tools.rights import held_now
@@ -39,6 +40,13 @@ TOLD = {
     "too_slow": "It took too long and was stopped.",
     "failed": "It failed. What it would have changed is not changed.",
     "failed_outside": "It failed. Nobody knows whether it had an effect.",
+    "failed_often": "It failed three times, so it is closed for this answer. Tell the person so.",
+    "not_called": "The server that it needs is none that may be called. Nothing was sent.",
+    "no_answer": "The server that it needs gave no usable answer.",
+    "no_answer_outside": (
+        "The server that it needs gave no usable answer. Nobody knows whether it had an effect."
+    ),
+    "interrupted": "The server stopped while it ran. Nobody knows whether it had an effect.",
 }
 
 
@@ -54,6 +62,19 @@ class Outcome:
     reason: str = ""
     approval_id: UUID | None = None
     taints: bool = False
+
+    @property
+    def not_done(self) -> bool:
+        return self.state not in {"done", "waiting"}
+
+    @property
+    def told(self) -> str:
+        """What stands in the model's next question: a failure with its kind, to go on from."""
+        return told(self.state, self.reason, self.text) if self.not_done else self.text or "-"
+
+
+def told(state: str, reason: str, text: str) -> str:
+    return f"[{state}: {reason}] {text or TOLD.get(reason, TOLD['failed'])}"
 
 
 def refused(name: str, reason: str, title: str = "") -> Outcome:
@@ -143,6 +164,13 @@ async def executed(
         # Written for people, and of theirs to know.
         kind = problem.type.removeprefix("/problems/")
         return Outcome(name, title, "failed", problem.detail, kind)
+    except OutboundRefused as error:
+        log.warning("tool.not_called", tool=name, error=str(error)[:200])
+        return Outcome(name, title, "failed", TOLD["not_called"], "not_called")
+    except OutboundFailed as error:
+        log.warning("tool.no_answer", tool=name, error=str(error)[:200])
+        effect = "no_answer" if wanted.stakes == "read" else "no_answer_outside"
+        return Outcome(name, title, "failed", TOLD[effect], "no_answer")
     except Exception as error:  # noqa: BLE001 whatever a tool does, the answer goes on
         log.exception("tool.failed", tool=name, error=type(error).__name__)
         told = TOLD["failed" if wanted.takes_db else "failed_outside"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import orjson
-from sqlalchemy import column, select, table, update
+from sqlalchemy import column, func, select, table, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
@@ -126,6 +126,15 @@ async def own(db: AsyncSession, user_id: UUID, approval_id: UUID) -> ToolApprova
     """What someone asked for themselves."""
     row = await db.get(ToolApproval, approval_id)
     return row if row is not None and row.user_id == user_id else None
+
+
+async def failures(db: AsyncSession, conversation_id: UUID) -> int:
+    """How often something failed in this conversation that was approved within a day."""
+    lately = ToolApproval.decided_at > now() - timedelta(days=1)
+    query = select(func.count()).where(
+        ToolApproval.conversation_id == conversation_id, ToolApproval.state == "failed", lately
+    )
+    return await db.scalar(query) or 0
 
 
 async def outcomes(

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, func, literal_column, select, true, tuple_
+from sqlalchemy import BigInteger, ColumnElement, cast, func, literal_column, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.usage.models import UsageRecord
 from app.usage.reports import Line, names_of
 
 # Not "1 day", which the zone of a session may make an hour longer.
-A_DAY = literal_column("interval '24 hours'")
+A_DAY: ColumnElement[timedelta] = literal_column("interval '24 hours'")
 TOTALS = ("calls", "input_tokens", "output_tokens", "microdollars")
 SUMMED = [
     func.count().label("calls"),

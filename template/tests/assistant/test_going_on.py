@@ -95,7 +95,6 @@ async def test_what_was_not_done_is_said_without_asking_a_model(office, plays, p
     declined = await waiting(office, plays, 5)
     one = await first(office.reviewer)
     assert (await office.reviewer.client.post(f"/api/approvals/{one['id']}/decline")).is_success
-    failed = await approved(office, plays, -1)
     expired = await waiting(office, plays, 7)
     await _age((await first(office.reviewer))["id"], "expires_at")
     assert await said(office, expired) == [("user", "Pay Ada five."), ("assistant", "It waits.")]
@@ -104,13 +103,45 @@ async def test_what_was_not_done_is_said_without_asking_a_model(office, plays, p
     await work(office)
 
     assert await told_of(office, declined) == "“Pay” was declined."
-    assert await told_of(office, failed) == "“Pay” was approved, but it failed."
     assert await told_of(office, expired) == "Nobody approved “Pay” in time."
     assert len(model.requests) == asked
     # The model knows it when it is asked the next time.
     await office.asker.ask(declined, "And now?")
     spoken = [one["content"] for one in model.requests[-1].body["messages"]]
     assert spoken[-2:] == ["[The app: “Pay” was declined.]", "And now?"]
+
+
+async def test_the_model_learns_why_it_failed_and_may_ask_otherwise_but_not_without_end(
+    office, plays, paid, model
+):
+    again = asks(("pay_out", {"amount": 4}))
+    conversation = await approved(office, plays, -1, again, says("I asked for four instead."))
+    await work(office)
+    *_, event, answer = await office.asker.messages(conversation)
+    failed = "“Pay” was approved, but it failed."
+    assert (event["text"], event["metadata"]["went_on"]) == (failed, True)
+    assert answer["text"] == "I asked for four instead."
+    assert [one["state"] for one in answer["metadata"]["tools"]] == ["waiting"]
+    why = "It failed. What it would have changed is not changed."
+    assert told(model)[0] == f"[failed: failed] {why}"
+    [use] = (await office.asker.messages(conversation))[1]["metadata"]["tools"]
+    assert (use["state"], use["result"]) == ("failed", why), "people read it, too"
+
+    plays(says("Ada has four."))
+    assert (await approve(office.reviewer, await first(office.reviewer))).json()["state"] == "done"
+    await work(office)
+    assert (await said(office, conversation))[-2:] == [
+        ("event", DONE),
+        ("assistant", "Ada has four."),
+    ]
+    for tried in range(3):
+        plays(asks(("pay_out", {"amount": -2 - tried})), says("It waits."), says("Again."))
+        await office.asker.ask(conversation, "Once more.")
+        await approve(office.reviewer, await first(office.reviewer))
+        await work(office)
+    last = await said(office, conversation)
+    assert last[-1] == ("event", failed), "the fourth in a day is told, and no model is asked"
+    assert last[-4] == ("assistant", "Again.")
 
 
 async def test_what_a_person_corrected_meanwhile_stays(office, plays, paid, model):

@@ -49,7 +49,10 @@ async def test_calls_and_results_go_back_and_may_be_forbidden(side):
     said = [
         *ASK.messages,
         Message("assistant", "", calls=tuple(numbered)),
-        *(Message("tool", f"It is {one.name}.", result_of=one) for one in numbered),
+        *(
+            Message("tool", f"It is {one.name}.", result_of=one, failed=one is numbered[1])
+            for one in numbered
+        ),
     ]
     side.server.behaviour = Behaviour()
     await side.answer(ask=replace(ASK, messages=said, may_call=False))
@@ -79,6 +82,7 @@ def _anthropic(body) -> bool:
         == [one["tool_use_id"] for one in results["content"]]
         and body["tool_choice"] == {"type": "none"}
         and results["role"] == "user"
+        and [one.get("is_error") for one in results["content"]] == [None, True]
     )
 
 
@@ -87,6 +91,8 @@ def _gemini(body) -> bool:
     return (
         asked["parts"][0]["thoughtSignature"] == "c2lnbmVk"
         and [one["functionResponse"]["name"] for one in results["parts"]] == ["weather", "time"]
+        and [list(one["functionResponse"]["response"]) for one in results["parts"]]
+        == [["output"], ["error"]]
         and body["toolConfig"]["functionCallingConfig"]["mode"] == "NONE"
     )
 

@@ -8,6 +8,8 @@ from sqlalchemy import text
 
 from app.core import db
 from app.core.errors import NotFound
+from app.core.outbound import OutboundFailed, OutboundRefused
+from app.tools import running
 from app.tools.registry import Arguments, BadTool, Use
 from tests.assistant.conftest import text_of
 from tests.tools.conftest import asks, offered, recorded, says, told, uses
@@ -118,7 +120,7 @@ async def test_wrong_arguments_are_told_once_and_then_the_tool_is_closed(
     plays(asks(("count_up", wrong[0])), asks(("count_up", wrong[3])), says("Well."))
     events = await browser.ask(await browser.new(), "Count.")
     assert uses(events) == [("count_up", "invalid", "arguments"), ("count_up", "done", "")]
-    assert told(model)[0].startswith("The arguments are wrong. number: ")
+    assert told(model)[0].startswith("[invalid: arguments] The arguments are wrong. number: ")
 
     plays(*(asks(("count_up", one)) for one in wrong[1:]), says("Sorry."))
     events = await browser.ask(await browser.new(), "Count.")
@@ -177,8 +179,47 @@ async def test_what_hangs_fails_or_says_far_too_much_leaves_the_answer_whole(
     assert text_of(events) == "Some of it failed."
     results = told(model)
     assert "hunter2" not in str(results)
-    assert results[2] == "There is no such thing."
+    assert results[:3] == [
+        "[failed: too_slow] It took too long and was stopped.",
+        "[failed: failed] It failed. What it would have changed is not changed.",
+        "[failed: not-found] There is no such thing.",
+    ]
     assert len(results[3]) < 1100
+
+
+async def test_after_a_failure_it_may_be_asked_otherwise_three_times(browser, model, plays, tool):
+    tried = []
+
+    @tool(title="Ask", permission="assistant.use", stakes="read", taints=False)
+    async def ask_outside(use: Use, arguments: Number) -> str:
+        """Ask."""
+        tried.append(arguments.number)
+        if arguments.number == 1:
+            raise OutboundFailed("ClientConnectorError at 10.0.0.7")
+        if arguments.number == 2:
+            raise OutboundRefused("10.0.0.7 is not among the servers")
+        if arguments.number == 3:
+            raise NotFound("There is no third.")
+        return "found"
+
+    numbers = ({"number": one} for one in (1, 2, 4, 3, 4))
+    plays(*(asks(("ask_outside", one)) for one in numbers), says("So be it."))
+    events = await browser.ask(await browser.new(), "Ask.")
+    assert [(state, reason) for _, state, reason in uses(events)] == [
+        ("failed", "no_answer"),
+        ("failed", "not_called"),
+        ("done", ""),
+        ("failed", "not-found"),
+        ("refused", "failed_often"),
+    ]
+    assert tried == [1, 2, 4, 3]
+    assert told(model) == [
+        "[failed: no_answer] The server that it needs gave no usable answer.",
+        f"[failed: not_called] {running.TOLD['not_called']}",
+        "found",
+        "[failed: not-found] There is no third.",
+        f"[refused: failed_often] {running.TOLD['failed_often']}",
+    ]
 
 
 async def test_what_fails_has_changed_nothing(browser, plays, tool):

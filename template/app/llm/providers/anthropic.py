@@ -114,7 +114,8 @@ def _content(said: Sequence[Message]) -> str | list[dict[str, Any]]:
 def _blocks(one: Message) -> Iterator[dict[str, Any]]:
     if one.result_of is not None:
         id_ = one.result_of.id
-        yield {"type": "tool_result", "tool_use_id": id_, "content": one.content}
+        result = {"type": "tool_result", "tool_use_id": id_, "content": one.content}
+        yield result | ({"is_error": True} if one.failed else {})
     elif one.content.strip():
         yield {"type": "text", "text": one.content}
     for call in one.calls:

@@ -210,6 +210,7 @@ def _tool(one: Offer) -> dict[str, Any]:
 
 def _blocks(one: Message) -> Iterator[dict[str, Any]]:
     if one.result_of is not None:
+        # Not all models behind it take the field that says it failed; the text says it, too.
         result = {"toolUseId": one.result_of.id, "content": [{"text": one.content or "-"}]}
         yield {"toolResult": result}
     elif one.content.strip() or not one.calls:

@@ -76,7 +76,7 @@ def _declared(one: Offer) -> dict[str, Any]:
 
 def _parts(one: Message) -> Iterator[dict[str, Any]]:
     if one.result_of is not None:
-        response = {"result": one.content}
+        response = {"error" if one.failed else "output": one.content}
         yield {"functionResponse": {"name": one.result_of.name, "response": response}}
     elif one.content or not one.calls:
         yield {"text": one.content}
