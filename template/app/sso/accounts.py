@@ -99,7 +99,7 @@ async def _nobody_s_yet(db: AsyncSession, user: User) -> bool:
 async def _may_lead_in(
     db: AsyncSession, provider: Provider, vouched: Vouched, user: User, email: str
 ) -> None:
-    if not provider.decides_about(email):
+    if not (provider.decides_about(email) and vouched.of_domain):
         raise ConnectFirst(provider)
     # The same address with another subject: it was given to somebody else.
     other = select(SsoIdentity.id).where(

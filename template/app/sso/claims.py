@@ -28,6 +28,8 @@ class Vouched:
     email_confirmed: bool
     name: str
     second_factor: bool
+    of_domain: bool = True
+    """Of Google only a Workspace account is the address's; a personal one may bear it for ever."""
 
 
 async def authorization_url(provider: Provider, attempt: Attempt) -> str:
@@ -158,7 +160,12 @@ def _vouched(provider: Provider, claims: Mapping[str, Any]) -> Vouched:
         email_confirmed=email is not None and confirmed,
         name=display_name(claims.get("name"), email),
         second_factor=bool((methods | {str(claims.get("acr"))}) & provider.second_factors),
+        of_domain=provider.name != "google" or _domain(claims.get("hd")) == _domain(email),
     )
+
+
+def _domain(text: object) -> str:
+    return str(text or "").rpartition("@")[2].lower()
 
 
 async def _of_github(provider: Provider, attempt: Attempt, code: str) -> Vouched:

@@ -1,14 +1,12 @@
 """Who may vouch for people, as the settings have it."""
 
-import re
 from dataclasses import dataclass, field
 
 from app.core.errors import NotFound
 from app.core.settings import get_settings
-from app.sso.settings import ISSUERS, TENANT, ProviderSettings, SsoSettings, words
+from app.sso.settings import ISSUERS, TENANT, TENANT_ID, ProviderSettings, SsoSettings, words
 
 LABELS = {"google": "Google", "microsoft": "Microsoft", "github": "GitHub"}
-TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,12 @@ class Provider:
         return f"{get_settings().public_url}/sso/{self.name}/callback"
 
     def decides_about(self, email: str) -> bool:
-        """Whether the settings declare the provider authoritative for the address's domain."""
-        return email.rpartition("@")[2].lower() in self.domains
+        """Whether the settings declare the provider authoritative for the address's domain.
+
+        Of a provider that is open to every tenant nothing is: each writes the addresses it likes.
+        """
+        anybodys = TENANT in self.issuer and not self.tenants
+        return not anybodys and email.rpartition("@")[2].lower() in self.domains
 
     def may_be(self, issuer: str, tenant: object) -> bool:
         """Whether a token of this issuer is this provider's; `tenant` is the token's `tid`."""

@@ -8,6 +8,7 @@ from app.core.settings import ModuleSettings
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 TENANT = "{tenantid}"
+TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ISSUERS = {
     "google": "https://accounts.google.com",
     "microsoft": f"https://login.microsoftonline.com/{TENANT}/v2.0",
@@ -39,7 +40,8 @@ class ProviderSettings(BaseModel):
     tenants: str = ""
     """Microsoft with `organizations`: only these tenants' ids."""
     domains: str = ""
-    """Mail domains that this provider decides about: its word links and makes accounts there."""
+    """Mail domains that this provider decides about: its word links accounts there. For Microsoft
+    it needs `tenant` or `tenants`."""
     second_factors: str = ""
     """Values of `amr` or `acr` that count as the second factor, such as `mfa`."""
     hosts: str = ""
@@ -70,6 +72,11 @@ class SsoSettings(ModuleSettings):
                 problems.append(f"{where}ISSUER must be set.")
             if provider.issuer and not provider.issuer.startswith("https://"):
                 problems.append(f"{where}ISSUER must start with https://.")
+            if provider.domains and not provider.tenants and _is_anybodys(name, provider):
+                problems.append(
+                    f"{where}DOMAINS needs {where}TENANT or TENANTS:"
+                    " every tenant of Microsoft writes the addresses it likes."
+                )
         return problems
 
     def outside(self) -> list[Outside]:
@@ -85,6 +92,12 @@ class SsoSettings(ModuleSettings):
                 ),
             )
         ]
+
+
+def _is_anybodys(name: str, provider: ProviderSettings) -> bool:
+    """Whether every tenant of the provider may vouch."""
+    template = TENANT in (provider.issuer or ISSUERS.get(name, ""))
+    return template and TENANT_ID.fullmatch(provider.tenant) is None
 
 
 def _addresses(name: str, provider: ProviderSettings) -> list[str]:

@@ -254,6 +254,39 @@ async def test_an_address_of_microsoft_s_that_nobody_checked(browser, microsoft)
     assert "does not confirm your e-mail address" in page.text
 
 
+@pytest.mark.asvs("10.5.2")
+async def test_no_tenant_decides_about_a_domain_where_all_tenants_may_sign_in(
+    browser, microsoft, configure
+):
+    victim = await make_user()
+    configure(SSO_PROVIDERS__MICROSOFT__DOMAINS="example.com")
+    microsoft.person = of_tenant(microsoft, OTHER_TENANT, email=victim.email, xms_edov=None)
+    assert "does not confirm" in (await sign_in(browser, microsoft, "microsoft")).text
+    microsoft.person |= {"xms_edov": True}
+    assert "account with your e-mail address already" in (
+        await sign_in(browser, microsoft, "microsoft")
+    ).text
+
+    configure(SSO_PROVIDERS__MICROSOFT__TENANTS=OTHER_TENANT)
+    assert (await sign_in(browser, microsoft, "microsoft")).path == "/chat"
+
+
+async def test_google_decides_for_accounts_of_the_domain_only(browser, issuer, configure):
+    """A personal account may bear an address that was given to somebody else since."""
+    victim = await make_user()
+    configure(
+        SSO_PROVIDERS__GOOGLE__ISSUER=issuer.url,
+        SSO_PROVIDERS__GOOGLE__CLIENT_ID="us",
+        SSO_PROVIDERS__GOOGLE__CLIENT_SECRET=issuer.secret,
+        SSO_PROVIDERS__GOOGLE__DOMAINS="example.com",
+    )
+    for claims in ({}, {"hd": "elsewhere.example"}):
+        issuer.person = someone(email=victim.email, **claims)
+        assert (await sign_in(browser, issuer, "google")).path == "/sign-in"
+    issuer.person |= {"hd": "example.com"}
+    assert (await sign_in(browser, issuer, "google")).path == "/chat"
+
+
 # Settings ----------------------------------------------------------------------------------------
 
 
@@ -280,6 +313,7 @@ def test_the_known_ones_need_an_id_and_a_secret_only(configure):
         ({"ACME__LABEL": "Acme"}, "ACME__ISSUER must be set"),
         ({"GOOGLE__CLIENT_SECRET": ""}, "GOOGLE__CLIENT_ID and CLIENT_SECRET must be set"),
         ({"A-B__ISSUER": "https://acme.example"}, "a name has up to 30 of a-z"),
+        ({"MICROSOFT__DOMAINS": "acme.example"}, "MICROSOFT__DOMAINS needs"),
     ],
 )
 def test_production_says_what_is_wrong(configure, values, sentence):
