@@ -13,7 +13,10 @@ class ApiKey(Base):
 
     __tablename__ = "api_keys"
     __data__ = holds(
-        credentials="digest previous_digest", words="name", plain="ending scopes", kept=ACCOUNT
+        credentials="digest previous_digest",
+        words="name",
+        plain="ending scopes factor",
+        kept=ACCOUNT,
     )
     __table_args__ = (
         ForeignKeyConstraint(
@@ -41,6 +44,8 @@ class ApiKey(Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(String(60)))
     second_factor: Mapped[bool]
     """Whether the session that made the key had a second factor; policies ask for it."""
+    factor: Mapped[str | None] = mapped_column(String(20))
+    """Which it was; an organisation may count some of them only."""
     expires_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

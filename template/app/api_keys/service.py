@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access.models import Session
 from app.access.person import Person
 from app.access.roles import closed_to_keys
 from app.api_keys.models import ApiKey
@@ -16,6 +17,7 @@ from app.audit import service as audit
 from app.core import credentials
 from app.core.clock import now
 from app.core.crypto import keyed_digest
+from app.core.db import elevated
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 from app.mail import links
 from app.mail import service as mail
@@ -90,6 +92,7 @@ async def create(
         ending=secret[-4:],
         scopes=sorted(set(scopes)),
         second_factor=person.second_factor,
+        factor=await _factor(db, person),
         expires_at=_end(days),
     )
     db.add(key)
@@ -125,7 +128,8 @@ async def renew(
     key.previous_digest = key.digest if graced else None
     key.previous_until = until if graced else None
     key.digest, key.ending = digest_of(secret), secret[-4:]
-    key.second_factor, key.expires_at = person.second_factor, _end(days)
+    key.second_factor, key.factor = person.second_factor, await _factor(db, person)
+    key.expires_at = _end(days)
     await db.flush()
     await _notice(db, person, "api_keys/renewed", key)
     detail = {"grace_hours": grace_hours}
@@ -166,6 +170,14 @@ async def revoke(
         raise NotFound("No such key, or it is revoked already.")
     await audit.record(db, "api_key.revoked", person=person, target=key.id)
     return key
+
+
+async def _factor(db: AsyncSession, person: Person) -> str | None:
+    async with elevated(db):
+        found: str | None = await db.scalar(
+            select(Session.factor).where(Session.id == person.session_id)
+        )
+    return found
 
 
 def _end(days: int | None) -> datetime:

@@ -8,6 +8,7 @@ from app.auth.settings import SignUpSettings
 from app.core.clock import now
 from app.core.db import transaction
 from app.users import service as users
+from app.users.schemas import plain_address
 
 
 async def exists(email: str) -> bool:
@@ -30,6 +31,7 @@ async def promote(email: str) -> None:
 
 async def create(email: str, name: str, password: str) -> None:
     """Make an account that is active at once. Raises `passwords.WeakPassword`."""
+    email = plain_address(email)
     passwords.check(password, email=email, name=name)
     hashed = await passwords.hash_password(password)
     async with transaction(elevated=True) as db:

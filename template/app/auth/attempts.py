@@ -20,6 +20,7 @@ from app.limits import lockout
 from app.limits.connections import fetch
 from app.limits.service import Claim
 from app.users.entrance import Entrance
+from app.users.schemas import plain_address
 
 BEGIN: LiteralString = (
     "SELECT * FROM sign_in_begin(%(limit_id)s, %(spacing)s, %(depth)s, %(login)s,"
@@ -69,7 +70,7 @@ async def begin(email: str, browser: Browser, claim: Claim) -> Account | None:
         claim.asking()
         | lockout.beginning(email, browser.device)
         | {
-            "login": email.lower(),
+            "login": plain_address(email).lower(),
             "address": browser.address[:45],
             "user_agent": browser.user_agent[:200],
         }

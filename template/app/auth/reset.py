@@ -1,5 +1,6 @@
 """A new password for someone who lost the old one."""
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.access import service as sessions
@@ -13,6 +14,7 @@ from app.limits import lockout
 from app.limits.service import Rate, RateLimited, left, take
 from app.mail import service as mail
 from app.users import service as users
+from app.users.models import User
 
 PER_ACCOUNT = Rate(5, 86_400, strict=True)
 
@@ -31,6 +33,10 @@ async def request(email: str, device: str | None = None) -> None:
             await take(key, PER_ACCOUNT)
         except RateLimited:
             return  # told, it would say that there is an account
+        # Held, so that no link goes to an address that is given up at this moment.
+        held = select(User.email).where(User.id == user.id).with_for_update(read=True)
+        if await db.scalar(held) != user.email:
+            return
         token = await links.make(db, user.id, "reset")
         await mail.send(
             db,

@@ -6,7 +6,8 @@ there deletes its secrets, when an administrator resets what someone lost. Recov
 the account: they are there as long as one kind is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
@@ -19,7 +20,7 @@ from app.access import service as sessions
 from app.access.person import Person
 from app.audit import service as audit
 from app.auth import notices, recovery_codes
-from app.auth.models import SecondFactor
+from app.auth.models import Password, SecondFactor
 from app.auth.schemas import SignedIn
 from app.auth.settings import public_url
 from app.core.db import transaction
@@ -101,7 +102,7 @@ async def kinds(db: AsyncSession, user_id: UUID) -> list[str]:
 
 async def enable(db: AsyncSession, user_id: UUID, kind: str) -> list[str]:
     """From now on signing in asks for it. Gives recovery codes when it is the first factor."""
-    await _one_at_a_time(db, user_id)
+    await one_at_a_time(db, user_id)
     first = not await kinds(db, user_id)
     await db.execute(
         insert(SecondFactor)
@@ -113,7 +114,7 @@ async def enable(db: AsyncSession, user_id: UUID, kind: str) -> list[str]:
 
 async def disable(db: AsyncSession, user_id: UUID, kind: str) -> bool:
     """Signing in asks for it no more; whether another factor is left."""
-    await _one_at_a_time(db, user_id)
+    await one_at_a_time(db, user_id)
     await db.execute(
         delete(SecondFactor).where(SecondFactor.user_id == user_id, SecondFactor.kind == kind)
     )
@@ -123,14 +124,19 @@ async def disable(db: AsyncSession, user_id: UUID, kind: str) -> bool:
     return False
 
 
-async def _one_at_a_time(db: AsyncSession, user_id: UUID) -> None:
-    # Two first factors at once would each make recovery codes, and one page would show dead ones.
+async def one_at_a_time(db: AsyncSession, user_id: UUID) -> None:
+    """Nobody sets up a factor, takes one away or signs in beside it, until the transaction ends.
+
+    Two first factors at once would each make recovery codes, and a sign-in that began before a
+    factor would end without it. Before anything is recorded: sign-ins wait for that, too.
+    """
+    await db.execute(select(Password.id).where(Password.user_id == user_id).with_for_update())
     await db.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
 
 
 async def forget(db: AsyncSession, user_id: UUID) -> list[str]:
     """Take away every kind with all its secrets, and the recovery codes. Gives the kinds."""
-    await _one_at_a_time(db, user_id)
+    await one_at_a_time(db, user_id)
     found = await kinds(db, user_id)
     for part in parts("factor"):
         if hasattr(part, "forget"):
@@ -225,10 +231,25 @@ async def count_try(person: Person) -> None:
         await take(f"second-factor:{person.user_id}:{whose}", rate)
 
 
+@asynccontextmanager
+async def telling(person: Person, kind: str) -> AsyncIterator[None]:
+    """A wrong code is an event: whoever sends one at sign-in knows the password already."""
+    try:
+        yield
+    except WrongCode:
+        await failed(person, kind)
+        raise
+
+
+async def failed(person: Person, kind: str) -> None:
+    async with transaction(elevated=True) as db:
+        await audit.record(db, "second_factor.failed", person=person, detail={"kind": kind})
+
+
 async def finish_with_recovery_code(person: Person, code: str) -> SignedIn:
     """The second step with one of the ten codes for a lost phone."""
     await count_try(person)
-    async with transaction(elevated=True) as db:
+    async with telling(person, "recovery_code"), transaction(elevated=True) as db:
         if not await recovery_codes.use(db, person.user_id, code):
             raise WrongCode
         left = await recovery_codes.left(db, person.user_id)
@@ -240,7 +261,7 @@ async def finish_with_recovery_code(person: Person, code: str) -> SignedIn:
 
 async def prove_with_recovery_code(person: Person, code: str) -> str:
     """A fresh proof with one of the ten codes, when the password was checked; the new token."""
-    async with transaction(elevated=True) as db:
+    async with telling(person, "recovery_code"), transaction(elevated=True) as db:
         if not await recovery_codes.use(db, person.user_id, code):
             raise WrongCode
         left = await recovery_codes.left(db, person.user_id)
@@ -253,7 +274,7 @@ async def prove_with_recovery_code(person: Person, code: str) -> str:
 async def renew_codes(person: Person) -> list[str]:
     """Ten new recovery codes; the old ones stop working."""
     async with transaction(elevated=True) as db:
-        await _one_at_a_time(db, person.user_id)
+        await one_at_a_time(db, person.user_id)
         if not await kinds(db, person.user_id):
             raise NotEnrolled("No second factor is set up.")
         codes = await recovery_codes.make(db, person.user_id)

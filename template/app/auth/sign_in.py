@@ -14,12 +14,13 @@ from app.auth.models import Password
 from app.auth.schemas import Level, Proof, SignedIn
 from app.auth.settings import public_url
 from app.core.db import elevated, transaction
-from app.core.errors import Invalid
+from app.core.errors import Forbidden, Invalid
 from app.core.logging import log
 from app.limits import lockout
 from app.limits.service import Claim
 from app.mail import service as mail
 from app.users import entrance
+from app.users.entrance import Entrance
 
 
 class WrongCredentials(Invalid):
@@ -56,12 +57,28 @@ async def sign_in(
     good, newer = await passwords.verify(password, account.hash if account else None)
     if account is None or not good:
         raise await _refused(email, browser, account)
-    organization_id = account.entrance.enter()
+    try:
+        organization_id = account.entrance.enter()
+    except Forbidden:
+        await _turned_away(account.entrance, account.user_id, "password")
+        raise
     # The password was right; guesses at the second factor have limits of their own.
     started = await attempts.finish(account, organization_id, email, browser, newer=newer)
     if started is None:
         raise await _refused(email, browser, account)
     return started
+
+
+async def _turned_away(found: Entrance, user_id: UUID, method: str) -> None:
+    """Someone proved who they are, and may not enter."""
+    async with transaction() as db:
+        await audit.record(
+            db,
+            "sign-in.refused",
+            organization_id=found.organization_id,
+            user_id=user_id,
+            detail={"method": method, "suspended": found.suspended},
+        )
 
 
 async def _refused(
@@ -103,11 +120,9 @@ async def start_session(
     asked for it, unless `level` says "full". Raises what `Entrance.enter` does.
     """
     known = lockout.device_name(email, device)
+    organization_id = await _entrance(user_id, organization_id, method)
     async with transaction(elevated=True) as db:
-        found = await entrance.find(db, user_id, method=method, organization_id=organization_id)
-        if found is None:
-            raise WrongCredentials
-        organization_id = found.enter()
+        await second_factors.one_at_a_time(db, user_id)
         kinds = await second_factors.kinds(db, user_id)
         if level is None:
             level = "pending" if kinds and not second_factor else "full"
@@ -138,6 +153,18 @@ async def start_session(
         )
     new = lockout.new_device(email) if level == "full" else None
     return SignedIn(token, level, new, tuple(kinds))
+
+
+async def _entrance(user_id: UUID, organization_id: UUID | None, method: str) -> UUID:
+    async with transaction(elevated=True) as db:
+        found = await entrance.find(db, user_id, method=method, organization_id=organization_id)
+    if found is None:
+        raise WrongCredentials
+    try:
+        return found.enter()
+    except Forbidden:
+        await _turned_away(found, user_id, method)
+        raise
 
 
 async def sign_out(db: AsyncSession, person: Person) -> None:
@@ -222,6 +249,8 @@ async def check_password(person: Person, password: str) -> None:
     good, _ = await passwords.verify(password, hashed)
     if not good:
         await lockout.failed(key, None)
+        async with transaction() as db:
+            await audit.record(db, "identity.proof_failed", person=person)
         raise passwords.WrongPassword
     await lockout.succeeded(key, None)
 

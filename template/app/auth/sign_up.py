@@ -94,6 +94,8 @@ async def register(
     async with even_time(), transaction(elevated=True) as db:
         # One at a time for each address: two at once would both be the first.
         await db.execute(select(func.pg_advisory_xact_lock(8081, func.hashtext(email.lower()))))
+        if invitation is not None:
+            await users.open_invitation(db, invitation, hold=True)
         await forget_unconfirmed(db, email)
         organization_id, role = await _place(db, email, invitation)
         try:

@@ -85,14 +85,14 @@ async def confirm(person: Person, code: str) -> tuple[list[str], str]:
 async def accept(person: Person, code: str) -> None:
     """Check a code; of many equal ones at once exactly one is accepted. Raises `WrongCode`."""
     await second_factors.count_try(person)
-    async with transaction(elevated=True) as db:
+    async with second_factors.telling(person, KIND), transaction(elevated=True) as db:
         await _step(db, person.user_id, code)
 
 
 async def finish_sign_in(person: Person, code: str) -> SignedIn:
     """The second step of signing in."""
     await second_factors.count_try(person)
-    async with transaction(elevated=True) as db:
+    async with second_factors.telling(person, KIND), transaction(elevated=True) as db:
         await _step(db, person.user_id, code)
         return await second_factors.finish(db, person, KIND)
 

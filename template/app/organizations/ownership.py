@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
-from app.access.roles import Role
+from app.access.roles import Role, granted
 from app.audit import service as audit
 from app.core.db import elevated
 from app.core.errors import Conflict, Forbidden, Invalid
@@ -49,6 +49,9 @@ async def transfer(db: AsyncSession, person: Person, user_id: UUID) -> None:
         before = await lock_owner(db, person.organization_id)
         if before not in {None, person.user_id}:
             raise NotTheOwner("Only the owner hands the organisation on.")
+        # It makes an administrator of the heir: nobody gets there by a smaller role of their own.
+        if before is None and not person.permissions >= granted(Role.ADMIN):
+            raise NotTheOwner("Only an administrator names the owner where there is none.")
         heir = (
             await db.execute(
                 select(User, Membership)

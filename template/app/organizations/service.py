@@ -14,7 +14,7 @@ from app.audit import service as audit
 from app.core.db import elevated
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.organizations.settings import OrganizationsSettings
-from app.users import entrance, founding, policies
+from app.users import entrance, founding, inviting, policies
 from app.users import service as users
 from app.users.models import Membership, Organization, OrganizationPolicy, User
 
@@ -118,6 +118,7 @@ async def leave(db: AsyncSession, person: Person) -> Entry | None:
     `OnlyOrganization`.
     """
     await users.keep_in_charge(db, person.organization_id, person.user_id)
+    await inviting.withdraw_sent_by(db, person.organization_id, person.user_id, by=person)
     async with elevated(db):
         elsewhere = select(func.count()).where(
             Membership.user_id == person.user_id,

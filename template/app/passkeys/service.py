@@ -81,8 +81,8 @@ async def add(person: Person, browser: str, name: str, answer: Attestation) -> A
         await challenges.use(db, challenge, "add", browser)
     key = ceremonies.new_key(answer, challenge)
     async with transaction(elevated=True) as db:
-        # Locks, so that two at once do not both count as the first.
-        await _handle(db, person.user_id)
+        # So that two at once do not both count as the first.
+        await second_factors.one_at_a_time(db, person.user_id)
         have = await _of(db, person.user_id)
         _refuse_more(have)
         passkey = await db.scalar(
@@ -136,7 +136,7 @@ async def remove(person: Person, passkey_id: UUID) -> str | None:
     With the last one the second factor is off, and this session has the new token that it gives.
     """
     async with transaction(elevated=True) as db:
-        await _handle(db, person.user_id)
+        await second_factors.one_at_a_time(db, person.user_id)
         name = await db.scalar(
             delete(Passkey)
             .where(Passkey.id == passkey_id, Passkey.user_id == person.user_id)

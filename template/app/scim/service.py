@@ -27,8 +27,10 @@ from app.core.ids import uuid7
 from app.scim import asking, attributes, filters, patch, probing
 from app.scim.errors import BadRequest, NotUnique
 from app.scim.models import ScimUser
+from app.users import inviting
 from app.users import service as users
 from app.users.models import Membership, User
+from app.users.schemas import plain_address
 
 NOBODY = UUID(int=0)
 
@@ -256,12 +258,15 @@ async def _write_account(
     """Name and address of an account that the directory made and that is in no other hands."""
     async with elevated(db):
         user = await db.get_one(User, user_id)
-        belongs = select(Membership.organization_id).where(Membership.user_id == user_id)
-        if set(await db.scalars(belongs)) != {organization_id}:
+        belongs = select(Membership.organization_id, Membership.role)
+        rows = (await db.execute(belongs.where(Membership.user_id == user_id))).all()
+        if {row.organization_id for row in rows} != {organization_id}:
             return
         user.display_name = name
-        # Once someone has entered, another address would hand them over by "Forgot your password?".
-        if email.lower() != user.email.lower() and not await ways_in.exist(db, user_id):
+        # Another address hands an account over by "Forgot your password?": never one that somebody
+        # has entered, nor one with more rights than a directory gives.
+        is_open = not await ways_in.exist(db, user_id) and rows[0].role == Role.MEMBER
+        if email.lower() != user.email.lower() and is_open:
             await probing.must_be_left(organization_id)
             if await users.by_email(db, email):
                 await probing.count(organization_id, email)
@@ -288,6 +293,7 @@ async def _set_active(db: AsyncSession, organization_id: UUID, user_id: UUID, ac
         .values(suspended_at=None if active else now())
     )
     if not active:
+        await inviting.withdraw_sent_by(db, organization_id, user_id)
         async with elevated(db):
             await sessions.end_all(db, user_id, organization_id=organization_id)
     action = "user.reactivated" if active else "user.suspended"
@@ -321,6 +327,7 @@ def _address(document: Mapping[str, Any]) -> str:
     chosen = next((one for one in emails if one.get("primary")), emails[0])
     try:
         found = validate_email(chosen.get("value", ""), check_deliverability=False).normalized
+        found = plain_address(found)
     except EmailNotValidError as error:
         raise BadRequest("invalidValue", "emails holds no mail address.") from error
     if len(found) > 254:

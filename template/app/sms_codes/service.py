@@ -237,6 +237,7 @@ async def finish_sign_in(person: Person, code: str) -> SignedIn:
     async with transaction(elevated=True) as db:
         if await codes.accept(db, person, Purpose.SIGN_IN, code):
             return await second_factors.finish(db, person, KIND)
+    await second_factors.failed(person, KIND)
     raise WrongCode
 
 
@@ -248,6 +249,7 @@ async def prove_again(person: Person, password: str, code: str) -> str:
     async with transaction(elevated=True) as db:
         if await codes.accept(db, person, Purpose.PROOF, code):
             return await second_factors.proved(db, person, KIND)
+    await second_factors.failed(person, KIND)
     raise WrongCode
 
 

@@ -118,6 +118,7 @@ async def _make(db: AsyncSession, provider: Provider, vouched: Vouched, email: s
         .where(Invitation.expires_at > now())
         .order_by(Invitation.id.desc())
         .limit(1)
+        .with_for_update(read=True)
     )
     if invitation is None:
         await sign_up.refuse_stranger(email)

@@ -14,6 +14,7 @@ from app.sso.attempts import Attempt
 from app.sso.discovery import Metadata
 from app.sso.id_tokens import SignInRefused
 from app.sso.providers import Provider
+from app.users.schemas import plain_address
 
 SCOPES = "openid email profile"
 
@@ -186,7 +187,7 @@ def address(given: object) -> str | None:
     if not isinstance(given, str) or len(given) > 254:
         return None
     try:
-        return validate_email(given, check_deliverability=False).normalized
+        return plain_address(validate_email(given, check_deliverability=False).normalized)
     except EmailNotValidError:
         return None
 

@@ -206,7 +206,10 @@ async def connections(user_id: UUID) -> Sequence[Connection]:
 
 
 async def disconnect(person: Person, identity_id: UUID) -> None:
-    """Remove a connection. Raises `NotFound`, or `LastWayIn` when nothing else would sign in."""
+    """Remove a connection, and end every other session.
+
+    Raises `NotFound`, or `LastWayIn` when nothing else would sign in.
+    """
     async with transaction(elevated=True) as db:
         # Locked, so that two at once cannot each leave the other as the last.
         await db.execute(select(User.id).where(User.id == person.user_id).with_for_update())
@@ -222,6 +225,8 @@ async def disconnect(person: Person, identity_id: UUID) -> None:
                 "This is your only way to sign in. Set a password first, by"
                 " “Forgot your password?” on the sign-in page."
             )
+        # One of them may have begun with it.
+        await sessions.end_all(db, person.user_id, but=person.session_id)
         await audit.record(
             db, "identity.disconnected", person=person, detail={"provider": gone.provider}
         )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.core.db import Database
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, NotFound, Problem
 from app.users import organization_pages, role_pages, roles, service
 from app.users.dependencies import InviteLimit, Manager, Reader, Self
 from app.users.schemas import InvitationIn, ProfileChange, RoleChange
@@ -113,7 +113,7 @@ async def send_invitation(
     try:
         async with db.begin_nested():
             await service.invite(db, person, form.data.email, form.data.role)
-    except (service.AlreadyMember, roles.BeyondYourOwn) as problem:
+    except Problem as problem:
         return await _invitations(request, db, person, form, problem)
     return flash.redirect(INVITATIONS, f"The invitation to {form.data.email} is on its way.")
 
@@ -123,7 +123,7 @@ async def _invitations(
     db: AsyncSession,
     person: Person,
     form: Form[Any],
-    problem: service.AlreadyMember | roles.BeyondYourOwn | None = None,
+    problem: Problem | None = None,
 ) -> HTMLResponse:
     return render_form(
         request,

@@ -24,7 +24,18 @@ DisplayName = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
     AfterValidator(_printable),
 ]
-Email = Annotated[EmailStr, Field(max_length=254)]
+
+
+def plain_address(address: str) -> str:
+    """With letters beyond ASCII in lower case, one by one.
+
+    Who has an account is found by comparing in lower case, and of İ and of Σ at the end of a word
+    Python and PostgreSQL make different letters: free for one, an address is taken for the other.
+    """
+    return "".join(one if one.isascii() else one.lower() for one in address)
+
+
+Email = Annotated[EmailStr, Field(max_length=254), AfterValidator(plain_address)]
 
 
 # As on the envelope: in lower case, and names with other letters in their ASCII form.

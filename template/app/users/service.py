@@ -19,10 +19,15 @@ from app.core.db import elevated
 from app.core.errors import Conflict, NotFound, Problem
 from app.core.ids import uuid7
 from app.core.settings import answers
+from app.limits.service import Rate, take
 from app.mail import service as mail
 from app.users import inviting, policies, roles
 from app.users.founding import lock_owner
 from app.users.models import Invitation, Membership, Organization, User
+from app.users.schemas import plain_address
+
+PER_ADDRESS = Rate(5, 86_400, strict=True)
+"""Invitations of one organisation to one address: a mailbox is no target."""
 
 
 class LastAdmin(Conflict):
@@ -128,6 +133,8 @@ async def change_role(db: AsyncSession, person: Person, user_id: UUID, role: str
     if role != Role.ADMIN:
         await keep_in_charge(db, person.organization_id, user_id)
     await db.execute(update(Membership).where(Membership.user_id == user_id).values(role=role))
+    held = await roles.permissions_of(db, role)
+    await inviting.withdraw_sent_by(db, person.organization_id, user_id, by=person, held=held)
     await _end_sessions(db, person, user_id, but=person.session_id)
     await audit.record(
         db, "user.role_changed", person=person, target=user_id, detail={"role": role}
@@ -142,6 +149,7 @@ async def suspend(db: AsyncSession, person: Person, user_id: UUID) -> Member:
     await db.execute(
         update(Membership).where(Membership.user_id == user_id).values(suspended_at=now())
     )
+    await inviting.withdraw_sent_by(db, person.organization_id, user_id, by=person)
     await _end_sessions(db, person, user_id)
     await audit.record(db, "user.suspended", person=person, target=user_id)
     return await member(db, user_id)
@@ -166,7 +174,8 @@ async def remove(db: AsyncSession, person: Person, user_id: UUID) -> None:
     await keep_in_charge(db, person.organization_id, user_id)
     await audit.record(db, "user.removed", person=person, target=user_id)
     await _end_sessions(db, person, user_id)
-    await _withdraw(db, found.email)
+    await inviting.withdraw(db, found.email)
+    await inviting.withdraw_sent_by(db, person.organization_id, user_id, by=person)
     await db.execute(delete(Membership).where(Membership.user_id == user_id))
     async with elevated(db):
         belongs = select(Membership.id).where(Membership.user_id == user_id)
@@ -214,8 +223,9 @@ async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Inv
     )
     if taken:
         raise AlreadyMember
-    if await _withdraw(db, email):
-        await _forget_unconfirmed(db, person, email)
+    await take(f"invitation:{person.organization_id}:{email.lower()}", PER_ADDRESS)
+    if await inviting.withdraw(db, email):
+        await inviting.forget_unconfirmed(db, person.organization_id, email)
     invitation = await inviting.send(
         db,
         person.organization_id,
@@ -226,31 +236,6 @@ async def invite(db: AsyncSession, person: Person, email: str, role: str) -> Inv
     )
     await audit.record(db, "invitation.sent", person=person, target=invitation.id)
     return invitation
-
-
-async def _withdraw(db: AsyncSession, email: str) -> bool:
-    """Withdraw the open invitations to an address; whether there were any."""
-    withdrawn = await db.scalars(
-        update(Invitation)
-        .where(func.lower(Invitation.email) == email.lower(), Invitation.accepted_at.is_(None))
-        .where(Invitation.revoked_at.is_(None))
-        .values(revoked_at=now())
-        .returning(Invitation.id)
-    )
-    return bool(withdrawn.all())
-
-
-async def _forget_unconfirmed(db: AsyncSession, person: Person, email: str) -> None:
-    """Who followed an invitation and has still to confirm loses with it the role it offered."""
-    here = select(Membership.id).where(
-        Membership.user_id == User.id, Membership.organization_id == person.organization_id
-    )
-    async with elevated(db):
-        await db.execute(
-            delete(User).where(
-                func.lower(User.email) == email.lower(), User.activated_at.is_(None), here.exists()
-            )
-        )
 
 
 async def open_invitations(db: AsyncSession) -> Sequence[Invitation]:
@@ -273,7 +258,7 @@ async def revoke_invitation(db: AsyncSession, person: Person, invitation_id: UUI
     )
     if email is None:
         raise NotFound("No such open invitation.")
-    await _forget_unconfirmed(db, person, email)
+    await inviting.forget_unconfirmed(db, person.organization_id, email)
     await audit.record(db, "invitation.revoked", person=person, target=invitation_id)
 
 
@@ -282,7 +267,7 @@ async def revoke_invitation(db: AsyncSession, person: Person, invitation_id: UUI
 
 async def by_email(db: AsyncSession, email: str) -> User | None:
     return (
-        await db.scalars(select(User).where(func.lower(User.email) == email.lower()))
+        await db.scalars(select(User).where(func.lower(User.email) == plain_address(email).lower()))
     ).one_or_none()
 
 
@@ -348,15 +333,16 @@ async def place(db: AsyncSession, user_id: UUID, *, organization_id: UUID, role:
         await db.flush()
 
 
-async def open_invitation(db: AsyncSession, token: str) -> Invitation:
-    found = (
-        await db.scalars(
-            select(Invitation)
-            .where(Invitation.token_digest == digest(token))
-            .where(Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None))
-            .where(Invitation.expires_at > now())
-        )
-    ).one_or_none()
+async def open_invitation(db: AsyncSession, token: str, *, hold: bool = False) -> Invitation:
+    """Raises `InvitationExpired`. With `hold` nobody withdraws it until the transaction ends."""
+    query = (
+        select(Invitation)
+        .where(Invitation.token_digest == digest(token))
+        .where(Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None))
+        .where(Invitation.expires_at > now())
+    )
+    query = query.with_for_update(read=True) if hold else query
+    found = (await db.scalars(query)).one_or_none()
     if found is None:
         raise InvitationExpired
     return found

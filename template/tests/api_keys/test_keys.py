@@ -12,7 +12,7 @@ from app.guardrails.output import secrets as secrets_guard
 from app.jobs.queue import run_until_empty
 from app.mail import service as mail
 from tests.access.test_every_route import calls, problem
-from tests.factories import make_organization, make_role, make_user, sign_in
+from tests.factories import make_organization, make_role, make_user, set_policy, sign_in
 
 INVALID = "/problems/invalid-credential"
 
@@ -103,6 +103,18 @@ async def test_the_policy_on_second_factors_binds_keys_too(ada, make_key, config
     configure(SESSION_SECOND_FACTOR="everyone")
     answer = await program.get("/api/usage")
     assert answer.json()["type"] == "/problems/second-factor-required"
+
+
+async def test_a_second_factor_that_the_organisation_counts_no_more_counts_for_no_key(
+    client, make_key
+):
+    ada = await make_user(role="admin")
+    await sign_in(client, ada, second_factor=True, factor="totp")
+    program = await make_key()
+    await set_policy(ada.organization_id, second_factor="everyone")
+    assert await program.status() == 200
+    await set_policy(ada.organization_id, second_factors=["passkey"])
+    assert await program.status() == 403
 
 
 async def test_an_administrator_revokes_anyones_key_and_others_only_their_own(

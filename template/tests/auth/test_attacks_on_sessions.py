@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.access.forgery import SESSION_COOKIE
+from app.auth import passwords, reset
 from app.core import db
 from tests.factories import PASSWORD, make_user, sign_in, stay_locked_out
 
@@ -228,6 +229,47 @@ async def test_enrolling_and_removing_a_second_factor_end_other_sessions(client,
             assert (await other.get("/api/me")).status_code == 200
             await act(client)
             assert (await other.get("/api/me")).status_code == 401
+
+
+async def test_a_sign_in_that_began_before_the_second_factor_does_not_end_without_it(
+    client, new_browser, monkeypatch
+):
+    """Whoever knows the password signs in again and again, to be there at the right moment."""
+    ada = await make_user()
+    await sign_in(client, ada)
+    verify, enrolled = passwords.verify, []
+
+    async def beside(*given):
+        if not enrolled:
+            enrolled.append(await enrol(client))
+        return await verify(*given)
+
+    monkeypatch.setattr(passwords, "verify", beside)
+    async with new_browser() as other:
+        form = {"email": ada.email, "password": PASSWORD}
+        assert (await other.post("/api/auth/sign-in", json=form)).status_code == 401
+        assert (await other.get("/api/me")).status_code == 401
+        assert (await other.post("/api/auth/sign-in", json=form)).json()["level"] == "pending"
+
+
+async def test_no_reset_link_goes_to_an_address_that_was_just_given_up(
+    client, new_address, mails_to, monkeypatch
+):
+    ada = await make_user()
+    taken = reset.take
+
+    async def take(*given):
+        async with db.transaction(elevated=True) as session:
+            await session.execute(
+                text("UPDATE users SET email = :e WHERE id = :u"),
+                {"e": new_address, "u": ada.user_id},
+            )
+        await taken(*given)
+
+    monkeypatch.setattr(reset, "take", take)
+    answer = await client.post("/api/auth/password-reset", json={"email": ada.email})
+    assert answer.status_code == 202
+    assert [*await mails_to(ada.email), *await mails_to(new_address)] == []
 
 
 async def test_a_reset_link_dies_when_the_password_is_changed(client, mails_to, link_in):

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from app.auth import even_time
+from app.auth import even_time, sign_up
 from app.auth.jobs import clean_up
 from app.core import db
 from tests.factories import PASSWORD, make_organization, make_user, sign_in
@@ -127,6 +127,39 @@ async def test_an_administrator_sends_fifty_invitations_an_hour_and_no_more(offi
     assert statuses == [201] * 50 + [429]
 
 
+async def test_five_invitations_a_day_reach_one_mailbox(office, new_address, mails_to):
+    for _ in range(6):
+        answer = await office.post("/api/invitations", json={"email": new_address})
+    assert answer.status_code == 429
+    assert len(await mails_to(new_address)) == 5
+
+
+@pytest.mark.parametrize("loses", ["suspend", "role", "remove"])
+async def test_nobody_comes_back_by_an_invitation_that_they_sent(
+    office, new_browser, new_address, loses
+):
+    """To an address of their own, in the last minute, with the role that they had."""
+    me = (await office.get("/api/me")).json()
+    eve = await make_user(UUID(me["organization_id"]), role="admin")
+    async with new_browser() as hers:
+        await sign_in(hers, eve)
+        for email in (new_address, f"x.{new_address}"):
+            await hers.post("/api/invitations", json={"email": email, "role": "admin"})
+    await office.post("/api/invitations", json={"email": f"x.{new_address}", "role": "admin"})
+
+    path = f"/api/users/{eve.user_id}"
+    if loses == "suspend":
+        answer = await office.post(f"{path}/suspend")
+    elif loses == "role":
+        answer = await office.put(f"{path}/role", json={"role": "reviewer"})
+    else:
+        answer = await office.delete(path)
+    assert answer.status_code in {200, 204}, answer.text
+
+    left = (await office.get("/api/invitations")).json()
+    assert [one["email"] for one in left] == [f"x.{new_address}"], "that one somebody else repeated"
+
+
 async def test_whoever_is_removed_does_not_come_back_by_an_invitation(
     client, office, invite, new_address, mails_to, link_in
 ):
@@ -165,6 +198,47 @@ async def test_a_suspended_account_is_not_made_anew_by_signing_up(
         "/api/auth/sign-in", json={"email": new_address, "password": PASSWORD}
     )
     assert answer.status_code == 403
+
+
+@pytest.mark.asvs("6.3.8")
+async def test_letters_that_are_the_same_to_some_only_do_not_tell_who_has_an_account(
+    client, new_address, mails_to, link_in
+):
+    """To PostgreSQL the small letter of İ is i, to Python it is another one."""
+    await make_user(email=f"i{new_address}")
+    for email in (f"İ{new_address}", f"İx{new_address}", f"ΑΣ{new_address}", f"ΑΣ{new_address}"):
+        answer = await client.post("/api/auth/sign-up", json=form(email))
+        assert answer.status_code == 202, email
+    (letter,) = await mails_to(f"İ{new_address}".lower())
+    assert (await activate(client, link_in(letter))).status_code == 200
+    client.cookies.clear()
+    signed_in = {"email": f"İ{new_address}", "password": PASSWORD}
+    assert (await client.post("/api/auth/sign-in", json=signed_in)).status_code == 200
+
+
+async def test_an_invitation_cannot_be_taken_up_while_it_is_withdrawn(
+    office, client, invite, new_address, monkeypatch
+):
+    """Between the look at it and the account that follows."""
+    invitation, token = await invite(new_address, "admin")
+    taken, withdrawing = sign_up.take, []
+
+    async def take(*given):
+        revoke = office.delete(f"/api/invitations/{invitation}")
+        withdrawing.append(asyncio.create_task(revoke))
+        while not withdrawing[0].done() and not await somebody_waits():
+            await asyncio.sleep(0.01)
+        await taken(*given)
+
+    monkeypatch.setattr(sign_up, "take", take)
+    await client.post("/api/auth/sign-up", json=form(new_address, invitation=token))
+
+    assert (await withdrawing[0]).status_code == 204
+    assert await rows("SELECT 1 FROM users WHERE email = :e", e=new_address) == []
+
+
+async def somebody_waits():
+    return await rows("SELECT 1 FROM pg_locks WHERE NOT granted")
 
 
 async def test_many_sign_ups_of_one_address_at_once_make_one_account(new_browser, new_address):

@@ -100,6 +100,45 @@ async def test_guessing_codes_is_stopped(client):
 
 
 @pytest.mark.asvs("6.5.1")
+@pytest.mark.asvs("16.3.1")
+async def test_every_refusal_behind_the_password_is_in_the_audit_log(client):
+    """A wrong code says more than a wrong password: somebody knows the password."""
+    ada = await make_user()
+    await sign_in(client, ada)
+    await enrol(client)
+    wrong = {"code": "000000", "password": PASSWORD}
+    await client.post("/api/auth/prove-again", json=wrong)
+    await client.post("/api/auth/prove-again", json=wrong | {"password": "no"})
+    await password_step(client, ada)
+    await client.post("/api/auth/second-factor", json={"code": "000000"})
+    await client.post(
+        "/api/auth/second-factor", json={"code": "AAAAAA-AAAAAA", "method": "recovery_code"}
+    )
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text("UPDATE memberships SET suspended_at = now() WHERE user_id = :u"),
+            {"u": ada.user_id},
+        )
+    client.cookies.clear()
+    form = {"email": ada.email, "password": PASSWORD}
+    assert (await client.post("/api/auth/sign-in", json=form)).status_code == 403
+
+    async with db.transaction(organization_id=ada.organization_id) as session:
+        found = await session.execute(
+            text("SELECT action, user_id, detail FROM audit_events ORDER BY sequence")
+        )
+    events = [(row.action, row.detail) for row in found if row.user_id == ada.user_id]
+    assert events == [
+        ("second_factor.enrolled", {"kind": "totp"}),
+        ("second_factor.failed", {"kind": "totp"}),
+        ("identity.proof_failed", {}),
+        ("sign-in.password_accepted", {}),
+        ("second_factor.failed", {"kind": "totp"}),
+        ("second_factor.failed", {"kind": "recovery_code"}),
+        ("sign-in.refused", {"method": "password", "suspended": True}),
+    ]
+
+
 async def test_a_recovery_code_stands_in_for_the_phone_once(client, mails_to):
     ada = await make_user()
     await sign_in(client, ada)

@@ -8,7 +8,7 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import text
 
 from app.core import db
-from tests.factories import make_membership, make_organization, make_user, sign_in
+from tests.factories import make_membership, make_organization, make_role, make_user, sign_in
 
 BASE = "/api/organizations/current"
 
@@ -90,7 +90,16 @@ async def test_only_an_active_member_becomes_the_owner(client, kind):
     assert await owner_of(ada.organization_id) == ada.user_id
 
 
-async def test_an_administrator_names_the_owner_only_where_there_is_none(client):
+async def test_an_administrator_names_the_owner_only_where_there_is_none(client, new_browser):
+    organization = await make_organization()
+    role = await make_role(organization, ["organization.manage"])
+    eve = await make_user(organization, role=role)
+    async with new_browser() as hers:
+        await sign_in(hers, eve)
+        refused = await hers.put(f"{BASE}/owner", json={"user_id": str(eve.user_id)})
+        assert await problem(refused) == (403, "not-the-owner"), "a part of the rights is no way up"
+        assert (await hers.get("/api/me")).json()["role"] == role
+
     ada = await make_user(role="admin")
     await sign_in(client, ada)
     answer = await client.put(f"{BASE}/owner", json={"user_id": str(ada.user_id)})

@@ -89,17 +89,22 @@ async def test_an_account_elsewhere_belongs_to_one_person_here(browser, issuer):
     assert not await rows("SELECT 1 FROM sso_identities WHERE user_id = :u", u=eve.user_id)
 
 
-async def test_a_connection_is_removed_and_its_owner_told(browser, issuer, mails_to):
+async def test_a_connection_is_removed_and_its_owner_told(browser, issuer, mails_to, new_browser):
     ada = await make_user()
     issuer.person = someone()
     await browser.sign_in(ada)
     await connect(browser, issuer)
+    stranger = new_browser()
+    await sign_in(type(browser)(stranger), issuer)
+    assert (await stranger.get("/api/me")).status_code == 200
     [row] = await rows("SELECT id FROM sso_identities WHERE user_id = :u", u=ada.user_id)
 
     page = await browser.open("/account/security")
     page = await page.send(f"/account/security/connections/{row.id}/remove")
 
     assert "The connection is removed" in page.text
+    assert (await stranger.get("/api/me")).status_code == 401
+    await stranger.aclose()
     assert (await mails_to(ada.email))[0].subject.startswith("Acme no longer signs you in")
     await page.send("/sign-out")
     assert (await sign_in(browser, issuer)).path == "/chat"  # as somebody new

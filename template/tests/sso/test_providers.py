@@ -263,9 +263,10 @@ async def test_no_tenant_decides_about_a_domain_where_all_tenants_may_sign_in(
     microsoft.person = of_tenant(microsoft, OTHER_TENANT, email=victim.email, xms_edov=None)
     assert "does not confirm" in (await sign_in(browser, microsoft, "microsoft")).text
     microsoft.person |= {"xms_edov": True}
-    assert "account with your e-mail address already" in (
-        await sign_in(browser, microsoft, "microsoft")
-    ).text
+    assert (
+        "account with your e-mail address already"
+        in (await sign_in(browser, microsoft, "microsoft")).text
+    )
 
     configure(SSO_PROVIDERS__MICROSOFT__TENANTS=OTHER_TENANT)
     assert (await sign_in(browser, microsoft, "microsoft")).path == "/chat"

@@ -22,7 +22,10 @@ CREATE FUNCTION open_api_key(given bytea) RETURNS TABLE (
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE opened record; moment timestamptz := clock_timestamp();
 BEGIN
-    SELECT k.id, k.user_id, k.organization_id, u.email, u.display_name, m.role, k.second_factor,
+    SELECT k.id, k.user_id, k.organization_id, u.email, u.display_name, m.role,
+           k.second_factor AND coalesce(
+               k.factor = ANY (p.second_factors) OR k.factor = 'recovery_code', true
+           ) AS second_factor,
            k.created_at, u.created_at AS user_created_at, k.last_used_at, k.scopes,
            p.second_factor AS second_factor_policy, o.name AS organization_name,
            CASE WHEN m.role_id IS NOT NULL THEN (
@@ -65,6 +68,7 @@ def upgrade() -> None:
         sa.Column("previous_until", MOMENT),
         sa.Column("scopes", sa.ARRAY(sa.String(60)), nullable=False),
         sa.Column("second_factor", sa.Boolean(), nullable=False),
+        sa.Column("factor", sa.String(20)),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("last_used_at", MOMENT),
         sa.Column("revoked_at", MOMENT),

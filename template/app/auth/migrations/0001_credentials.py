@@ -60,7 +60,8 @@ END
 $$
 """
 # The second half: all that follows from the right password, in one transaction. False when the
-# password was changed meanwhile. What locks the chain of the audit log comes last.
+# password was changed or a second factor set up meanwhile. What locks the chain of the audit log
+# comes last.
 FINISH = """
 CREATE FUNCTION sign_in_finish(
     lockout uuid, verified varchar, newer varchar, first boolean,
@@ -73,6 +74,10 @@ BEGIN
     PERFORM set_config('role', 'app_auth', true);
     PERFORM FROM passwords p WHERE p.user_id = person AND p.hash = verified FOR SHARE;
     IF NOT FOUND THEN RETURN false; END IF;
+    -- Setting one up locks the password's row: beside it nobody comes in by the password alone.
+    IF level = 'full' AND EXISTS (SELECT FROM second_factors f WHERE f.user_id = person) THEN
+        RETURN false;
+    END IF;
     PERFORM lockout_clear(lockout);
     IF newer IS NOT NULL THEN
         UPDATE passwords p SET hash = newer WHERE p.user_id = person;
