@@ -200,7 +200,6 @@ async def test_a_suspended_account_is_not_made_anew_by_signing_up(
     assert answer.status_code == 403
 
 
-@pytest.mark.asvs("6.3.8")
 async def test_letters_that_are_the_same_to_some_only_do_not_tell_who_has_an_account(
     client, new_address, mails_to, link_in
 ):

@@ -190,6 +190,17 @@ async def test_name_and_address_follow_until_someone_has_entered(directory):
     assert (await member(moved)).email == moved
 
 
+async def test_the_address_of_who_was_given_more_than_a_member_s_rights_stays(directory):
+    """Or whoever holds the token would be an administrator by way of a mailbox."""
+    given = grace()
+    made = (await directory("POST", "/Users", given)).json()
+    row = await member(given["userName"])
+    await rows("UPDATE memberships SET role = 'admin' WHERE user_id = :u RETURNING 1", u=row.id)
+    evil = patch({"op": "replace", "path": "emails", "value": [{"value": "eve@evil.example"}]})
+    assert (await directory("PATCH", f"/Users/{made['id']}", evil)).status_code == 200
+    assert (await member(given["userName"])).id == row.id
+
+
 async def test_an_account_that_was_here_before_keeps_name_and_address(directory, admin):
     ada = await make_user(admin.organization_id)
     change = grace(userName=ada.email, displayName="Renamed", emails=[{"value": "e@evil.example"}])
