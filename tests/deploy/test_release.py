@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,12 +17,14 @@ IMAGE = "registry.example.com/demo@sha256:" + "0" * 64
 STAND_IN = """#!/bin/sh
 echo "${0##*/} $*" >> "$LOG"
 case "$*" in
+  *.image*) echo "$BEFORE" ;;
   *describe-task-definition*) echo '{"family": "demo", "containerDefinitions":
     [{"name": "app", "image": "old"}, {"name": "scanner", "image": "clamav"}], "revision": 1}' ;;
   *register-task-definition*) cat >> "$LOG"; echo arn:new ;;
   *networkConfiguration*) echo '{"awsvpcConfiguration": {"subnets": ["subnet-1"]}}' ;;
   *run-task*) echo arn:task ;;
-  *exitCode*) echo "$MIGRATED" ;;
+  *"?name=='app'"*exitCode*) echo "$MIGRATED" ;;
+  *"ecs wait"*) [ $(grep -c "ecs wait ${3}" "$LOG") -gt 1 ] || exit 255 ;;
   *"services[0].taskDefinition"*) echo "$RUNS" ;;
   *"job start"*) echo run-1 ;;
   *properties.status*) [ "$MIGRATED" = 0 ] && echo Succeeded || echo Failed ;;
@@ -70,15 +73,16 @@ def test_a_release_migrates_first_and_tells_when_it_was_not_taken(
             check=False,
             env=os.environ
             | {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log)}
-            | {"MIGRATED": migrated, "RUNS": runs}
+            | {"MIGRATED": migrated, "RUNS": runs, "BEFORE": "app@sha256:1"}
             | signed,
         )
-        return done.returncode, log.read_text() + done.stderr
+        return done.returncode, log.read_text() + done.stdout + done.stderr
 
     code, told = release()
     assert code == 0, told
     assert told.startswith(f"cosign verify --certificate-identity-regexp {signed['SIGNED_BY']} ")
     assert 0 < told.index("migrate") < told.index(NEW_APP[cloud]) < told.rindex("worker")
+    assert f"The way back: deploy/terraform/{cloud}/release.sh staging app@sha256:1\n" in told
     if cloud == "aws":
         assert f'"image": "{IMAGE}"' in told
         assert '"image": "clamav"' in told
@@ -155,3 +159,10 @@ def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path, cloud: str) -> No
     values.write_text(values.read_text().replace("strategy: rolling", "strategy: blue_green"))
     assert {"argo-rollouts", "kube-prometheus-stack"} < set(installed("staging")[1])
     assert installed("production") == (1, []), "Terraform stands at another environment"
+    last = re.findall(r"\$\(told (\w+)\)", (here / "cluster.sh").read_text())[-1]
+    terraform = tools / "terraform"
+    terraform.write_text(terraform.read_text().replace(f'"{last}"', '"other"'))
+    code, did = installed("staging")
+    assert code != 0
+    assert "cluster" not in did, "nothing is installed with an empty value"
+    assert (chart / "cloud-staging.yaml").read_text() == "host: x\n"

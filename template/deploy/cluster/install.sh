@@ -1,8 +1,12 @@
 # What cluster.sh of each cloud has in common; sourced by it, from within Terraform's folder.
 # shellcheck shell=bash
 
-# What Terraform says of the cluster.
-told() { terraform output -json cluster | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+# What Terraform says of the cluster. Whoever asks is often an argument of Helm's, where a failure would be an
+# empty value: what is not known ends the whole script.
+told() {
+  terraform output -json cluster |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1" || kill "$$"
+}
 
 install() { helm upgrade --install "$@" --wait --timeout 10m; }
 
@@ -40,5 +44,7 @@ rollouts() {
 # The namespace, the rights of CI in it, where secrets are; and what the chart must know, to be committed.
 finish() {
   install cluster ../../cluster --namespace external-secrets --set namespace="$namespace" "$@"
-  terraform output -raw values >"../../chart/cloud-$environment.yaml"
+  local values
+  values=$(terraform output -raw values)
+  printf '%s\n' "$values" >"../../chart/cloud-$environment.yaml"
 }

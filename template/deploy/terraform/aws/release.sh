@@ -11,6 +11,20 @@ slug=$(sed -n 's/^slug *= *"\(.*\)"/\1/p' "$(dirname "$0")/../answers.tfvars")
 cluster=${slug:0:20}
 cluster=${cluster%-}-${1:0:4}
 
+# One wait of the CLI's gives up after ten minutes; a long migration has the hour that it has in the
+# other clouds.
+wait_for() {
+  for _ in {1..6}; do
+    if aws ecs wait "$@"; then return; fi
+  done
+  return 1
+}
+
+before=$(aws ecs describe-services --cluster "$cluster" --services app \
+  --query 'services[0].taskDefinition' --output text)
+echo "The way back: $0 $1 $(aws ecs describe-task-definition --task-definition "$before" \
+  --query "taskDefinition.containerDefinitions[?name=='app'].image | [0]" --output text || true)"
+
 # A new revision of a task's newest definition, with this image. Prints its ARN.
 with_image() {
   aws ecs describe-task-definition --task-definition "$cluster-$1" --query taskDefinition |
@@ -28,16 +42,18 @@ network=$(aws ecs describe-services --cluster "$cluster" --services app \
   --query 'services[0].networkConfiguration' --output json)
 task=$(aws ecs run-task --cluster "$cluster" --task-definition "$migrate" --launch-type FARGATE \
   --network-configuration "$network" --query 'tasks[0].taskArn' --output text)
-aws ecs wait tasks-stopped --cluster "$cluster" --tasks "$task"
+[ "$task" != None ] || { echo "Nothing could be started: has the account room left?" >&2; exit 1; }
+wait_for tasks-stopped --cluster "$cluster" --tasks "$task"
+# By name: a guard of the account's may stand beside it.
 code=$(aws ecs describe-tasks --cluster "$cluster" --tasks "$task" \
-  --query 'tasks[0].containers[0].exitCode' --output text)
+  --query "tasks[0].containers[?name=='app'] | [0].exitCode" --output text)
 [ "$code" = 0 ] || { echo "The migrations failed: see the log of the job migrate." >&2; exit 1; }
 
 for service in app worker; do
   revision=$(with_image "$service")
   aws ecs update-service --cluster "$cluster" --service "$service" \
     --task-definition "$revision" --query service.serviceName --output text
-  aws ecs wait services-stable --cluster "$cluster" --services "$service"
+  wait_for services-stable --cluster "$cluster" --services "$service"
   runs=$(aws ecs describe-services --cluster "$cluster" --services "$service" \
     --query 'services[0].taskDefinition' --output text)
   [ "$runs" = "$revision" ] || { echo "$service was taken back to $runs." >&2; exit 1; }

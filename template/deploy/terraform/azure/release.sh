@@ -11,6 +11,9 @@ slug=$(sed -n 's/^slug *= *"\(.*\)"/\1/p' "$(dirname "$0")/../answers.tfvars")
 name=${slug:0:20}
 name=${name%-}-${1:0:4}
 
+echo "The way back: $0 $1 $(az containerapp show --resource-group "$name" --name "$name-app" \
+  --query "properties.template.containers[?name=='app'].image | [0]" --output tsv || true)"
+
 az containerapp job update --resource-group "$name" --name "$name-migrate" \
   --container-name app --image "$image" --output none
 run=$(az containerapp job start --resource-group "$name" --name "$name-migrate" \

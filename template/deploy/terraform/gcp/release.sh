@@ -13,6 +13,9 @@ slug=$(answered slug)
 name=${slug:0:20}
 name=${name%-}-${1:0:4}
 
+echo "The way back: $0 $1 $(gcloud run services describe "$name-app" --region "$region" \
+  --format 'value(spec.template.spec.containers[0].image)' || true)"
+
 gcloud run jobs update "$name-migrate" --region "$region" --image "$image" --quiet
 gcloud run jobs execute "$name-migrate" --region "$region" --wait
 gcloud run services update "$name-app" --region "$region" --container app --image "$image" --quiet
