@@ -2,7 +2,8 @@
 
 A kind is a module with a `factor.py` that offers FACTOR. It keeps its own tables and checks its
 own proofs; here stands who has it, and what follows from a proof. `async def forget(db, user_id)`
-there deletes its secrets, when an administrator resets what someone lost. Recovery codes belong to
+there deletes its secrets, when an administrator resets what someone lost, and `finish_sign_in(
+person, code)` takes its codes from programs. Recovery codes belong to
 the account: they are there as long as one kind is.
 """
 

@@ -1,5 +1,7 @@
 """Texted codes as a second factor."""
 
+from app.access.person import Person
+from app.auth.schemas import SignedIn
 from app.auth.second_factors import Factor
 from app.sms_codes.settings import SmsSettings
 
@@ -13,3 +15,10 @@ FACTOR = Factor(
     order=40,
     offered=lambda: SmsSettings.load().factor_allowed,
 )
+
+
+async def finish_sign_in(person: Person, code: str) -> SignedIn:
+    """For programs, which send every kind of code to one address."""
+    from app.sms_codes import service
+
+    return await service.finish_sign_in(person, code)

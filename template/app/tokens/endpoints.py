@@ -4,6 +4,7 @@ from app.abuse import gate
 from app.access.access import public
 from app.auth.dependencies import Attempt, Pending, SelfDetached
 from app.auth.schemas import Proof
+from app.auth.second_factors import NotEnrolled
 from app.auth.sign_in import WrongCredentials
 from app.core.problems import may
 from app.limits.addresses import client_address
@@ -38,7 +39,7 @@ async def begin(
     return _told(issued, response)
 
 
-@router.post("/second-factor")
+@router.post("/second-factor", responses=may(NotEnrolled))
 async def finish(form: TokenSecondFactor, response: Response, person: Pending) -> TokensOut:
     """Second step, with the access token of the first one."""
     return _told(await service.finish(person, form.method, form.code), response)

@@ -13,7 +13,10 @@ class TokenSignIn(SignIn):
 
 class TokenSecondFactor(BaseModel):
     code: Code
-    method: Literal["totp", "recovery_code"] = "totp"
+    method: Annotated[str, Field(max_length=20)] = Field(
+        "totp",
+        description="totp, recovery_code, or what else of `second_factors` is a code, such as sms.",
+    )
 
 
 class Refresh(BaseModel):

@@ -21,10 +21,11 @@ from app.auth.schemas import Proof, SignedIn
 from app.core.clock import now
 from app.core.crypto import digest
 from app.core.db import transaction
-from app.core.errors import Forbidden, Unauthorized
+from app.core.errors import Forbidden, Invalid, Unauthorized
 from app.limits.service import Claim
 from app.mail import links
 from app.mail import service as mail
+from app.modules import parts
 from app.tokens import signed
 from app.tokens.models import TokenSession
 from app.tokens.settings import TokensSettings
@@ -39,6 +40,12 @@ class InvalidRefreshToken(Unauthorized):
 
 class OnlyForPrograms(Forbidden):
     pass
+
+
+class NotByCode(Invalid):
+    def __init__(self) -> None:
+        detail = "This is no second factor that a code finishes."
+        super().__init__(detail, errors={"method": detail})
 
 
 @dataclass(frozen=True)
@@ -62,10 +69,21 @@ async def begin(email: str, password: str, claim: Claim, *, device: str, address
 
 
 async def finish(person: Person, method: str, code: str) -> Issued:
-    """Second step, with a code of the authenticator app or a recovery code."""
-    if method == "totp":
-        return await _issue(await totp.finish_sign_in(person, code))
-    return await _issue(await second_factors.finish_with_recovery_code(person, code))
+    """Second step, with a code: of the app, a recovery code, or a factor's of another module.
+
+    Raises `NotByCode` for what is none.
+    """
+    by_code = {
+        "totp": totp.finish_sign_in,
+        "recovery_code": second_factors.finish_with_recovery_code,
+    } | {
+        part.FACTOR.kind: part.finish_sign_in
+        for part in parts("factor")
+        if hasattr(part, "finish_sign_in")
+    }
+    if method not in by_code:
+        raise NotByCode
+    return await _issue(await by_code[method](person, code))
 
 
 async def prove_again(person: Person, form: Proof) -> Issued:

@@ -60,6 +60,25 @@ async def test_with_it_the_password_alone_is_not_enough(client, ada, texts_to):
     assert (await finish(client, code)).status_code == 403
 
 
+async def test_a_program_sends_the_code_where_it_sends_every_other(
+    client, ada, texts_to, new_browser
+):
+    number, _ = await put(client, texts_to, second_factor=True)
+    async with new_browser() as program:
+        del program.headers["Sec-Fetch-Site"]
+        form = {"email": ada.email, "password": PASSWORD}
+        half = (await program.post("/api/auth/token", json=form)).json()
+        program.headers["Authorization"] = f"Bearer {half['access_token']}"
+        code = await sent(program, texts_to, number)
+        finish, answers = "/api/auth/token/second-factor", []
+        for method, given in (("sms", other_than(code)), ("passkey", code), ("sms", code)):
+            wanted = {"method": method, "code": given}
+            answers.append(await program.post(finish, json=wanted))
+        assert [one.status_code for one in answers] == [422, 422, 200]
+        program.headers["Authorization"] = f"Bearer {answers[-1].json()['access_token']}"
+        assert (await program.get("/api/me")).json()["second_factor"] is True
+
+
 @pytest.mark.asvs("6.6.1")
 async def test_a_number_alone_is_no_factor(client, ada, texts_to):
     await put(client, texts_to)
