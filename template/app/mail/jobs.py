@@ -1,9 +1,13 @@
+from datetime import timedelta
 from uuid import UUID
 
+from app.core.clock import now
 from app.core.db import transaction
 from app.core.logging import log
+from app.core.retention import delete_old
 from app.jobs.queue import GiveUp, attempt, every, task
 from app.mail import service, smtp
+from app.mail.models import MailMessage
 from app.mail.settings import MailSettings
 
 
@@ -35,5 +39,5 @@ async def deliver(message_id: UUID) -> None:
 @every("41 3 * * *")
 @task("mail.remove_old")
 async def remove_old() -> None:
-    async with transaction(elevated=True) as db:
-        await service.remove_old(db)
+    before = now() - timedelta(days=MailSettings.load().keep_days)
+    await delete_old(MailMessage, MailMessage.created_at < before)

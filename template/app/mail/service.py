@@ -1,5 +1,5 @@
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
@@ -119,11 +119,6 @@ async def forget(db: AsyncSession, address: str) -> None:
     """Delete what was written to an address, sent or not, when its owner's account goes."""
     async with elevated(db):
         await db.execute(delete(MailMessage).where(MailMessage.recipient == sendable(address)))
-
-
-async def remove_old(db: AsyncSession) -> None:
-    before = now() - timedelta(days=MailSettings.load().keep_days)
-    await db.execute(delete(MailMessage).where(MailMessage.created_at < before))
 
 
 def _letter(message: MailMessage) -> Letter:

@@ -3,13 +3,14 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from app.core.clock import now
 from app.core.crypto import Undecipherable, decrypt
 from app.core.db import transaction
 from app.core.errors import Problem, TooMany, Unavailable
 from app.core.logging import log
+from app.core.retention import delete_old
 from app.evals.settings import EvalsSettings
 from app.llm.access import STAND_IN
 from app.llm.steps import routing
@@ -81,9 +82,8 @@ async def expire() -> None:
 async def forget() -> None:
     """Delete what is older than it is kept."""
     limit = now() - timedelta(days=MonitoringSettings.load().retention_days)
-    async with transaction(elevated=True) as db:
-        for kind in (Judgement, MonitoredCall, Calibration, DriftReading, DriftAlert, Decision):
-            await db.execute(delete(kind).where(kind.created_at < limit))
+    for kind in (Judgement, MonitoredCall, Calibration, DriftReading, DriftAlert, Decision):
+        await delete_old(kind, kind.created_at < limit)
 
 
 async def _waiting() -> list[UUID]:

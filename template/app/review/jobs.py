@@ -4,12 +4,13 @@ from collections import Counter
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
 from app.core.clock import now
 from app.core.db import transaction
+from app.core.retention import delete_old
 from app.jobs.queue import every, task
 from app.mail import links
 from app.mail import service as mail
@@ -109,5 +110,4 @@ async def give_back() -> None:
 async def forget_old() -> None:
     """Delete what was asked and answered, open or not, when it is older than it is kept."""
     limit = now() - timedelta(days=ReviewSettings.load().keep_days)
-    async with transaction(elevated=True) as db:
-        await db.execute(delete(ReviewItem).where(ReviewItem.created_at < limit))
+    await delete_old(ReviewItem, ReviewItem.created_at < limit)

@@ -4,10 +4,11 @@ import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 from sqlalchemy import text
 
+from app.core import retention
 from app.core.crypto import Undecipherable, decrypt
 from app.core.db import transaction
 from app.jobs.queue import run_until_empty
-from app.mail import service, templates
+from app.mail import jobs, service, templates
 from app.mail.models import MailMessage
 from tests.factories import make_organization
 
@@ -158,20 +159,44 @@ def test_a_mail_without_a_subject_is_refused(mails):
         templates.render("sample/bare", {})
 
 
-async def test_notes_of_old_mail_are_removed(mails):
+async def test_notes_of_old_mail_are_removed_some_at_a_time(mails, monkeypatch):
+    await jobs.remove_old()  # of other tests
     mails(hello=HELLO)
     async with transaction() as db:
-        old = await service.send(db, address(), "sample/hello", name="Ada", link="x")
-        new = await service.send(db, address(), "sample/hello", name="Ada", link="x")
+        sent = [
+            await service.send(db, address(), "sample/hello", name="Ada", link="x")
+            for _ in range(6)
+        ]
+    *old, new = sent
     async with transaction(elevated=True) as db:
         await db.execute(
-            text("UPDATE mail_messages SET created_at = now() - interval '31 days' WHERE id = :id"),
-            {"id": old},
+            text(
+                "UPDATE mail_messages SET created_at = now() - interval '31 days'"
+                " WHERE id = ANY(:ids)"
+            ),
+            {"ids": old},
         )
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    begun = []
 
-    async with transaction(elevated=True) as db:
-        await service.remove_old(db)
+    def ended_in_between(**whose):
+        begun.append(whose)
+        if len(begun) == 3:
+            raise TimeoutError
+        return transaction(**whose)
 
+    with monkeypatch.context() as short:
+        short.setattr(retention, "transaction", ended_in_between)
+        with pytest.raises(TimeoutError):
+            await jobs.remove_old()
+    assert await there(sent) == 2  # What went so far is gone.
+
+    await jobs.remove_old()
+    assert await there(sent) == 1
+    assert await there([new]) == 1
+
+
+async def there(ids) -> int:
     async with transaction(elevated=True) as db:
-        assert await db.get(MailMessage, old) is None
-        assert await db.get(MailMessage, new) is not None
+        count = text("SELECT count(*) FROM mail_messages WHERE id = ANY(:ids)")
+        return int(await db.scalar(count, {"ids": ids}) or 0)
