@@ -137,6 +137,9 @@ async def arrived(db: AsyncSession, person: Person, document_id: UUID, file: Sto
     document = await db.get(Document, document_id, with_for_update=True)
     if document is None:
         raise NoSuchDocument
+    # Of two who send the same at once, the second one is told.
+    key = func.hashtextextended(f"{person.organization_id} {file.sha256.hex()}", 0)
+    await db.execute(select(func.pg_advisory_xact_lock(key)))
     # Among what the person may see: what is there for others is not told.
     same = (
         select(Document.id)

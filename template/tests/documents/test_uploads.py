@@ -1,5 +1,7 @@
 """From the upload to what is found, over HTTP."""
 
+import asyncio
+
 import pytest
 
 from app.documents import names
@@ -142,6 +144,9 @@ async def test_the_same_content_twice_is_refused(browser):
     assert again.status_code == 422
     assert again.json()["reason"] == "duplicate"
     assert len(await browser.names()) == 1
+
+    both = await asyncio.gather(*(browser.send(f"{TRAVEL} At once.", "b.txt") for _ in range(2)))
+    assert sorted(one.status_code for one in both) == [201, 422]
 
 
 async def test_that_others_have_the_same_content_is_not_told(people):
