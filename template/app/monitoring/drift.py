@@ -12,6 +12,7 @@ from app.audit import service as audit
 from app.core.clock import now
 from app.core.db import transaction
 from app.core.ids import uuid7
+from app.core.logging import log
 from app.mail import links
 from app.mail import service as mail
 from app.monitoring import windows
@@ -38,8 +39,15 @@ async def look_everywhere() -> int:
     )
     async with transaction(elevated=True) as db:
         found = list(await db.scalars(select(Organization.id).where(busy)))
+    failed: Exception | None = None
     for organization_id in found:
-        told += await look(organization_id, until)
+        try:
+            told += await look(organization_id, until)
+        except Exception as error:  # noqa: BLE001 the others are looked at all the same
+            log.error("monitoring.drift_not_seen", organization_id=organization_id)
+            failed = error
+    if failed is not None:
+        raise failed
     return told
 
 

@@ -115,6 +115,25 @@ async def test_too_few_calls_are_not_compared(team, client):
     assert (await client.get("/api/monitoring/drift")).json() == {"alerts": [], "readings": []}
 
 
+async def test_one_organisation_that_cannot_be_looked_at_keeps_no_other_from_it(team, monkeypatch):
+    organization, _, _ = team
+    others = [await make_organization(), await make_organization()]
+    for one in (organization, *others):
+        await remember(one, random.Random(1), calls=2, week=2)
+    seen = []
+
+    async def look(organization_id, until):
+        seen.append(organization_id)
+        if organization_id == seen[0]:
+            raise RuntimeError("a broken row")
+        return 0
+
+    monkeypatch.setattr(drift, "look", look)
+    with pytest.raises(RuntimeError):  # So that it is tried again.
+        await look_for_drift()
+    assert {organization.id, *(one.id for one in others)} <= {*seen}
+
+
 async def test_a_drift_ends_when_it_is_not_seen_for_a_week(team):
     organization, _, _ = team
     await remember(organization, random.Random(2), german=0.5)
