@@ -215,16 +215,17 @@ async def test_one_answer_is_written_at_a_time(browser, model):
     go_on = asyncio.Event()
     model.choose = lambda request: Behaviour(hold=go_on if "First?" in str(request.body) else None)
     conversation = await browser.new()
-    async with browser.asking(conversation, "First?") as reader:
-        first = asyncio.create_task(reader.whole())
-        await until(lambda: bool(model.requests))
-        status, problem = await browser.refused(conversation, "Second?")
-        assert status == 409
-        assert problem["type"] == "/problems/still-answering"
-        # Elsewhere one may go on.
-        assert (await browser.ask(await browser.new(), "Third?"))[-1][0] == "done"
-        go_on.set()
-        assert (await first)[-1][0] == "done"
+    # A stream begins with its first word or the sign of life after 15 seconds: nobody waits for it.
+    first = asyncio.create_task(browser.ask(conversation, "First?"))
+    await until(lambda: bool(model.requests))
+    status, problem = await browser.refused(conversation, "Second?")
+    assert status == 409
+    assert problem["type"] == "/problems/still-answering"
+    # Elsewhere one may go on.
+    assert (await browser.ask(await browser.new(), "Third?"))[-1][0] == "done"
+    assert not first.done()
+    go_on.set()
+    assert (await first)[-1][0] == "done"
     assert [text for _, text, _ in await browser.said(conversation)] == ["First?", "".join(WORDS)]
     assert (await browser.ask(conversation, "Second?"))[-1][0] == "done"
 

@@ -73,6 +73,8 @@ class Place:
     number: int
     organization_id: UUID
     user_id: UUID
+    row_id: UUID = field(default_factory=uuid7)
+    """The id of a row in every table, so that one request asks all of them for it."""
     ids: set[UUID] = field(default_factory=set)
     last: dict[str, UUID] = field(default_factory=dict)
     """The last row of each table: what later ones refer to."""
@@ -129,7 +131,7 @@ def _value(column: Column[Any], place: Place) -> Any:
     if column.name in {"organization_id", "user_id"}:
         return getattr(place, column.name)
     if column.name == "id":
-        return uuid7()
+        return place.row_id
     if column.foreign_keys:
         return place.last.get(next(iter(column.foreign_keys)).column.table.name)
     if column.default is not None and column.default.is_scalar:

@@ -121,7 +121,7 @@ async def test_no_directory_sees_or_changes_anything_of_the_other_one(client, tw
                     if answer.status_code not in expected or two.there.shown_in(told, one):
                         taken.append((method, path, answer.status_code, answer.text))
     assert taken == []
-    assert tried > 100
+    assert tried > 50
     assert state(database.admin, two.there.organization_id) == before
 
     with psycopg.connect(database.admin, autocommit=True) as admin:  # it fails when it should
@@ -151,7 +151,7 @@ async def test_nobody_who_works_as_a_member_sees_or_changes_anything_of_the_othe
     assert answered > 40
     wrong, tried, _ = await change_everything(client, two, ids=few(two))
     assert wrong == []
-    assert tried > 100
+    assert tried > 50
     assert state(database.admin, two.there.organization_id) == before
 
 
@@ -172,5 +172,5 @@ async def test_no_program_s_token_sees_or_changes_anything_of_the_other_one(clie
     wrong, tried, _ = await change_everything(client, two, ids=few(two), **headers)
     # A person's own limit answers first there; nobody with a token works as somebody anyway.
     assert [one for one in wrong if one[2] != 429 or "impersonat" not in one[1]] == []
-    assert tried > 100
+    assert tried > 50
     assert state(database.admin, two.there.organization_id) == before
