@@ -49,6 +49,8 @@ FITTING: dict[str, Any] = {
     "abuse_measures.lifted_because": None,
     "cached_vectors.embedding": f"[1{',0' * 1023}]",
     "review_looks.number": 1,
+    "review_cases.expect": Jsonb({"rubric": "As it should be"}),
+    "review_cases.origin": Jsonb({"corrected": "2026-05-04", "feature": "x", "removed": []}),
     "monitoring_readings.effect": 0.5,
     "monitoring_readings.p_value": 0.5,
     "monitoring_readings.adjusted": 0.5,
@@ -60,6 +62,8 @@ FITTING: dict[str, Any] = {
     "documents.reason": None,
     "documents.roles": [],
     "documents.reading": Jsonb({}),
+    "guard_settings.actions": Jsonb({}),
+    "guard_settings.words_action": "review",
     "one_time_links.purpose": "reset",
     "one_time_links.password_hash": None,
 }

@@ -102,7 +102,7 @@ async def test_no_directory_sees_or_changes_anything_of_the_other_one(client, tw
 
     shown, answered = await read_as_directory(client, two, email, **headers)
     assert shown == []
-    assert answered > 40
+    assert answered > 20
 
     taken, tried = [], 0
     for route in of_directories(client):
@@ -148,7 +148,7 @@ async def test_nobody_who_works_as_a_member_sees_or_changes_anything_of_the_othe
 
     shown, answered = await read_everything(client, two, some(two))
     assert shown == []
-    assert answered > 40
+    assert answered > 10
     wrong, tried, _ = await change_everything(client, two, ids=few(two))
     assert wrong == []
     assert tried > 50
