@@ -11,6 +11,7 @@ from app.documents import indexing
 from app.documents.models import Document, DocumentIndex, RemovedFile
 from app.jobs.queue import attempt, enqueue, every, task
 from app.storage import service as storage
+from app.users.models import Membership
 
 FILES_AT_ONCE = 200
 HOURS_TO_ARRIVE = 2
@@ -67,9 +68,14 @@ async def remove_files() -> None:
 async def sweep() -> None:
     """Delete what never arrived and what nobody can see any more, and keep indexes current."""
     late = now() - timedelta(hours=HOURS_TO_ARRIVE)
+    # Whoever left keeps an account where they also belong to another organisation.
+    belongs = select(Membership.id).where(
+        Membership.user_id == Document.owner_id,
+        Membership.organization_id == Document.organization_id,
+    )
     lost = or_(
         (Document.state == "uploading") & (Document.created_at < late),
-        (Document.audience == "person") & Document.owner_id.is_(None),
+        (Document.audience == "person") & ~belongs.exists(),
     )
     await _end_forgotten(late)
     async with transaction(elevated=True) as db:

@@ -157,11 +157,17 @@ async def test_figures_are_for_managers_and_tell_counts_only(people):
 
 async def test_private_documents_of_people_who_are_gone_are_deleted_with_their_files(people, files):
     document = await people["ada"].upload(SECRET)
+    await people["bob"].upload(f"{SECRET} Bob knows it, too.")
     shared = await people["rita"].upload(TRAVEL, audience="organization")
     async with db.transaction(elevated=True) as session:
         await session.execute(
             text("DELETE FROM users WHERE id = ANY(:gone)"),
             {"gone": [people[name].someone.user_id for name in ("ada", "rita")]},
+        )
+        # Who also belongs to another organisation leaves this one and keeps the account.
+        await session.execute(
+            text("DELETE FROM memberships WHERE user_id = :left"),
+            {"left": people["bob"].someone.user_id},
         )
     await jobs.sweep()
     await jobs.remove_files()
