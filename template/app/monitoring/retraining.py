@@ -1,5 +1,6 @@
 """What was decided is done: train, follow, evaluate, propose. A worker may die at each step."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -25,6 +26,7 @@ from app.users.entitled import entitled
 
 # Fewer than that no provider trains on.
 LEAST = 10
+EVALUATING = timedelta(hours=3)
 
 
 async def begin(decision_id: UUID) -> None:
@@ -113,6 +115,9 @@ async def _evaluate(one: Decision, model: str) -> None:
     """The live version of the prompt, with the trained model, by all of its suites."""
     await ready()
     run_id = one.run_id
+    if run_id is not None and await _has_taken_too_long(run_id):
+        await end(one.id, "failed", "Its evaluation did not come to an end.")
+        return
     if run_id is None:
         async with transaction(elevated=True) as db:
             run = evals.new_run(one.prompt, registry.live(one.prompt).number)
@@ -126,6 +131,13 @@ async def _evaluate(one: Decision, model: str) -> None:
         return
     said = " ".join(done.verdicts)[:400] or "Not all suites were run."
     await end(one.id, "failed", f"What was trained did not pass its evaluation. {said}")
+
+
+async def _has_taken_too_long(run_id: UUID) -> bool:
+    """Each try asks, and pays, from the beginning."""
+    async with transaction(elevated=True) as db:
+        run = await evals.run(db, run_id)
+        return run.state != "finished" and run.created_at < now() - EVALUATING
 
 
 async def end(decision_id: UUID, state: str, why: str) -> None:

@@ -11,6 +11,7 @@ from app.core import db
 from app.core.ids import uuid7
 from app.core.outbound import OutboundFailed
 from app.evals import cases, work
+from app.evals.models import EvalRun
 from app.monitoring import dataset, deciding, jobs, retraining, tuning
 from app.monitoring.drift_tests import Window
 from app.monitoring.rules import Facts, Rule, rules, verdict
@@ -264,6 +265,29 @@ async def test_a_training_that_fails_at_the_provider_ends_there(
     one = await decision_of(client, rule)
     assert (one["state"], one["why"]) == ("failed", "The provider says: failed.")
     assert sorted(provider.removed) == sorted(provider.files)
+
+
+async def test_an_evaluation_that_never_ends_is_not_paid_for_ever(
+    client, operator, prompt, provider, model, monkeypatch
+):
+    rule = await begun(operator, prompt, client)
+    [job] = provider.jobs.values()
+    job |= {"status": "succeeded", "fine_tuned_model": TUNED}
+
+    async def takes_too_long(*_, **__):
+        raise TimeoutError
+
+    with monkeypatch.context() as slow:
+        slow.setattr(work, "evaluate", takes_too_long)
+        with pytest.raises(TimeoutError):
+            await jobs.follow()
+    run_id = (await decision_of(client, rule))["run_id"]
+    async with db.transaction(elevated=True) as session:
+        (await session.get_one(EvalRun, UUID(run_id))).created_at -= retraining.EVALUATING
+    await jobs.follow()
+    one = await decision_of(client, rule)
+    assert (one["state"], one["why"]) == ("failed", "Its evaluation did not come to an end.")
+    assert model.requests == []
 
 
 async def test_only_those_who_run_the_app_decide(client, operator, prompt, provider):
