@@ -8,7 +8,7 @@ from functools import cache
 
 from starlette.requests import Request
 
-from app.abuse import in_force
+from app.abuse import in_force, subjects
 from app.abuse.problems import SlowedDown, SuspendedForNow
 from app.abuse.seeing import Seen, see
 from app.abuse.settings import AbuseSettings
@@ -30,7 +30,7 @@ async def admitted(request: Request, person: Person, *, essential: bool) -> None
     if essential:
         return
     subject = asking(person)
-    held = await in_force.strictest("requests", (subject,))
+    held = await in_force.strictest("requests", subjects.held(person))
     if held is not None and held.measure == "suspend":
         raise suspended(person, held.left)
     if request.method not in READING:

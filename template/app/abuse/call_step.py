@@ -14,7 +14,7 @@ from app.abuse.admission import can_be_suspended, suspended
 from app.abuse.problems import SlowedDown
 from app.abuse.seeing import Seen, different, fingerprint, see
 from app.abuse.settings import CALLS, AbuseSettings
-from app.abuse.subjects import Subject, asking, organization
+from app.abuse.subjects import Subject, asking, held, organization
 from app.access.person import Person
 from app.limits.service import Rate, RateLimited, take
 
@@ -37,7 +37,8 @@ async def before(call: Any) -> None:
     settings = AbuseSettings.load()
     limit = settings.prompts_per_key if person.by_key else settings.prompts_per_person
     together = settings.prompts_per_organization
-    await _hold_back(person, who, Rate(max(20, CALLS), 3600, burst=5))
+    for subject in held(person):
+        await _hold_back(person, subject, Rate(max(20, CALLS), 3600, burst=5))
     await _hold_back(person, all_of_them, Rate(together, 3600, burst=max(10, together // 60)))
     mark = fingerprint(_last_question(call), "abuse prompt")
     if (count := await _counted(who, mark, limit * SUSPENDED)) >= limit:
@@ -49,11 +50,11 @@ async def before(call: Any) -> None:
 
 
 async def _hold_back(person: Person, subject: Subject, rate: Rate) -> None:
-    held = await in_force.strictest("model", (subject,))
-    if held is None:
+    found = await in_force.strictest("model", (subject,))
+    if found is None:
         return
-    if held.measure == "suspend":
-        raise suspended(person, held.left)
+    if found.measure == "suspend":
+        raise suspended(person, found.left)
     try:
         await take(f"slowed model:{subject.key}", rate)
     except RateLimited as refusal:

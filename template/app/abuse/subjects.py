@@ -70,6 +70,12 @@ def asking(who: Person) -> Subject:
     return person(who.organization_id, who.user_id)
 
 
+def held(who: Person) -> tuple[Subject, ...]:
+    """Whose measures bind whoever asks: a key does nothing that its owner may not."""
+    owner = person(who.organization_id, who.user_id)
+    return (asking(who), owner) if who.by_key else (owner,)
+
+
 def typed(text: str) -> Subject:
     """An address or a network as an administrator writes it. Raises `NoAddress`."""
     try:

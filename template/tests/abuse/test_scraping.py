@@ -3,9 +3,11 @@
 from time import monotonic
 
 import pytest
+from sqlalchemy import text
 
 from app.abuse import in_force, seeing, subjects
 from app.abuse.seeing import Seen
+from app.core import db
 from app.limits import service
 from tests.abuse.conftest import measures, sightings
 from tests.factories import make_organization, make_user, sign_in
@@ -87,6 +89,41 @@ async def test_a_key_is_suspended_and_its_owner_is_not(client, new_browser, key,
             path = f"/api/abuse/measures/{one['id']}/lift"
             assert (await browser.post(path, json={"reason": "It is ours."})).status_code == 200
     assert (await client.get("/api/users")).status_code != 403
+
+
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.parametrize("scope", ["all", "model"])
+async def test_whoever_is_suspended_does_not_go_on_by_a_key(client, new_browser, member, scope):
+    form = {"name": "A program", "scopes": ["assistant.use", "llm.call"]}
+    made = (await client.post("/api/keys", json=form)).json()
+    async with new_browser() as program:
+        program.headers["Authorization"] = f"Bearer {made['secret']}"
+        here = (await program.post("/api/conversations", json={})).json()["id"]
+        await hold(member, "suspend", scope)
+        answer = await program.post(f"/api/conversations/{here}/messages", json={"text": "More?"})
+        assert "suspended-for-now" in answer.text
+        reading = await program.get("/api/conversations")
+        assert reading.status_code == (403 if scope == "all" else 200)
+
+
+async def hold(someone, measure, scope):
+    subject = subjects.person(someone.organization_id, someone.user_id)
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text(
+                "INSERT INTO abuse_measures (id, organization_id, measure, scope, subject_kind,"
+                " subject, subject_key, because, until) VALUES (gen_random_uuid(), :o, :m, :s,"
+                " 'person', :shown, :key, 'a test', now() + interval '1 h')"
+            ),
+            {
+                "o": someone.organization_id,
+                "m": measure,
+                "s": scope,
+                "shown": subject.shown,
+                "key": subject.key,
+            },
+        )
+    in_force.forget()
 
 
 async def test_a_key_lifts_nothing(client, key):
