@@ -11,6 +11,7 @@ from app.auth.passwords import hash_password
 from app.core import db
 from app.limits.service import Rate
 from app.scim import probing
+from app.users import inviting
 from tests.factories import PASSWORD, make_user
 from tests.scim.conftest import make_token
 
@@ -128,6 +129,30 @@ async def test_who_is_switched_off_is_out_at_once(directory, admin, browser, new
         assert (await theirs.open("/account")).path == "/sign-in"
         page = await page.send("/sign-in", email=ada.email, password=ada.password)
         assert page.path == "/chat"
+
+
+async def test_invitations_go_with_who_sent_them(directory, admin):
+    """Whoever is about to leave may have invited an address of their own."""
+    eve = await make_user(admin.organization_id, role="admin")
+    async with db.transaction(organization_id=admin.organization_id) as session:
+        sent = [
+            await inviting.send(
+                session,
+                admin.organization_id,
+                f"{secrets.token_hex(6)}@example.com",
+                "admin",
+                inviter="An administrator",
+                invited_by=one.user_id,
+            )
+            for one in (admin, eve)
+        ]
+    off = patch({"op": "replace", "path": "active", "value": False})
+    assert (await directory("PATCH", f"/Users/{eve.user_id}", off)).status_code == 200
+    found = await rows(
+        "SELECT id FROM invitations WHERE id = ANY (:ids) AND revoked_at IS NULL",
+        ids=[one.id for one in sent],
+    )
+    assert [row.id for row in found] == [sent[0].id]
 
 
 async def test_who_is_deleted_is_out_and_can_come_back(directory):
