@@ -37,18 +37,28 @@ class Note(Base):
     text: Mapped[str]
 """
 
+# All is imported once; what a command imports, reads and remembers is forgotten with its fork.
 DRIVER = """
-import json, sys
+import json, os, sys
+from pathlib import Path
 from typer.testing import CliRunner
 from app.cli import cli
 from app.core import migrate
 
-ran = []
-for command in sys.argv[1:]:
-    migrate.heads.cache_clear()  # a command is a process of its own
-    done = CliRunner().invoke(cli, command.split())
-    ran.append([done.exit_code, done.output])
-print(json.dumps(ran))
+migrate.tables()
+while line := sys.stdin.readline():
+    asked = json.loads(line)
+    if (child := os.fork()) == 0:
+        os.environ |= asked["environment"]
+        ran = []
+        for command in asked["commands"]:
+            migrate.heads.cache_clear()  # a command is a process of its own
+            done = CliRunner().invoke(cli, command.split())
+            ran.append([done.exit_code, done.output])
+        Path(asked["answer"]).write_text(json.dumps(ran))
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("ended", flush=True)
 """
 
 
@@ -57,40 +67,56 @@ class Ran(NamedTuple):
     output: str
 
 
-@pytest.fixture
-def project(tmp_path, database):
-    """A copy of this app with a module more, and a database of its own."""
-    shutil.copytree(
-        ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__", "static")
-    )
-    module = tmp_path / "app" / "notes"
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A copy of this app with a module more, and a process that runs commands of it."""
+    folder = tmp_path_factory.mktemp("copy")
+    # With what Python made of it, but for what another process is just about to write.
+    leave_out = shutil.ignore_patterns("static", "*.pyc.*")
+    shutil.copytree(ROOT / "app", folder / "app", ignore=leave_out)
+    module = folder / "app" / "notes"
     module.mkdir()
     (module / "__init__.py").write_text('"""Notes."""\n')
     (module / "models.py").write_text(MODELS)
+    # Each command is told which database it has: one that took another fails.
+    nowhere = dict.fromkeys(("DATABASE_URL", "DATABASE_OWNER_URL"), "postgresql://nobody@[::1]:1/x")
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER],
+        cwd=folder,
+        env=os.environ | nowhere | {"PYTHONPATH": str(folder), "COLUMNS": "200"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield folder, process
+        process.stdin.close()
+
+
+@pytest.fixture
+def project(copy, tmp_path, database):
+    """The copy, its module without a migration, and a database of its own."""
+    folder, process = copy
     name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
     database_roles.create_database(database.admin, name)
     urls = database.of(name)
+    answer = tmp_path / "answer.json"
 
     def run(*commands: str) -> list[Ran]:
         """Run commands of `app` in one process of the copy, one after the other."""
-        done = subprocess.run(
-            [sys.executable, "-c", DRIVER, *commands],
-            cwd=tmp_path,
-            env=os.environ
-            | {
-                "PYTHONPATH": str(tmp_path),
-                "DATABASE_URL": urls.app,
-                "DATABASE_OWNER_URL": urls.owner,
-                "COLUMNS": "200",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return [Ran(*one) for one in json.loads(done.stdout.splitlines()[-1])]
+        answer.unlink(missing_ok=True)
+        asked = {
+            "commands": commands,
+            "answer": str(answer),
+            "environment": {"DATABASE_URL": urls.app, "DATABASE_OWNER_URL": urls.owner},
+        }
+        process.stdin.write(json.dumps(asked) + "\n")
+        process.stdin.flush()
+        while (line := process.stdout.readline()) != "ended\n":
+            assert line, "The process of the copy is gone."
+        return [Ran(*one) for one in json.loads(answer.read_text())]
 
-    yield tmp_path, run, urls
+    yield folder, run, urls
+    shutil.rmtree(folder / "app" / "notes" / "migrations", ignore_errors=True)
     database_roles.drop_database(database.admin, name)
 
 
