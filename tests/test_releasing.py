@@ -125,6 +125,37 @@ def test_a_cluster_of_azure_is_asked_as_who_signed_in(tmp_path: Path) -> None:
     assert converted == f"kubelogin convert-kubeconfig --login azurecli --kubeconfig {file}"
 
 
+@pytest.mark.parametrize(
+    ("repository", "asked"),
+    [
+        (
+            "1.dkr.ecr.eu-central-1.amazonaws.com/demo",
+            "aws ecr get-login-password --region eu-central-1",
+        ),
+        ("europe-west3-docker.pkg.dev/p/demo/app", "gcloud auth print-access-token"),
+        ("demo.azurecr.io/app", "az acr login --name demo --expose-token"),
+        ("ghcr.io", ""),
+    ],
+)
+def test_a_registry_of_a_cloud_is_opened_by_who_signed_in(
+    tmp_path: Path, repository: str, asked: str
+) -> None:
+    cloud = "echo token"
+    more = stand_ins(
+        tmp_path / "tools", aws=cloud, gcloud=cloud, az=cloud, cosign='cat >>"$LOG"; echo >>"$LOG"'
+    )
+    given = {"REGISTRY_HOST": repository, "REGISTRY_USR": "ada", "REGISTRY_PSW": "of-github"}
+    given |= {"GITLAB_CI": "true", "IDENTITY": ""}
+
+    done = run("/bin/bash", "-c", ". scripts/ship/identity.sh", cwd=TEMPLATE, env=more | given)
+
+    assert done.returncode == 0, done.stderr
+    *before, login, password = (tmp_path / "log").read_text().splitlines()
+    assert login.startswith(f"cosign login {repository.split('/')[0]} --username ")
+    assert password == ("token" if asked else "of-github")
+    assert [one.startswith(asked) for one in before] == ([True] if asked else [])
+
+
 @pytest.mark.parametrize("steps", [steps_of_jenkins("Staging"), steps_of_gitlab("staging")])
 def test_the_key_of_a_machine_is_for_this_release_only(
     tmp_path: Path, steps: list[Path | str]

@@ -123,7 +123,8 @@ def cluster(found: Parsed, production: bool) -> Iterator[str]:
             yield f"{where(one)}: nothing keeps it from being deleted"
     for one in found.get("azurerm_role_assignment", []):
         allowed = "Azure Kubernetes Service Cluster User Role"
-        if found.get("azurerm_kubernetes_cluster") and ".release" in where(one):
+        releases = ".release" in where(one) and said(one, "role_definition_name") != "AcrPull"
+        if found.get("azurerm_kubernetes_cluster") and releases:
             yield from must(one, role_definition_name=allowed)
     for one in found.get("azurerm_web_application_firewall_policy", []):
         yield from must(one, policy_settings__enabled=True, policy_settings__mode="Prevention")

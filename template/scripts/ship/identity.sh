@@ -84,9 +84,26 @@ azure)
   exit 1
   ;;
 esac
-# Where `make deploy` looks at the signature of the image.
-if [ -n "${REGISTRY_HOST:-}" ] && [ -n "${REGISTRY_PSW:-}" ]; then
-  printf %s "$REGISTRY_PSW" | cosign login "$REGISTRY_HOST" --username "$REGISTRY_USR" --password-stdin
+# The registry, also with the image's name behind it: where the image goes, and its signature is looked at.
+# A cloud's own one is opened by who signed in above.
+registry=${REGISTRY_HOST:-}
+registry=${registry%%/*} user=${REGISTRY_USR:-} password=${REGISTRY_PSW:-}
+case "$registry" in
+*.dkr.ecr.*.amazonaws.com)
+  user=AWS
+  password=$(aws ecr get-login-password --region "$(printf %s "$registry" | cut -d. -f4)")
+  ;;
+*-docker.pkg.dev)
+  user=oauth2accesstoken
+  password=$(gcloud auth print-access-token)
+  ;;
+*.azurecr.io)
+  user=00000000-0000-0000-0000-000000000000
+  password=$(az acr login --name "${registry%%.*}" --expose-token --query accessToken --output tsv)
+  ;;
+esac
+if [ -n "$registry" ] && [ -n "$password" ]; then
+  printf %s "$password" | cosign login "$registry" --username "$user" --password-stdin
 fi
 # Who sources this goes on with names that may well be unset.
 set +u

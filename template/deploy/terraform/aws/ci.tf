@@ -19,6 +19,24 @@ variable "ci_subjects" {
   default     = []
 }
 
+# The image that is released, and its signature: nothing is started that nobody looked at.
+data "aws_iam_policy_document" "ci" {
+  source_policy_documents = [data.aws_iam_policy_document.release.json]
+
+  # Amazon knows no finer resource for it.
+  statement {
+    sid       = "Registry"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "Images"
+    actions   = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = ["arn:aws:ecr:${var.region}:${data.aws_caller_identity.here.account_id}:repository/${var.slug}"]
+  }
+}
+
 module "ci" {
   source = "./modules/ci"
   count  = length(var.ci_subjects) > 0 ? 1 : 0
@@ -26,7 +44,7 @@ module "ci" {
   name     = "${local.name}-release"
   issuer   = local.ci_issuer
   subjects = var.ci_subjects
-  policy   = data.aws_iam_policy_document.release.json
+  policy   = data.aws_iam_policy_document.ci.json
 }
 
 output "release_role" {

@@ -20,6 +20,15 @@ resource "azurerm_federated_identity_credential" "release" {
   audience            = ["api://AzureADTokenExchange"]
 }
 
+# The image that is released, and its signature: nothing is started that nobody looked at.
+resource "azurerm_role_assignment" "release_images" {
+  count = var.ci_subject == "" ? 0 : 1
+
+  scope                = data.azurerm_container_registry.images.id
+  role_definition_name = "AcrPull"
+  principal_id         = azurerm_user_assigned_identity.release[0].principal_id
+}
+
 output "release_client" {
   description = "The client id that CI signs in with to release."
   value       = one(azurerm_user_assigned_identity.release[*].client_id)

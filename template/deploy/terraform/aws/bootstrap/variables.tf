@@ -20,7 +20,7 @@ variable "ci_issuer" {
 }
 
 variable "ci_subjects" {
-  description = "Jobs that may push images, such as repo:acme/app:ref:refs/heads/main."
+  description = "Jobs that may push images, such as repo:acme/app:environment:images."
   type        = list(string)
   default     = []
 }

@@ -25,7 +25,7 @@ variable "ci_issuer" {
 }
 
 variable "ci_subject" {
-  description = "The job that may push images, such as repo:acme/app:ref:refs/heads/main. Empty: none."
+  description = "The job that may push images, such as repo:acme/app:environment:images. Empty: none."
   type        = string
   default     = ""
 }

@@ -35,7 +35,7 @@ variable "ci_repository" {
 }
 
 variable "ci_subjects" {
-  description = "Jobs that may push images, such as repo:acme/app:ref:refs/heads/main."
+  description = "Jobs that may push images, such as repo:acme/app:environment:images."
   type        = set(string)
   default     = []
 }
