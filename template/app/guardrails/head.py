@@ -1,7 +1,8 @@
-"""The head of the learned detector: how much its vectors and a window's words speak for an attack.
+"""The heads of the learned detector: how much its view of a window and the window's letters speak
+for an attack.
 
-scripts/guards/train.py writes head.json. Longer prompts, documents and tool results are judged by
-it; the number of the detector itself, which knows short questions well, is taken there.
+scripts/guards/train.py writes head.json. One head judges what people type, the other documents and
+tool results, where every order is suspect. Each kind of text has a limit of its own.
 """
 
 import json
@@ -11,46 +12,61 @@ from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from struct import unpack
+from typing import Any
 from zlib import crc32
 
 FILE = Path(__file__).parent / "head.json"
 BUCKETS = 16_384
-WORD = re.compile(r"[^\W_]+")
+PIECES = (3, 4, 5)
+"""Letters in a row that are looked at together."""
+WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     bias: float
     vector: Sequence[float]
-    words: bytes
-    words_scale: float
-    limits: dict[str, float]
+    pieces: bytes
+    scale: float
 
     def rate(self, vector: Sequence[float], text: str) -> float:
         found = buckets(text)
-        said = sum((self.words[one] ^ 0x80) - 0x80 for one in found)
+        said = sum((self.pieces[one] ^ 0x80) - 0x80 for one in found)
         known = sum(weight * value for weight, value in zip(self.vector, vector, strict=True))
-        return self.bias + known + self.words_scale * said / math.sqrt(max(1, len(found)))
+        return self.bias + known + self.scale * said / math.sqrt(max(1, len(found)))
 
 
 @cache
-def head() -> Head:
-    told = json.loads(FILE.read_text(encoding="utf-8"))
+def head(name: str) -> Head:
+    told = _file()["heads"][name]
     vector = b64decode(told["vector"])
     return Head(
         told["bias"],
         unpack(f"<{len(vector) // 4}f", vector),
-        b64decode(told["words"]),
-        told["words_scale"],
-        told["limits"],
+        b64decode(told["pieces"]),
+        told["scale"],
     )
 
 
+@cache
+def limits() -> dict[str, float]:
+    """From which rate on a text of this kind is refused."""
+    found: dict[str, float] = _file()["limits"]
+    return found
+
+
 def buckets(text: str) -> set[int]:
-    """The places of a text's words and of its pairs of words."""
-    words = WORD.findall(text.casefold())
-    pairs = [f"{one} {other}" for one, other in pairwise(words)]
-    return {crc32(word.encode()) % BUCKETS for word in [*words, *pairs]}
+    """The places of a text's pieces."""
+    said = f" {' '.join(WORD.findall(text.casefold()))} ".encode()
+    return {
+        crc32(said[at : at + size]) % BUCKETS
+        for size in PIECES
+        for at in range(len(said) - size + 1)
+    }
+
+
+def _file() -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return told

@@ -1,4 +1,4 @@
-"""Train the head of the learned detector: app/guardrails/head.json.
+"""Train the heads of the learned detector: app/guardrails/head.json.
 
     uv run --with scikit-learn scripts/guards/train.py
 
@@ -24,7 +24,7 @@ from typing import Any, cast
 import measure
 import uv
 
-from app.guardrails.detector import detector
+from app.guardrails.detector import Window, detector
 from app.guardrails.head import BUCKETS, FILE, buckets
 from app.guardrails.input import injection, learned
 from app.guardrails.normalise import clean
@@ -33,15 +33,16 @@ from app.guardrails.verdicts import Question, Zone
 HERE = Path(__file__).parent
 PLAN = tomllib.loads((HERE / "training.toml").read_text(encoding="utf-8"))
 FOLDS = 8
+HEADS = ("person", "elsewhere")
 SHARED = 0.3
 """A text that shares this much of its five-word runs with what is measured is not trained on."""
 MOST_WINDOWS = {True: 4, False: 16}
 """Of an attack, which seldom stands far behind, and of a harmless text."""
 PUT_INTO_TEXTS = 700
 PUT_ORDERS = 300
-WORDS_COUNT = 0.5
+PIECES_COUNT = 1.0
 DETECTOR_COUNTS = 1.0
-"""How much the words and the detector's own number count beside what is fitted to its view."""
+"""How much the letters and the detector's own number count beside what is fitted to its view."""
 
 
 @dataclass
@@ -52,7 +53,8 @@ class Example:
     text: str
     without_head: bool = False
     """Refused already, by patterns or by the detector's number."""
-    windows: list[tuple[list[float], set[int]]] = field(default_factory=list)
+    windows: list[tuple[Any, Any]] = field(default_factory=list)
+    """Of each window the detector's view and the places of its pieces, as arrays."""
 
     @property
     def group(self) -> str:
@@ -83,10 +85,12 @@ def main() -> None:
 def _read() -> list[Example]:
     measure.corpora()
     folder = measure.FOLDER / "training"
-    if not folder.exists():
+    installed, wanted = folder / "installed.txt", "\n".join(PLAN["packages"])
+    if not installed.exists() or installed.read_text(encoding="utf-8") != wanted:
         install = [uv.find(), "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
         python = ["--python", str(measure.interpreter())]
         subprocess.run([*install, *python, *PLAN["packages"]], check=True)
+        installed.write_text(wanted, encoding="utf-8")
     read = subprocess.run(
         [str(measure.interpreter()), str(HERE / "training.py"), str(folder)],
         stdout=subprocess.PIPE,
@@ -158,7 +162,13 @@ def _look(one: Example) -> None:
     windows = detector().score(one.text, tokens=one.band.tokens, step=one.band.step)
     for window, _ in zip(windows, range(MOST_WINDOWS[one.attack]), strict=False):
         one.without_head |= learned.is_sure(window, one.band)
-        one.windows.append((list(window.vector), buckets(window.text)))
+        one.windows.append(_arrays(window))
+
+
+def _arrays(window: Window) -> tuple[Any, Any]:
+    import numpy
+
+    return numpy.array(window.vector, "f4"), numpy.array(sorted(buckets(window.text)), "i4")
 
 
 # The fit
@@ -170,43 +180,64 @@ def _fit(examples: list[Example]) -> None:
 
     owner = [one for one in examples for _ in one.windows]
     vectors = numpy.array([vector for one in examples for vector, _ in one.windows], "f4")
-    rows, places, values = [], [], []
-    for row, found in enumerate(found for one in examples for _, found in one.windows):
-        rows += [row] * len(found)
-        places += sorted(found)
-        values += [max(1, len(found)) ** -0.5] * len(found)
-    words = csr_matrix((values, (rows, places)), shape=(len(owner), BUCKETS))
+    places = [found for one in examples for _, found in one.windows]
+    sizes = numpy.array([len(found) for found in places])
+    values = numpy.repeat(numpy.maximum(1, sizes) ** -0.5, sizes)
+    starts = numpy.concatenate([[0], numpy.cumsum(sizes)])
+    pieces = csr_matrix((values, numpy.concatenate(places), starts), (len(owner), BUCKETS))
 
-    folds = _folds(examples)
+    rates = numpy.full(len(owner), -numpy.inf)
+    heads = {}
+    for name in HEADS:
+        judged = numpy.array([_head(one) == name for one in owner])
+        # An attack is one in a document, too; what people may order is none of a person.
+        trained = judged | numpy.array([one.attack for one in owner]) & (name == "elsewhere")
+        heads[name], rates[judged] = _head_of(owner, vectors, pieces, judged, trained)
+    told = {"heads": heads, "limits": _limits(owner, rates)}
+    FILE.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def _head(one: Example) -> str:
+    return "person" if one.zone == "person" else "elsewhere"
+
+
+def _head_of(
+    owner: list[Example], vectors: Any, pieces: Any, judged: Any, trained: Any
+) -> tuple[dict[str, Any], Any]:
+    """The head, and what heads say of the windows that they judge and were not trained on."""
+    import numpy
+
+    folds = _folds(owner)
     fold = numpy.array([folds[one.group] for one in owner])
     known, said = numpy.zeros(len(owner)), numpy.zeros(len(owner))
-    for one in range(FOLDS):
-        away = fold == one
-        dense, sparse = _models(owner, vectors, words, numpy.flatnonzero(~away))
+    for number in range(FOLDS):
+        dense, sparse = _models(
+            owner, vectors, pieces, numpy.flatnonzero(trained & (fold != number))
+        )
+        away = judged & (fold == number)
         known[away] = vectors[away] @ dense[0] + dense[1]
-        said[away] = words[away] @ sparse[0] + sparse[1]
-    harmless = numpy.array([not one.attack for one in owner])
+        said[away] = pieces[away] @ sparse[0] + sparse[1]
+    harmless = judged & numpy.array([not one.attack for one in owner])
     centre, width = known[harmless].mean(), known[harmless].std()
-    words_centre, words_width = said[harmless].mean(), said[harmless].std()
+    pieces_centre, pieces_width = said[harmless].mean(), said[harmless].std()
     number = vectors[:, 0].astype("f8")
     number_centre, number_width = number[harmless].mean(), number[harmless].std()
-    share, part = WORDS_COUNT / words_width, DETECTOR_COUNTS / number_width
-    centres = -centre / width - share * words_centre - part * number_centre
-    limits = _limits(owner, known / width + share * said + part * number + centres)
+    share, part = PIECES_COUNT / pieces_width, DETECTOR_COUNTS / number_width
+    centres = -centre / width - share * pieces_centre - part * number_centre
+    rates = known / width + share * said + part * number + centres
 
-    dense, sparse = _models(owner, vectors, words, numpy.arange(len(owner)))
+    dense, sparse = _models(owner, vectors, pieces, numpy.flatnonzero(trained))
     weights = sparse[0] * share
     view = dense[0] / width
     view[0] += part
     scale = float(numpy.abs(weights).max() / 127)
-    told = {
+    head = {
         "bias": float(dense[1] / width + share * sparse[1] + centres),
         "vector": b64encode(view.astype("<f4").tobytes()).decode(),
-        "words": b64encode(numpy.round(weights / scale).astype("i1").tobytes()).decode(),
-        "words_scale": scale,
-        "limits": limits,
+        "pieces": b64encode(numpy.round(weights / scale).astype("i1").tobytes()).decode(),
+        "scale": scale,
     }
-    FILE.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return head, rates[judged]
 
 
 def _folds(examples: list[Example]) -> dict[str, int]:
@@ -216,7 +247,7 @@ def _folds(examples: list[Example]) -> dict[str, int]:
     return {group: at % FOLDS for part in (attacks, others) for at, group in enumerate(part)}
 
 
-def _models(owner: list[Example], vectors: Any, words: Any, rows: Any) -> tuple[Any, Any]:
+def _models(owner: list[Example], vectors: Any, pieces: Any, rows: Any) -> tuple[Any, Any]:
     import numpy
     from sklearn.linear_model import LogisticRegression
 
@@ -231,7 +262,7 @@ def _models(owner: list[Example], vectors: Any, words: Any, rows: Any) -> tuple[
     dense.fit((vectors[rows] - middle) / spread, labels, weights)
     factor = dense.coef_[0] / spread
     sparse = LogisticRegression(C=1.0, max_iter=400)
-    sparse.fit(words[rows], labels, weights)
+    sparse.fit(pieces[rows], labels, weights)
     return (
         (factor, dense.intercept_[0] - middle @ factor),
         (sparse.coef_[0], sparse.intercept_[0]),
@@ -241,8 +272,8 @@ def _models(owner: list[Example], vectors: Any, words: Any, rows: Any) -> tuple[
 def _limits(owner: list[Example], rates: Any) -> dict[str, float]:
     highest: dict[str, dict[int, tuple[float, Example]]] = defaultdict(dict)
     for one, rate in zip(owner, rates.tolist(), strict=True):
-        before = highest[one.band.head].get(id(one), (rate, one))[0]
-        highest[one.band.head][id(one)] = (max(before, rate), one)
+        before = highest[one.band.limit].get(id(one), (rate, one))[0]
+        highest[one.band.limit][id(one)] = (max(before, rate), one)
     limits = {}
     for band, most in PLAN["false_alarms"].items():
         of_band = list(highest[band].values())

@@ -9,7 +9,7 @@ import json
 import random
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,21 @@ ORDERS = {
     "live_simple": 250, "live_multiple": 400, "multi_turn_base": 500, "simple_python": 150,
     "live_irrelevance": 300, "parallel": 50,
 }  # fmt: skip
+KEELSON = (
+    "goal-adherence", "memory-integrity", "supply-chain-language", "multi-agent-security",
+    "session-isolation", "conversational-exfiltration", "cognitive-architecture",
+)  # fmt: skip
+AGENTIC = (
+    ("prompt_injection", True, "person"), ("jailbreak", True, "person"),
+    ("indirect_injection", True, "document"), ("clean_queries", False, "person"),
+)  # fmt: skip
+CODE = {
+    "aider": "tool", "interpreter": "tool", "smolagents": "document", "haystack": "document",
+    "instructor": "document",
+}  # fmt: skip
 CANARY = re.compile(r"\{canary(?:_rule)?\}")
 HOLE_FOR_ATTACK = re.compile(r"\{injection_\w+\}")
+NOT_PLAIN = re.compile("(?i)prompt|inject|jailbreak|guard|red.?team")
 ABOUT_ATTACKS = re.compile("(?i)inject|jailbreak|red.?team|guard")
 MOST = 300
 
@@ -72,6 +85,12 @@ def texts() -> Iterator[Text]:
         for kind, zone, text in random.sample(rows, min(most, len(rows))):
             yield name, kind != "benign", zone, text
     yield from _armor()
+    yield from _testers()
+    yield from _libraries()
+    yield from _talk()
+    yield from _states()
+    yield from _code()
+    yield from _made_up()
     yield from _tools()
     yield from _payloads()
     yield from _orders()
@@ -148,6 +167,54 @@ def _payloads() -> Iterator[Text]:
             yield name, row.get("label", 1) == 1, "person", row[key]
 
 
+def _testers() -> Iterator[Text]:
+    """A tester that asks for the system prompt in plain words, and one of assistants with tools."""
+    root = FOLDER / "aicu/payloads"
+    for file in sorted(root.glob("intruder_0[1-7]*.txt")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.strip() and not line.startswith("#"):
+                yield "aicu", True, "person", line.replace("\\n", "\n").strip()
+    for name in ("single_turn", "jailbreaks"):
+        for group, entries in yaml_file(root / f"{name}.yaml")["payload_sets"].items():
+            # Whoever asks an assistant to introduce itself does not attack it.
+            if group not in ("legitimate_tasks", "boundary_mapping"):
+                for entry in entries:
+                    yield "aicu", True, "person", entry["content"]
+    for entry in yaml_file(root / "file_payloads.yaml")["file_payloads"]:
+        yield "aicu files", True, "document", entry["content"]
+    for file in sorted((FOLDER / "keelson/probes").glob("*/*.yaml")):
+        turns = yaml_file(file)["turns"]
+        if file.parent.name in KEELSON and len(turns) == 1:
+            yield "keelson", True, "person", turns[0]["content"]
+
+
+def _libraries() -> Iterator[Text]:
+    """Attacks on assistants, and documents with orders in them beside the questions about them."""
+    tree = ast.parse((FOLDER / "safelabs/prompts/library.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        said = {one.arg: one.value for one in getattr(node, "keywords", ())}
+        if "prompt" in said and "ASI01" in ast.unparse(said.get("category", said["prompt"])):
+            yield "safelabs", True, "person", ast.literal_eval(said["prompt"])
+    for file in sorted((FOLDER / "raginject/attacks/patterns").glob("*.yaml")):
+        for entry in yaml_file(file):
+            if entry.get("injected_content"):
+                yield "raginject", True, "document", entry["injected_content"]
+            if entry.get("question"):
+                yield "raginject questions", False, "person", entry["question"]
+    for name, attack, zone in AGENTIC:
+        for entry in yaml_file(FOLDER / f"agentic_redteam/payloads/{name}.yaml"):
+            yield "agentic-redteam", attack, zone, entry["vars"]["query"]
+
+
+def _talk() -> Iterator[Text]:
+    """What people say to a bot, also about the bot itself."""
+    for file in sorted((FOLDER / "chatterbot_corpus/data/english").glob("*.yml")):
+        said = sorted({str(one[0]) for one in yaml_file(file)["conversations"]})
+        family = "talk of a bot" if file.stem in ("ai", "botprofile") else "talk"
+        for text in random.Random(80).sample(said, min(120, len(said))):
+            yield family, False, "person", text
+
+
 def _orders() -> Iterator[Text]:
     """What people ask assistants that have tools: short orders above all."""
     for name, most in ORDERS.items():
@@ -178,6 +245,86 @@ def _environments() -> Iterator[Text]:
             for text in strings(yaml_file(file)):
                 if len(text) >= 60:
                     yield "environments", False, "tool", HOLE_FOR_ATTACK.sub("", text)
+
+
+def _states() -> Iterator[Text]:
+    """States, descriptions and answers of tools, and what an assistant noted of people."""
+    data, seen = FOLDER / "bfcl_eval/data", set()
+    for row in _rows(data / "BFCL_v4_multi_turn_base.json"):
+        for state in row["initial_config"].values():
+            text = json.dumps(state, ensure_ascii=False)
+            if len(text) > 40 and text not in seen:
+                seen.add(text)
+                yield "records states", False, "tool", text[:3_000]
+    for file in sorted((data / "multi_turn_func_doc").glob("*.json")):
+        for row in _rows(file):
+            yield "records tools", False, "tool", json.dumps(row)
+    for file in sorted((data / "memory_prereq_conversation").glob("*.json")):
+        for row in _rows(file):
+            for said in row["question"][:3]:
+                yield "memories", False, "tool", said[0]["content"][:3_000]
+    for name in ("live_multiple", "multiple", "simple_java", "simple_python"):
+        rows = _rows(data / f"BFCL_v4_{name}.json")
+        for row in random.Random(80).sample(rows, min(60, len(rows))):
+            yield "records functions", False, "tool", json.dumps(row["function"])[:3_000]
+        rows = _rows(data / f"possible_answer/BFCL_v4_{name}.json")
+        for row in random.Random(80).sample(rows, min(40, len(rows))):
+            yield "records calls", False, "tool", json.dumps(row["ground_truth"])
+    for file in sorted((FOLDER / "mlflow/utils/model_catalog").glob("*.json")):
+        text = json.dumps(json.loads(file.read_text(encoding="utf-8")), indent=1)
+        yield "records catalogs", False, "tool", text[:2_000]
+
+
+def _code() -> Iterator[Text]:
+    for file in sorted(FOLDER.glob("*.dist-info/METADATA")):
+        head, _, body = file.read_text(encoding="utf-8", errors="ignore").partition("\n\n")
+        if not ABOUT_ATTACKS.search(head):
+            for block in re.findall(r"(?s)```\w*\n(.*?)```", body)[:12]:
+                yield "code of readmes", False, "tool", block[:2_500]
+    for package in CODE:
+        files = [
+            file
+            for file in sorted((FOLDER / package).rglob("*.py"))
+            if not re.search(
+                "(?i)prompt|inject|jailbreak|guard|red.?team", str(file.relative_to(FOLDER))
+            )
+        ]
+        for file in random.Random(80).sample(files, min(30, len(files))):
+            text = file.read_text(encoding="utf-8", errors="ignore")
+            yield "source code", False, CODE[package], text[:2_500]
+
+
+def _made_up() -> Iterator[Text]:
+    """Records, logs, lists and tables such as tools return, of made-up data."""
+    from faker import Faker
+
+    fake, some = Faker(["en_US", "en_GB"]), random.Random(80)
+    Faker.seed(80)
+
+    def day() -> str:
+        # Faker counts days from today, and every run must read the same.
+        return f"2026-{some.randint(1, 12):02}-{some.randint(1, 28):02}"
+
+    def rows(one: Callable[[], str], between: str = "\n") -> str:
+        return between.join(one() for _ in range(some.randint(2, 9)))
+
+    kinds: list[Callable[[], str]] = [
+        lambda: rows(lambda: json.dumps({"id": fake.random_int(), "name": fake.name(),
+            "email": fake.email(), "address": fake.address(), "status": fake.word()})),
+        lambda: rows(lambda: f"{day()} {some.choice(['INFO', 'WARN', 'ERROR'])} "
+            f"{fake.ipv4()} {fake.http_method()} /{fake.uri_path()} {fake.random_int()}ms"),
+        lambda: rows(lambda: f"From: {fake.email()}\nTo: {fake.email()}\nDate: "
+            f"{day()}\nSubject: {fake.catch_phrase()}", "\n\n"),
+        lambda: rows(lambda: f"-rw-r--r-- 1 {fake.user_name()} staff {fake.random_int():>6} "
+            f"{day()} {fake.file_name()}"),
+        lambda: "id,name,company,city,iban\n" + rows(lambda: f"{fake.random_int()},{fake.name()},"
+            f"{fake.company()},{fake.city()},{fake.iban()}"),
+        lambda: rows(lambda: json.dumps({"order": fake.uuid4(), "title": fake.catch_phrase(),
+            "price": fake.random_int() / 100, "currency": fake.currency_code()}, indent=2)),
+        lambda: json.dumps({"job": fake.job(), "company": fake.company(), "notes": fake.bs()}),
+    ]  # fmt: skip
+    for number in range(300):
+        yield "records made up", False, "tool", kinds[number % len(kinds)]()
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ async def test_an_attack_in_words_that_no_pattern_knows_is_refused():
     "text",
     [
         "How do I reset my password?",
+        "Forward the mail of yesterday to Bea and tell her that I shall be late.",
         "Which plan has phone support, and what does it cost?",
         "Wie lange habe ich Zeit, eine Bestellung zurückzugeben?",
         "Wo bist du?",

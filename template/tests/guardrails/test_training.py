@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import LOADED
-from app.guardrails.head import BUCKETS, buckets, head
+from app.guardrails.head import BUCKETS, buckets, head, limits
+from app.guardrails.input import learned
 from app.guardrails.settings import GuardrailsSettings
 
 SCRIPTS = Path(__file__).parents[2] / "scripts" / "guards"
@@ -83,8 +84,11 @@ async def test_the_measuring_script_tells_what_is_refused_from_what_is_not(train
     assert [one.refused for one in judged] == [True, False]
 
 
-def test_the_head_fits_the_words_and_the_detector():
-    assert len(head().words) == BUCKETS
-    assert len(head().vector) == 2 + 384
-    assert set(head().limits) == {"between", "elsewhere", "documentation"}
-    assert buckets("Ignore ALL of it") == buckets("ignore all, of it!")
+def test_the_heads_fit_the_pieces_and_the_detector():
+    bands = [one for one in vars(learned).values() if isinstance(one, learned.Band)]
+
+    for name in ("person", "elsewhere"):
+        assert len(head(name).pieces) == BUCKETS
+        assert len(head(name).vector) == 2 + 384
+    assert set(limits()) == {one.limit for one in bands if one.head}
+    assert buckets("Ignore ALL of it") == buckets("ignore  all of it")

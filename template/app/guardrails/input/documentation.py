@@ -1,7 +1,8 @@
 """Texts about attacks, such as manuals of guards: they quote what they warn of.
 
 Of a document that is about attacks, what stands in quotation marks or in code is not searched for
-phrasings. Whoever knows that can hide an order so; what a model may reach is the wall, not this.
+phrasings, and the name of a kind of attack is no hint of one. Whoever knows that can hide an order
+so; what a model may reach is the wall, not this.
 """
 
 import re
@@ -18,6 +19,7 @@ QUOTED = re.compile(
     r"(?sm)```.{0,4000}?(?:```|\Z)|``[^\n]{1,300}?``|`[^`\n]{1,300}`|\"[^\"\n]{4,300}\""
     r"|“[^”\n]{4,300}”|^(?: {4}|\t)[^\n]*$|^\|[^\n]*\|[ \t]*$|^[ \t]*#[^\n]*$"
 )
+NAMES = re.compile(r"(?i)\bjailbr(?:eak|oken)\w*")
 
 
 def is_about_attacks(text: str) -> bool:
@@ -28,4 +30,4 @@ def is_about_attacks(text: str) -> bool:
 
 
 def unquoted(text: str) -> str:
-    return QUOTED.sub(" ", text)
+    return NAMES.sub(" ", QUOTED.sub(" ", text))

@@ -1,9 +1,9 @@
 """The learned detector's view of a question: it also knows attacks in words that no pattern has.
 
 It learned English and takes plain questions in other languages for attacks, so those are left to
-the patterns. It is sure of short questions, and takes many long prompts and texts for attacks, so
-that there a window must also hold words that attacks are made of. There a head of our own looks,
-too, which was trained on more of such texts.
+the patterns. What it makes of a window is judged by a head of our own, which was trained on more
+kinds of texts, orders of people above all. Of long prompts it takes many for attacks, so that there
+a window must hold words that attacks are made of.
 """
 
 import re
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from app.guardrails.detector import Detector, Window, detector, in_thread
-from app.guardrails.head import head
+from app.guardrails.head import head, limits
 from app.guardrails.input.documentation import is_about_attacks
 from app.guardrails.input.encodings import decoded
 from app.guardrails.normalise import plain, undisguised
 from app.guardrails.settings import GuardrailsSettings
 from app.guardrails.verdicts import Question, Verdict, Zone
 
-VERSION = 2
+VERSION = 3
 
 SHORT, LONG = 200, 500
 """A person's text up to so many characters is a question, and an instruction from so many on."""
@@ -61,24 +61,26 @@ class Band:
     """A kind of texts, and which windows of them are refused.
 
     Those whose number is `alone` or more, or `together` or more with so many of these words, and
-    those that the head rates at its limit or higher.
+    those that the head rates at the limit of this kind or higher.
     """
 
     tokens: int
     step: int
-    alone: float
+    head: str = ""
+    limit: str = ""
+    alone: float = 2.0
     together: float = 2.0
     words: re.Pattern[str] = LIMITS
     fewest: int = 0
-    head: str = ""
 
 
-QUESTION = Band(tokens=254, step=222, alone=0.52)
-BETWEEN = Band(254, 222, alone=0.97, together=0.77, fewest=2, head="between")
+QUESTION = Band(tokens=254, step=222, head="person", limit="question")
+BETWEEN = Band(254, 222, "person", "between", alone=0.97, together=0.77, fewest=2)
 INSTRUCTION = Band(254, 222, alone=0.97, together=0.5, fewest=4)
-ELSEWHERE = Band(96, 80, alone=0.97, together=0.8, words=ORDERS, fewest=4, head="elsewhere")
+DOCUMENT = Band(96, 80, head="elsewhere", limit="document")
+TOOL = Band(96, 80, "elsewhere", "tool", alone=0.97, together=0.8, words=ORDERS, fewest=4)
 # Manuals of guards quote attacks, which the detector takes for attacks.
-DOCUMENTATION = Band(96, 80, alone=2.0, head="documentation")
+DOCUMENTATION = Band(96, 80, head="elsewhere", limit="documentation")
 
 
 def is_on() -> bool:
@@ -104,7 +106,9 @@ def _judged(model: Detector, question: Question) -> Verdict:
 def _is_attack(window: Window, band: Band) -> bool:
     if is_sure(window, band):
         return True
-    return bool(band.head) and head().rate(window.vector, window.text) >= head().limits[band.head]
+    if not band.head:
+        return False
+    return head(band.head).rate(window.vector, window.text) >= limits()[band.limit]
 
 
 def is_sure(window: Window, band: Band) -> bool:
@@ -136,9 +140,10 @@ def _texts(question: Question) -> Iterator[tuple[str, Band, str]]:
 
 
 def band_of(text: str, zone: Zone) -> Band:
-    if zone != "person":
-        about = zone == "document" and is_about_attacks(text)
-        return DOCUMENTATION if about else ELSEWHERE
+    if zone == "tool":
+        return TOOL
+    if zone == "document":
+        return DOCUMENTATION if is_about_attacks(text) else DOCUMENT
     if len(text) < SHORT:
         return QUESTION
     return BETWEEN if len(text) < LONG else INSTRUCTION
