@@ -10,10 +10,10 @@ from functools import cache
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.core.errors import Problem
+from app.core.errors import Invalid, Problem
 from app.core.problems import status_of
 from app.modules import parts
-from app.web.redirects import with_next
+from app.web.redirects import here, with_next
 from app.web.render import render
 
 TITLES = {
@@ -29,6 +29,7 @@ TITLES = {
     500: "Something went wrong on our side",
     503: "Not available at the moment",
 }
+TOO_OLD = "/problems/forged-request"
 SENTENCES = {
     404: "The address may be mistyped, or what was here has moved or been deleted.",
     405: "Go back and use the buttons on the page.",
@@ -47,21 +48,31 @@ async def answer(request: Request, problem: Problem) -> Response | None:
         return None
     if remedy and request.url.path != remedy:
         return RedirectResponse(with_next(remedy, request), 303)
-    status = status_of(problem)
+    mistyped = _only_in_the_address(request, problem)
+    status = 404 if mistyped else status_of(problem)
     # The framework's own 404 and 405 say "Not Found", which is no sentence.
-    detail = SENTENCES.get(status) if problem.type == "about:blank" else problem.detail
+    old = problem.type == TOO_OLD  # the commonest way to meet a token that is not ours any more
+    plain = mistyped or problem.type == "about:blank"
+    detail = SENTENCES.get(status) if plain else problem.detail
     response = render(
         request,
         "web/error.html",
         person=getattr(request.state, "person", None),
         status=status,
         code=status,
-        title=TITLES.get(status, "That did not work"),
+        title="The page was too old" if old else TITLES.get(status, "That did not work"),
+        back=here(request) if old else "",
         detail=detail or "",
         request_id=getattr(request.state, "request_id", ""),
     )
     response.headers.update(problem.headers)
     return response
+
+
+def _only_in_the_address(request: Request, problem: Problem) -> bool:
+    """A page's address that holds no id where one belongs is a page that does not exist."""
+    errors = problem.errors if isinstance(problem, Invalid) else {}
+    return bool(errors) and errors.keys() <= request.path_params.keys()
 
 
 @cache

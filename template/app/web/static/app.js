@@ -120,8 +120,60 @@ const app = (() => {
       return;
     }
     form.dataset.sent = "true";
+    keepUnsent(form);
     event.submitter?.setAttribute("aria-busy", "true");
   });
+
+  // What was written outlives a session that ended: it waits in this tab while the same person
+  // signs in or proves who they are. Any other page forgets it, and so does signing out.
+
+  const UNSENT = "unsent";
+  const NEVER_KEPT = ["hidden", "password", "file", "submit", "button"];
+  const signingIn = /^\/sign-in(\/|$)/.test(location.pathname);
+  const interrupts = signingIn || /^\/confirm(\/|$)/.test(location.pathname) || document.querySelector(".problem-status");
+  const identity = () => document.querySelector(".who")?.textContent;
+  const written = (form) => [...form.elements].filter((field) =>
+    field.name && !NEVER_KEPT.includes(field.type) && field.autocomplete !== "one-time-code"
+    && !document.querySelector(`[data-reveal="${CSS.escape(field.id)}"]`));
+
+  function keepUnsent(form) {
+    if (form.getAttribute("method") === "get" || interrupts || !identity()) return;
+    const fields = written(form).map(({ name, value, checked }) => [name, value, checked]);
+    if (!fields.length) return;
+    const kept = { who: identity(), page: location.pathname, action: form.getAttribute("action"), fields };
+    sessionStorage.setItem(UNSENT, JSON.stringify(kept));
+  }
+
+  function signInAgain(form) {
+    keepUnsent(form);
+    location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+  }
+
+  function giveUnsentBack() {
+    const kept = JSON.parse(sessionStorage.getItem(UNSENT));
+    if (!kept) return;
+    if (interrupts) {
+      if (signingIn && !kept.interrupted) {
+        toast("Your session has ended. What you wrote comes back when you have signed in.");
+      }
+      sessionStorage.setItem(UNSENT, JSON.stringify({ ...kept, interrupted: true }));
+      return;
+    }
+    sessionStorage.removeItem(UNSENT);
+    if (!kept.interrupted || kept.who !== identity() || kept.page !== location.pathname) return;
+    const form = [...document.forms].find((one) => one.getAttribute("action") === kept.action && written(one).length);
+    if (!form) return;
+    form.closest("dialog:not([open])")?.showModal();
+    for (const field of written(form)) {
+      const choice = ["checkbox", "radio"].includes(field.type);
+      const found = kept.fields.find(([name, value]) => name === field.name && (!choice || value === field.value));
+      if (!found) continue;
+      if (choice) field.checked = found[2];
+      else field.value = found[1];
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    toast("What you wrote is here again. It was not sent.", "warning");
+  }
 
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
@@ -161,10 +213,11 @@ const app = (() => {
   }
 
   enhance(document);
+  giveUnsentBack();
   showTheme();
   systemDark.addEventListener("change", showTheme);
   for (const element of all(".toasts .toast")) dismissLater(element);
   document.querySelector("[data-error-summary]")?.focus();
 
-  return { csrfToken, problemOf, toast };
+  return { csrfToken, problemOf, signInAgain, toast };
 })();

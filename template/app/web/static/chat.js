@@ -260,7 +260,8 @@
       failed = { text, key, elements };
       showIntro();
       putBack(text);
-      if (!stopped) showProblem(problemOf(error));
+      if (error.problem?.status === 401) app.signInAgain(input.form);
+      else if (!stopped) showProblem(problemOf(error));
     } finally {
       busy(null);
       awaitAnswer();
