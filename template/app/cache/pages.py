@@ -19,7 +19,7 @@ from app.web import flash, render
 from app.web.navigation import Link
 
 PAGE = "/admin/cache"
-NAVIGATION = [Link("Cache", PAGE, "cache.read", "Administration", "clock", 72)]
+NAVIGATION = [Link("Cache", PAGE, "cache.read", "Model", "clock", 78)]
 DAYS = 30
 
 router = APIRouter(prefix=PAGE, include_in_schema=False)

@@ -28,7 +28,12 @@ router = APIRouter(include_in_schema=False)
 NAVIGATION = [
     Link("Documents", "/documents", "documents.read", icon="document", order=20),
     Link(
-        "Document quality", "/admin/documents", "documents.manage", "Administration", "document", 75
+        "Document quality",
+        "/admin/documents",
+        "documents.manage",
+        "Use and quality",
+        "document",
+        75,
     ),
 ]
 KINDS = {

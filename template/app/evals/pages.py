@@ -22,7 +22,7 @@ from app.web.navigation import Link
 
 PAGE = "/admin/evaluations"
 NAVIGATION = [
-    Link("Evaluations", PAGE, "evals.read", "Administration", "check", 77, shown=is_operator)
+    Link("Evaluations", PAGE, "evals.read", "Use and quality", "check", 76, shown=is_operator)
 ]
 STATES = {
     "waiting": ("Waiting", "neutral"),

@@ -15,7 +15,7 @@ from app.web import render
 from app.web.navigation import Link
 
 PAGE = "/feedback"
-NAVIGATION = [Link("Feedback", PAGE, "feedback.read", "Administration", "thumb-up", 74)]
+NAVIGATION = [Link("Feedback", PAGE, "feedback.read", "Use and quality", "thumb-up", 74)]
 
 router = APIRouter(include_in_schema=False)
 

@@ -21,7 +21,7 @@ from app.web.forms import Form, blank, read
 from app.web.navigation import Link
 
 PAGE = "/admin/flags"
-NAVIGATION = [Link("Flags", PAGE, "flags.read", "Administration", "flag", 77, shown=is_operator)]
+NAVIGATION = [Link("Flags", PAGE, "flags.read", "Model", "flag", 77, shown=is_operator)]
 
 router = APIRouter(prefix=PAGE, include_in_schema=False)
 

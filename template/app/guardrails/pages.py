@@ -20,7 +20,7 @@ from app.web.forms import Form, blank, read
 from app.web.navigation import Link
 
 PAGE = "/admin/guards"
-NAVIGATION = [Link("Guards", PAGE, "guards.read", "Administration", "shield", 76)]
+NAVIGATION = [Link("Guards", PAGE, "guards.read", "Model", "shield", 77)]
 
 DOES = {
     "allow": "the model is asked",

@@ -26,14 +26,14 @@ from app.web.navigation import Link
 
 PAGE = "/monitoring"
 NAVIGATION = [
-    Link("Monitoring", PAGE, "monitoring.read", "Administration", "chart", 73),
+    Link("Monitoring", PAGE, "monitoring.read", "Use and quality", "chart", 73),
     Link(
         "Retraining",
         retraining_pages.PAGE,
         "monitoring.retrain",
-        "Administration",
+        "Model",
         "refresh",
-        78,
+        79,
         shown=is_operator,
     ),
 ]

@@ -23,9 +23,7 @@ from app.web.forms import Form, blank, read
 from app.web.navigation import Link
 
 PAGE = "/admin/prompts"
-NAVIGATION = [
-    Link("Prompts", PAGE, "prompts.read", "Administration", "spark", 76, shown=is_operator)
-]
+NAVIGATION = [Link("Prompts", PAGE, "prompts.read", "Model", "spark", 76, shown=is_operator)]
 LABEL_TONES = {"live": "success", "candidate": "accent", "draft": "neutral"}
 GATES = {
     "": "",

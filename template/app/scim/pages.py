@@ -14,7 +14,7 @@ from app.web.navigation import Link
 
 PAGE = "/admin/directory"
 
-NAVIGATION = [Link("Directory", PAGE, "scim.manage", "Administration", "refresh", 72)]
+NAVIGATION = [Link("Directory", PAGE, "scim.manage", "Administration", "refresh", 62)]
 
 router = APIRouter(prefix=PAGE, include_in_schema=False)
 

@@ -20,7 +20,7 @@ from app.web.navigation import Link
 SECURITY = "/account/security"
 
 NAVIGATION = [
-    Link("Single sign-on", "/admin/sso", "sso.read", "Administration", "key", 70),
+    Link("Single sign-on", "/admin/sso", "sso.read", "Administration", "key", 61),
 ]
 
 router = APIRouter(include_in_schema=False)

@@ -26,7 +26,7 @@ router.routes.extend(budget_pages.router.routes)
 
 NAVIGATION = [
     Link("Usage", "/usage", "usage.read_own", ACCOUNT, "chart", 30),
-    Link("Usage", "/admin/usage", "usage.read", "Administration", "chart", 70),
+    Link("Usage", "/admin/usage", "usage.read", "Use and quality", "chart", 70),
 ]
 MILLION = 1_000_000
 BARS = 6
