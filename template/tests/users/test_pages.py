@@ -290,6 +290,8 @@ async def test_people_and_invitations_of_another_organisation_do_not_exist(brows
         token = page.form("/admin/users/invitations").fields["csrf_token"]
         path = f"/admin/users/{member.user_id}"
         assert (await browser.open(path)).status == 404
+        mistyped = await browser.open("/admin/users/nobody")
+        assert (mistyped.status, mistyped.heading) == (404, "This page does not exist")
         for action in ("role", "suspend", "reactivate", "remove"):
             page = await browser.request(
                 "POST", f"{path}/{action}", data={"csrf_token": token, "role": "admin"}
