@@ -1,5 +1,6 @@
 """`app dev`: everything on one machine."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -65,7 +66,17 @@ def create_app() -> FastAPI:
 
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_end_with, args=[parent], daemon=True).start()
-    return main.create_app()
+    app = main.create_app()
+    logging.getLogger("app").addFilter(_worth_a_line)
+    return app
+
+
+def _worth_a_line(line: logging.LogRecord) -> bool:
+    """What the clock runs, and ends well, would push the addresses out of sight."""
+    from app.jobs.queue import SCHEDULES
+
+    told = line.msg if isinstance(line.msg, dict) else {}
+    return told.get("event") != "job.finished" or told["job"] not in dict(SCHEDULES)
 
 
 def _end_with(parent: multiprocessing.process.BaseProcess) -> None:

@@ -1,6 +1,7 @@
 """`app dev`, as someone at a terminal meets it."""
 
 import errno
+import logging
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from contextlib import suppress
 
 import pytest
 
+from app.dev import _worth_a_line
 from tests.conftest import ROOT, free_port
 
 pytestmark = pytest.mark.dear
@@ -74,3 +76,13 @@ def test_it_says_where_it_is_and_is_gone_when_it_was_killed(dev: Callable[[int],
     while answers(port):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_what_the_clock_runs_and_ends_well_does_not_hide_the_addresses() -> None:
+    def told(**line: str) -> bool:
+        return _worth_a_line(logging.makeLogRecord({"msg": line}))
+
+    assert told(event="worker.started")
+    assert told(event="job.failed", job="mail.remove_old")
+    assert told(event="job.finished", job="mail.send")
+    assert not told(event="job.finished", job="mail.remove_old")
