@@ -159,6 +159,10 @@ def main() -> None:
         cli()
     except CannotStart as error:
         sys.exit(str(error))
+    except Exception as error:
+        if reason := core.reason(error):
+            sys.exit(reason)
+        raise
 
 
 if __name__ == "__main__":

@@ -9,6 +9,20 @@ database = typer.Typer(help="The database: its roles, its tables, their history.
 keys = typer.Typer(help="Keys for encrypted fields.")
 
 
+def reason(error: Exception) -> str:
+    """What a command says instead of a traceback when nothing is wrong with the code; "" else."""
+    import psycopg
+
+    from app.core.errors import Problem
+
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+        return "Tables are missing or older than the code: `app db upgrade` makes them."
+    if isinstance(cause, psycopg.OperationalError):
+        return f"The database does not answer: {str(cause).strip().splitlines()[0]}"
+    return error.detail if isinstance(error, Problem) else ""
+
+
 @database.command()
 def upgrade() -> None:
     """Bring the tables of every module to their newest revision."""

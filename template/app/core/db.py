@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.core import embedded
+from app.core.errors import CannotStart
 from app.core.ids import uuid7
 from app.core.metrics import Gauge
 from app.core.settings import get_settings
@@ -71,7 +72,7 @@ def owner_url() -> str:
     if settings.database_owner_url:
         return settings.database_owner_url
     if settings.database_url:
-        raise ValueError(
+        raise CannotStart(
             "DATABASE_OWNER_URL is not set: migrations log in as the owner of the tables,"
             " the app must not."
         )
