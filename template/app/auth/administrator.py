@@ -1,5 +1,9 @@
 """The first administrator: made on the server, because nobody is there yet to invite."""
 
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
 from app.access.roles import Role
 from app.audit import service as audit
 from app.auth import passwords
@@ -7,8 +11,9 @@ from app.auth.models import Password
 from app.auth.settings import SignUpSettings
 from app.core.clock import now
 from app.core.db import transaction
+from app.core.errors import Invalid
 from app.users import service as users
-from app.users.schemas import plain_address
+from app.users.schemas import DisplayName, Email
 
 
 async def exists(email: str) -> bool:
@@ -30,8 +35,9 @@ async def promote(email: str) -> None:
 
 
 async def create(email: str, name: str, password: str) -> None:
-    """Make an account that is active at once. Raises `passwords.WeakPassword`."""
-    email = plain_address(email)
+    """Make an account that is active at once. Raises `passwords.WeakPassword` and `Invalid`."""
+    email = _checked(Email, email, "This is no e-mail address such as name@example.com.")
+    name = _checked(DisplayName, name, "A name has 1 to 120 letters that can be seen.")
     passwords.check(password, email=email, name=name)
     hashed = await passwords.hash_password(password)
     async with transaction(elevated=True) as db:
@@ -50,3 +56,10 @@ async def create(email: str, name: str, password: str) -> None:
         await audit.record(
             db, "administrator.created", organization_id=organization.id, user_id=user.id
         )
+
+
+def _checked(kind: Any, given: str, otherwise: str) -> str:
+    try:
+        return str(TypeAdapter(kind).validate_python(given))
+    except ValidationError as error:
+        raise Invalid(otherwise) from error

@@ -79,6 +79,8 @@ def test_it_says_where_it_is_and_is_gone_when_it_was_killed(dev: Callable[[int],
 
 
 def test_what_the_clock_runs_and_ends_well_does_not_hide_the_addresses() -> None:
+    import app.mail.jobs  # noqa: F401 the schedule is what modules say
+
     def told(**line: str) -> bool:
         return _worth_a_line(logging.makeLogRecord({"msg": line}))
 
