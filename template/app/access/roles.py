@@ -33,6 +33,13 @@ def known() -> frozenset[str]:
 
 
 @cache
+def meanings() -> dict[str, str]:
+    """What permissions are for, in a sentence, as far as modules say it."""
+    said = (getattr(part, "MEANINGS", {}) for part in parts("permissions"))
+    return {name: sentence for meant in said for name, sentence in meant.items()}
+
+
+@cache
 def always() -> frozenset[str]:
     """Permissions that no role can be without, or people could not even sign out."""
     return _named("ALWAYS")

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
+from app.access.roles import meanings
 from app.api_keys import service
 from app.api_keys.dependencies import MakeLimit, Manager, Owner, ProvenOwner
 from app.api_keys.schemas import KeyIn, Renewal
@@ -125,7 +126,7 @@ async def _keys(
         person=person,
         keys=await service.of_person(db, person),
         state=service.state,
-        offered=[(name, name) for name in service.offered(person)],
+        offered=[(name, name, meanings().get(name, "")) for name in service.offered(person)],
         days=min(settings.default_days, settings.longest_days),
         longest=settings.longest_days,
         graces=[one for one in GRACES if one[0] <= settings.longest_grace_hours],

@@ -4,3 +4,7 @@ PERMISSIONS = {
 }
 # A key that makes keys would outlive its own end.
 CLOSED_TO_KEYS = ("api_keys.use", "api_keys.manage")
+MEANINGS = {
+    "api_keys.use": "Make keys for programs that act in one's own name.",
+    "api_keys.manage": "See everyone's keys and revoke them.",
+}

@@ -1,1 +1,4 @@
 PERMISSIONS = {"assistant.use": ("member", "reviewer", "admin")}
+MEANINGS = {
+    "assistant.use": "Ask the assistant.",
+}

@@ -6,3 +6,9 @@ PERMISSIONS = {
     "documents.share": ("reviewer", "admin"),
     "documents.manage": ("admin",),
 }
+MEANINGS = {
+    "documents.read": "Read documents, as far as they are open to oneself.",
+    "documents.write": "Upload, replace and delete one's own documents.",
+    "documents.share": "Open documents to roles or to everyone.",
+    "documents.manage": "See how good the documents are, in numbers, and index them anew.",
+}

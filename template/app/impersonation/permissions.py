@@ -2,3 +2,6 @@
 
 PERMISSIONS = {"people.impersonate": ("admin",)}
 CLOSED_TO_KEYS = ("people.impersonate",)
+MEANINGS = {
+    "people.impersonate": "Work as another person for a while; all of it is recorded.",
+}

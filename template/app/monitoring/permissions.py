@@ -5,3 +5,7 @@ PERMISSIONS = {
     # It counts in the organisation that runs the app only.
     "monitoring.retrain": ("admin",),
 }
+MEANINGS = {
+    "monitoring.read": "See speed, errors, quality and value.",
+    "monitoring.retrain": "Take datasets, and start or drop retraining.",
+}

@@ -3,3 +3,6 @@
 PERMISSIONS = {"organizations.create": ("member", "reviewer", "admin")}
 # A key belongs to one organisation and stays there.
 CLOSED_TO_KEYS = ("organizations.create",)
+MEANINGS = {
+    "organizations.create": "Make further organisations.",
+}

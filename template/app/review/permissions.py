@@ -4,3 +4,7 @@ PERMISSIONS = {
     "review.work": ("reviewer", "admin"),
     "review.ask": ("member", "reviewer", "admin"),
 }
+MEANINGS = {
+    "review.work": "Look at answers that wait for a person, and at what was asked.",
+    "review.ask": "Ask that a person looks at an answer.",
+}

@@ -1,3 +1,6 @@
 PERMISSIONS = {
     "scim.manage": ("admin",),
 }
+MEANINGS = {
+    "scim.manage": "Connect the company's directory.",
+}

@@ -1,3 +1,6 @@
 PERMISSIONS = {
     "sso.read": ("admin",),
 }
+MEANINGS = {
+    "sso.read": "See the providers of single sign-on.",
+}

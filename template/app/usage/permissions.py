@@ -5,3 +5,8 @@ PERMISSIONS = {
     "usage.read": ("admin",),
     "usage.limit": ("admin",),
 }
+MEANINGS = {
+    "usage.read_own": "See what one has used oneself.",
+    "usage.read": "See what everyone used, and what it cost.",
+    "usage.limit": "Set budgets.",
+}

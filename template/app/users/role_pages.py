@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
-from app.access.roles import always
+from app.access.roles import always, meanings
 from app.core.db import Database
 from app.core.errors import Conflict, Problem
 from app.users import roles
@@ -114,6 +114,6 @@ def _form(
         problem,
         person=person,
         role=role,
-        offered=[(name, name, "") for name in roles.offered(person)]
+        offered=[(name, name, meanings().get(name, "")) for name in roles.offered(person)]
         + [(name, name, note) for name in absent],
     )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.access.roles import known, meanings
 from tests.factories import make_role, make_user
 
 ROLES = "/admin/users/roles"
@@ -16,6 +17,8 @@ async def ada(browser):
 
 async def test_a_role_is_made_given_changed_and_deleted(browser, ada):
     page = await browser.open(f"{ROLES}/new")
+    assert "audit.read Read and export the audit log." in page.text
+    assert meanings().keys() <= known()
     page = await page.send(
         f"{ROLES}/new", name="Auditor", description="Reads along", permissions=["audit.read"]
     )
