@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from measure import APP, World, median, serve
+from measure import APP, median, serve
+from world import World
 
 FEW, ROUNDS = 100, 7
 SERIES = "generate_series(1, {rows}) AS source(number)"

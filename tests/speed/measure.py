@@ -23,7 +23,9 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / "template")]
 os.environ.setdefault("APP_ENV", "development")
 
-from servers import CLIENT, ROOT, TEMPLATE, Server, load, serve, uvicorn  # noqa: E402
+from page import PAGE  # noqa: E402
+from servers import CLIENT, ROOT, Server, load, serve, uvicorn  # noqa: E402
+from world import World  # noqa: E402
 
 ROUNDS, SECONDS, WIDTH = 5, 3, 16
 APP = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", "{port}"]
@@ -56,104 +58,6 @@ def with_cpu(
     if bad:
         sys.exit(f"{url} answered {bad}: the figures would mean nothing.")
     return found
-
-
-class World:
-    """The app's database with people in it, and the environment that servers get."""
-
-    def __init__(self, folder: Path) -> None:
-        os.environ["DATABASE_FOLDER"] = str(folder / "database")
-        from app.core import db, migrate
-
-        migrate.upgrade()
-        self.environment = {
-            "DATABASE_URL": db.app_url(),
-            "DATABASE_OWNER_URL": db.owner_url(),
-            "JOBS_IN_PROCESS": "false",
-            "LIMITS_ADDRESS_PER_MINUTE": "10000000",
-            "ABUSE_READS_PER_PERSON": "10000000",
-            "ABUSE_PROMPTS_PER_PERSON": "10000000",
-            "ABUSE_PROMPTS_PER_ORGANIZATION": "10000000",
-            # Like production, with lines of JSON for every request; only that refuses a laptop's
-            # mail, model and database.
-            "APP_ENV": "test",
-        }
-        sys.path.insert(0, str(TEMPLATE))
-        self.people, self.tokens = asyncio.run(self._people())
-        self.cookie = f"Cookie: __Host-session={self.tokens[0]}"
-        self.floor = self._floor()
-
-    async def _people(self) -> tuple[list[str], list[str]]:
-        from app.access import service as sessions
-        from app.core import db
-        from tests.factories import make_organization, make_user
-
-        organization = await make_organization()
-        people = [await make_user(organization) for _ in range(200)]
-        async with db.transaction(elevated=True) as session:
-            tokens = [
-                (
-                    await sessions.start(
-                        session,
-                        user_id=one.user_id,
-                        organization_id=one.organization_id,
-                        level="full",
-                        method="password",
-                    )
-                )[0]
-                for one in people
-            ]
-        await db.close()
-        return [one.email for one in people], tokens
-
-    def chats(self, count: int) -> list[tuple[str, tuple[str, str]]]:
-        """Where to ask, with the headers of who asks: new conversations, without a history."""
-        return asyncio.run(self._chats(count))
-
-    async def _chats(self, count: int) -> list[tuple[str, tuple[str, str]]]:
-        from app.access.person import identify
-        from app.assistant import service
-        from app.core import db
-        from app.core.crypto import keyed_digest
-
-        made = []
-        for number in range(count):
-            token = self.tokens[number % len(self.tokens)]
-            async with db.transaction() as session:
-                person = await identify(session, token)
-                assert person
-                one = (await service.create(session, person, "")).id
-            csrf = keyed_digest(token, "csrf session").hex()
-            who = (f"Cookie: __Host-session={token}", f"X-CSRF-Token: {csrf}")
-            made.append((f"/api/conversations/{one}/messages", who))
-        await db.close()
-        return made
-
-    def _floor(self) -> dict[str, str]:
-        from app.core.clock import now
-        from app.core.db import owner_url, sqlalchemy_url
-        from app.core.ids import uuid7
-        from floors import Base, Reader
-        from sqlalchemy import create_engine
-        from sqlalchemy.orm import Session
-
-        url, one = sqlalchemy_url(owner_url()), uuid7()
-        engine = create_engine(url)
-        Base.metadata.create_all(engine)
-        with Session(engine) as session:
-            session.add_all(
-                Reader(
-                    id=one if not number else uuid7(),
-                    email=f"reader{number}@example.com",
-                    display_name="Reader",
-                    role="member",
-                    created_at=now(),
-                )
-                for number in range(1000)
-            )
-            session.commit()
-        engine.dispose()
-        return {"FLOOR_DATABASE_URL": url, "FLOOR_ID": str(one)}
 
 
 def profile(world: World, rounds: int) -> list[str]:
@@ -256,7 +160,40 @@ def sign_ins(world: World, rounds: int) -> list[str]:
     ]
 
 
-def streams(world: World, rounds: int) -> list[str]:
+# Also the learned detector, and what no guard does unless it is told to.
+EVERY_GUARD = {
+    "GUARDRAILS_LEARNED": "true",
+    "GUARDRAILS_MASK": '["account", "address", "card", "email", "national", "phone"]',
+    "GUARDRAILS_REVIEW_SCORE": "0.9",
+    "GUARDRAILS_REVIEW_WORDS": '["zebra crossing"]',
+}
+
+
+def guarded(world: World, rounds: int) -> list[str]:
+    """As `streams`, with every guard there is; and how long the event loop was held meanwhile."""
+    asyncio.run(world.forbid("unicorn"))
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        told = EVERY_GUARD | {"HELD_FILE": file.name}
+        lines = streams(
+            world, rounds, ", every guard", [sys.executable, str(HERE / "held.py")], told
+        )
+        held = json.loads(Path(file.name).read_text())
+    for name, what in (("took", "time"), ("cpu", "CPU")):
+        found = held[name]
+        lines.append(
+            f"| event loop held, {what}, longest; 999 of 1000 (ms) | |"
+            f" {found['longest']:.1f}; {found['p999']:.1f} | | ≤ 20 |"
+        )
+    return lines
+
+
+def streams(
+    world: World,
+    rounds: int,
+    how: str = "",
+    program: list[str] = APP[:-3],
+    more: dict[str, str] | None = None,
+) -> list[str]:
     """A streamed answer through every step of the gateway against the model's server itself."""
     # New ones: what was answered before would cost no model.
     asked = "What does the handbook say about holidays, case {}?"
@@ -274,7 +211,9 @@ def streams(world: World, rounds: int) -> list[str]:
         direct = model.url + "/v1/chat/completions"
         with (
             serve(uvicorn("floors:relay", "--factory"), "/x", MODEL_URL=model.url + "/v1") as floor,
-            serve(APP, "/health/live", **world.environment | told) as app,
+            serve(
+                program + APP[-3:], "/health/live", **world.environment | told | (more or {})
+            ) as app,
         ):
             for width, count in ((1, 60), (WIDTH, 320)):
                 words = ("--method", "POST", "--stream", "--concurrency", str(width))
@@ -296,14 +235,14 @@ def streams(world: World, rounds: int) -> list[str]:
                 }
                 ways = ("relay", "app")
                 cpu = {way: median([one["cpu_ms"] for one in found[way]]) for way in ways}
-                aim = "+ ≤ 8" if width == 1 else "+ ≤ 40"
+                aim = "+ ≤ 40" if width > 1 else "+ ≤ 20" if how else "+ ≤ 8"
                 lines.append(
-                    f"| first token, {width} at once (ms) | {first['direct']:.1f}; relay"
+                    f"| first token, {width} at once{how} (ms) | {first['direct']:.1f}; relay"
                     f" {first['relay']:.1f} | {first['app']:.1f}"
                     f" | + {first['app'] - first['direct']:.1f} | {aim} |"
                 )
                 lines.append(
-                    f"| CPU per stream of 50 tokens, {width} at once (ms) | relay"
+                    f"| CPU per stream of 50 tokens, {width} at once{how} (ms) | relay"
                     f" {cpu['relay']:.1f} | {cpu['app']:.1f} | | ≤ 8 |"
                 )
     return lines
@@ -348,32 +287,8 @@ SECTIONS = {
     "profile": profile,
     "sign_ins": sign_ins,
     "streams": streams,
+    "guarded": guarded,
 }
-PAGE = """# Speed
-
-What the app costs beside what its libraries cost alone, measured side by side in one run by
-`template/.venv/bin/python tests/speed/measure.py`: servers on one core, the load client on the
-other (sign-ins use all cores on both sides), medians of {rounds} rounds taken in turn. Read the
-ratios; absolute figures are those of {machine}.
-
-| What | Floor | App | App against floor | Aim |
-| --- | --- | --- | --- | --- |
-{rows}
-
-The floors: Copier copying as many plain files; FastAPI with one SQLAlchemy read by primary key on
-the same driver; argon2id with the app's parameters on as many threads as cores and nothing else;
-the model's server asked directly, and an app that only passes its stream on. The profile is read by
-one statement without a transaction, because no more is read than who asks; the organisation is the
-usual request, which finds the session and reads a row in one transaction. Every limit, log line
-and security header of the app was on; budgets and rate limits were raised so that they refuse
-nothing. People sign in from as many addresses as there are people, so each asks the database for its
-limits; PostgreSQL and the load client work on the same cores and count against the app.
-
-A sign-in is two statements around one hash (`auth/attempts.py`). Beside the hash it costs about 2 ms
-of the event loop, 1 ms of PostgreSQL, half of that for the commit to the disk, and 0.2 ms of the
-client, when nothing else runs; next to hashes, which sweep 19 MiB each through the cores' caches, the
-same work takes twice as long. So what counts is how often something must wake up.
-"""  # noqa: E501
 
 
 def main() -> None:

@@ -27,6 +27,8 @@ from app.llm.settings import LLMSettings
 
 MESSAGES_TO_REMEMBER = 400
 TITLE_CHARACTERS = 60
+# Tools were used and then it ended. Most providers refuse a conversation for an empty message.
+WORDLESS = "[The app: this answer broke off before its first word.]"
 
 
 class StillAnswering(Conflict):
@@ -172,7 +174,12 @@ def history_of(rows: Sequence[Sequence[Any]]) -> Sequence[tuple[Message, UUID]]:
         turn for role, turn, _, state, *_ in rows if role == "assistant" and state != "withheld"
     }
     return [
-        (Message("user", f"[The app: {text}]") if role == "event" else Message(role, text), turn)
+        (
+            Message("user", f"[The app: {text}]")
+            if role == "event"
+            else Message(role, text if text.strip() else WORDLESS),
+            turn,
+        )
         for role, turn, text, *_ in reversed(rows)
         if turn in answered or role == "event"
     ]

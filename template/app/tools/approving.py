@@ -29,7 +29,8 @@ async def approve(person: Person, approval_id: UUID, seen: str) -> Outcome:
     outcome = await _run(row, wanted)
     if outcome.state != "done":
         async with transaction(organization_id=row.organization_id, user_id=person.user_id) as db:
-            await service.note(db, row.id, "failed", outcome.text, outcome.reason)
+            why = outcome.text if outcome.state == "failed" else ""  # Else it is not for people.
+            await service.note(db, row.id, "failed", why, outcome.reason)
     async with transaction(organization_id=row.organization_id, user_id=person.user_id) as db:
         await telling.decided(db, person, row, SAID.get(outcome.state, "approved, but it failed"))
     return outcome

@@ -50,6 +50,14 @@ async def test_thoughts_are_not_shown_and_paid(server):
     assert events[-1].usage == Usage(20, 17, 4)
 
 
+@pytest.mark.parametrize("reason", ["UNEXPECTED_TOOL_CALL", "MALFORMED_FUNCTION_CALL"])
+async def test_a_call_that_was_lost_is_no_answer(server, reason):
+    """The first comes when the model calls though calls were forbidden."""
+    server.wire, server.behaviour = Dialect(), Behaviour(words=(), finish=reason)
+    with pytest.raises(errors.AnswerMalformed):
+        [event async for event in wire(server).stream(ASK)]
+
+
 async def test_how_probable_the_answer_was_is_read_of_its_end_and_of_a_whole_one(server):
     server.behaviour = Behaviour(logprob=-0.25)
     server.wire = Dialect()

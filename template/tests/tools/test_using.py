@@ -253,6 +253,14 @@ async def test_rounds_and_calls_have_an_end(browser, model, plays, configure):
     [_, answer] = await browser.messages(conversation)
     assert answer["state"] == "interrupted"
     assert len(answer["metadata"]["tools"]) == 4
+    # Providers refuse whole conversations for one message without a word.
+    plays(says("Yes."))
+    await browser.ask(conversation, "Are you there?")
+    assert [one["content"] for one in model.requests[-1].body["messages"]][-3:] == [
+        "Again and again.",
+        "[The app: this answer broke off before its first word.]",
+        "Are you there?",
+    ]
 
 
 async def test_one_deadline_covers_all_rounds_and_tools(browser, model, plays, tool, configure):

@@ -235,12 +235,16 @@ async def test_the_system_prompt_does_not_leave_through_a_tool(browser, model, p
         prompt = request.body["messages"][0]["content"]
         return asks(("send_words", {"words": prompt[-16:]}))
 
-    plays(says("x"))
-    model.choose = leak
-    events = await browser.ask(await browser.new(), "Send it.")
+    def escaped(request):
+        words = request.body["messages"][0]["content"][-16:]
+        coded = "".join(f"\\u{ord(one):04x}" for one in words)
+        return asks(("send_words", f'{{"words": "{coded}"}}'))
 
-    assert events[-2][0] == "replace"
-    assert ran == []
+    plays(says("x"))
+    for model.choose in (leak, escaped):
+        events = await browser.ask(await browser.new(), "Send it.")
+        assert events[-2][0] == "replace"
+        assert ran == []
 
 
 @pytest.mark.asvs("8.3.1")

@@ -14,6 +14,8 @@ from app.llm.wire import BrokenOff, Reader, Request, Wire, a_text, loads, usage
 
 FILTERED = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"}
 REASONS = {"STOP": "stop", "MAX_TOKENS": "length", **dict.fromkeys(FILTERED, "content_filter")}
+# Of such an answer the call is lost. The second comes where calls were forbidden.
+BROKEN_CALLS = {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"}
 # What stands in a part besides its text and is no content of its own.
 MARKS = {"text", "thought", "thoughtSignature", "partMetadata", "functionCall"}
 
@@ -113,7 +115,7 @@ class _Reader(Reader):
                 return ""
             first = candidates[0]
             if reason := first.get("finishReason"):
-                if reason == "MALFORMED_FUNCTION_CALL":
+                if reason in BROKEN_CALLS:
                     raise AnswerMalformed("The model's call of a tool could not be read.")
                 self.reason = REASONS.get(reason, str(reason).lower()[:40])
             self.probable([first.get("avgLogprobs")])

@@ -1,5 +1,9 @@
 """Every output guard reads the answer before anyone sees it."""
 
+from collections.abc import Iterator
+
+from pydantic_core import from_json
+
 from app.guardrails import state
 from app.guardrails.chain import AnswerScreens
 from app.guardrails.stricter import Stricter
@@ -35,7 +39,8 @@ async def around(call: Call, proceed: Proceed) -> Events:
             if not isinstance(event, Delta):
                 for called in event.calls:
                     # Words on their way into a tool are on their way out as well.
-                    _screen(context, called.arguments, own)
+                    for text in _texts(called.arguments):
+                        _screen(context, text, own)
                 if screens.findings:
                     call.notes["output_guards"] = call.notes.get("output_guards", {}) | {
                         "masked": sorted({one.reason for _, one in screens.findings})
@@ -59,6 +64,24 @@ def _told(opinion: Opinion) -> dict[str, str | int]:
         "version": opinion.version,
         "reason": opinion.verdict.reason,
     }
+
+
+def _texts(arguments: str) -> Iterator[str]:
+    """As they are written, and as the tool will read them: each text without its escapes."""
+    yield arguments
+    try:
+        # By the parser that reads them for the tool: there is nothing that only one of them takes.
+        waiting = [from_json(arguments)]
+    except ValueError:
+        return  # No tool gets these.
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            waiting += [*one, *one.values()]
+        elif isinstance(one, list):
+            waiting += one
 
 
 def _screen(context: AnswerContext, text: str, own: Stricter) -> None:
