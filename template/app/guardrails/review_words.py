@@ -5,6 +5,9 @@ from functools import lru_cache
 
 from app.guardrails.settings import GuardrailsSettings
 
+BLANKS = re.compile(r"\s+")
+START = re.compile(r"(?<!\w)(?=\S)")
+
 
 def pattern() -> re.Pattern[str] | None:
     """None when no words are set."""
@@ -19,6 +22,32 @@ def compiled(phrases: tuple[str, ...]) -> re.Pattern[str] | None:
     return re.compile(rf"(?<!\w)(?:{'|'.join(found)})(?!\w)", re.IGNORECASE)
 
 
-def longest() -> int:
-    """Characters of the longest phrase, with room for more blanks than it is written with."""
-    return max((2 * len(one) for one in GuardrailsSettings.load().review_words), default=0)
+class Phrases:
+    """Tells where in a text that goes on one of them may have begun.
+
+    Letters are compared in their folded case, as the pattern does it or more widely.
+    """
+
+    def __init__(self, phrases: tuple[str, ...]) -> None:
+        self._folded = [" ".join(one.split()).casefold() for one in phrases if one.strip()]
+        self._starts = max((len(START.findall(one)) for one in self._folded), default=0)
+
+    def unfinished(self, view: str, at: int) -> int:
+        """How many characters at the end of `view`, which is new from `at` on, must wait."""
+        starts = [found.start() for found in START.finditer(view, at)]
+        for start in starts[-self._starts :]:
+            tail = BLANKS.sub(" ", view[start:])
+            folded = tail.casefold()
+            # Letters that grow when they are folded stand for more than one here: better wait.
+            if len(folded) > len(tail) or any(one.startswith(folded) for one in self._folded):
+                return len(view) - start
+        return 0
+
+
+@lru_cache(maxsize=64)
+def begun(words: tuple[str, ...]) -> Phrases:
+    return Phrases(words)
+
+
+def phrases() -> Phrases:
+    return begun(GuardrailsSettings.load().review_words)

@@ -33,7 +33,7 @@ class Stricter:
     """0: the organisation has set nothing."""
     actions: Mapping[str, str] = field(default_factory=dict)
     words: re.Pattern[str] | None = None
-    longest: int = 0
+    phrases: tuple[str, ...] = ()
     words_action: Choice = "review"
     organization_id: UUID | None = None
 
@@ -66,7 +66,7 @@ def stricter(
         version,
         {name: one for name, one in actions.items() if isinstance(one, str) and one in RANK},
         compiled(tuple(words)),
-        max((2 * len(one) for one in words), default=0),
+        tuple(words),
         words_action,
         organization_id,
     )

@@ -59,7 +59,7 @@ class AnswerContext:
     """A text that stands in the system prompt and nowhere else; empty for none."""
     forbidden: re.Pattern[str] | None = None
     """Words that the organisation forbids."""
-    longest_forbidden: int = 0
+    forbidden_words: tuple[str, ...] = ()
     forbidden_action: Literal["review", "block"] = "review"
 
 

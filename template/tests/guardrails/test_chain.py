@@ -17,10 +17,10 @@ def test_the_guards_are_the_files_of_the_two_folders():
         "profanity": 1,
         "canary": 1,
         "control": 1,
-        "forbidden_words": 1,
+        "forbidden_words": 2,
         "links": 1,
         "personal_numbers": 1,
-        "review_words": 1,
+        "review_words": 2,
         "secrets": 1,
         "system_prompt": 1,
     }

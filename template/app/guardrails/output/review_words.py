@@ -2,44 +2,43 @@
 
 import re
 
-from app.guardrails.review_words import longest, pattern
+from app.guardrails.review_words import Phrases, pattern, phrases
 from app.guardrails.verdicts import AnswerContext, Finding
 
-VERSION = 1
+VERSION = 2
 
 
 def open_screen(_: AnswerContext) -> "WordScreen | None":
     known = pattern()
-    return WordScreen(known, longest()) if known else None
+    return WordScreen(known, phrases()) if known else None
 
 
 class WordScreen:
-    def __init__(self, known: re.Pattern[str], longest: int, *, review: bool = True) -> None:
+    def __init__(self, known: re.Pattern[str], begun: Phrases, *, review: bool = True) -> None:
         self._review = review
         self._known = known
-        self._longest = longest
+        self._begun = begun
+        self._before = ""
+        """The last character that was shown: a word that began there is none of ours."""
         self._rest = ""
-        """What may still become part of a phrase, with the character before it."""
-        self._fresh = 0
-        """Characters of it that have not been shown."""
+        """What may still become one of the phrases."""
         self._offset = 0
         self._found = False
 
     def feed(self, text: str, *, last: bool) -> tuple[int, list[Finding]]:
-        view = self._rest + text
-        self._offset += len(text)
-        self._fresh += len(text)
         if self._found:
             return 0, []
+        view, at = self._before + self._rest + text, len(self._before)
+        self._offset += len(text)
         # A word that ends the text may go on.
-        found = self._known.search(view)
+        found = self._known.search(view, at)
         if found and (last or found.end() < len(view)):
             self._found = True
             start = self._offset - len(view)
             return 0, [
                 Finding(start + found.start(), start + found.end(), "words", review=self._review)
             ]
-        waiting = 0 if last else min(self._fresh, self._longest)
-        self._fresh = waiting
-        self._rest = view[-(waiting + 1) :]
+        waiting = 0 if last else self._begun.unfinished(view, at)
+        shown = len(view) - waiting
+        self._before, self._rest = view[max(0, shown - 1) : shown], view[shown:]
         return waiting, []

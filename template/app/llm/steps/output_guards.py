@@ -21,7 +21,7 @@ async def around(call: Call, proceed: Proceed) -> Events:
     try:
         own = await state.of(call.person.organization_id)
         context = AnswerContext(
-            call.system_prompt, call.canary, own.words, own.longest, own.words_action
+            call.system_prompt, call.canary, own.words, own.phrases, own.words_action
         )
         screens = AnswerScreens(context, own)
         async for event in proceed(call):

@@ -36,7 +36,7 @@ def _screened(call: Call, text: str, own: Stricter) -> str:
     except orjson.JSONDecodeError:
         return text
     context = AnswerContext(
-        call.system_prompt, call.canary, own.words, own.longest, own.words_action
+        call.system_prompt, call.canary, own.words, own.phrases, own.words_action
     )
     try:
         return orjson.dumps(_cleared(context, own, found)).decode()
