@@ -15,7 +15,7 @@ from conftest import ROOT, Render
 
 # The first starts as root, to become another account; the others write into their own folders.
 MAY_WRITE = {"clamav", "elasticsearch", "kibana"}
-KINDS = [
+KINDS: list[dict[str, Any]] = [
     {"project_name": "Demo", "preset": "custom", "release_strategy": "blue_green"},
     {"project_name": "Demo", "documents": False},
     {"project_name": "Demo", "preset": "custom", "log_store": "elk"},
