@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from app.auth import cookies
 from app.core.db import Database
 from app.core.problems import may
-from app.organizations import joining, ownership, service
+from app.organizations import joining, listing_endpoints, ownership, service
 from app.organizations.dependencies import AnswerLimit, CreateLimit, Founder, Owner, Self
 from app.organizations.schemas import (
     Deletion,
@@ -21,6 +21,7 @@ from app.organizations.schemas import (
 from app.users.service import AlreadyMember, InvitationExpired
 
 router = APIRouter(prefix="/api/organizations", tags=["organizations"])
+router.routes.extend(listing_endpoints.router.routes)
 
 
 def _entered(response: Response, entry: service.Entry) -> Entered:

@@ -15,7 +15,7 @@ from app.auth.next_pages import HOME
 from app.auth.sign_up_pages import expired, without_referrer
 from app.core.db import Database
 from app.core.errors import Problem
-from app.organizations import joining, owner_pages, service
+from app.organizations import joining, listing_pages, owner_pages, service
 from app.organizations.dependencies import AnswerLimit, CreateLimit, Founder, Self
 from app.organizations.schemas import NewOrganization
 from app.users.service import InvitationExpired
@@ -25,11 +25,15 @@ from app.web.forms import Form, blank, read
 from app.web.navigation import SWITCHER, Link
 
 PAGE = "/organizations"
-NAVIGATION = [Link("Switch organisation", PAGE, "account.manage", SWITCHER, "chevrons", 1)]
+NAVIGATION = [
+    Link("Switch organisation", PAGE, "account.manage", SWITCHER, "chevrons", 1),
+    listing_pages.LINK,
+]
 ROLES = {"admin": "administrator"}
 
 router = APIRouter(include_in_schema=False)
 router.routes.extend(owner_pages.router.routes)
+router.routes.extend(listing_pages.router.routes)
 
 
 @router.get(PAGE)

@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.users.schemas import DisplayName
 
@@ -33,6 +33,25 @@ class MyInvitation(BaseModel):
     organization: str
     role: str
     expires_at: datetime
+
+
+class ListedOrganization(BaseModel):
+    """Numbers about it, and nothing about its people."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    slug: str
+    created_at: datetime
+    members: int
+    suspended: int
+    second_factor: str
+
+
+class OrganizationPage(BaseModel):
+    organizations: list[ListedOrganization]
+    next: UUID | None = Field(description="Give it as `before` to get the next page.")
 
 
 class Joined(BaseModel):
