@@ -46,7 +46,7 @@ async def test_the_audit_log_says_what_it_was_and_not_what_was_said(caller):
     assert event.user_id == caller.person.user_id
     assert event.detail["model"] == "m"
     assert event.detail["output_tokens"] == 10
-    assert event.detail["guards"]["injection"] == 3
+    assert event.detail["guards"]["injection"] == injection.VERSION
     assert "colleague" not in str(event.detail)
     assert "word1" not in str(event.detail)
 
