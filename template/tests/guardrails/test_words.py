@@ -24,7 +24,8 @@ def shown(pieces: list[str]) -> tuple[str, bool]:
 
 
 def cut(text: str) -> list[list[str]]:
-    places = [sorted(random.sample(range(1, len(text)), 3)) for _ in range(20)]
+    drawn = random.Random(text)
+    places = [sorted(drawn.sample(range(1, len(text)), 3)) for _ in range(20)]
     some = [[text[a:b] for a, b in zip([0, *at], [*at, None], strict=True)] for at in places]
     return [[text], list(text), *some]
 
