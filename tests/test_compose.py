@@ -176,6 +176,7 @@ def test_only_the_proxy_is_reached_from_outside(compose: dict[str, Any]) -> None
     published = {name: one["ports"] for name, one in compose["services"].items() if "ports" in one}
 
     assert published.pop("grafana") == ["127.0.0.1:3000:3000"]
+    assert published.pop("alertmanager") == ["127.0.0.1:9093:9093"]
     assert published.pop("kibana", ["127.0.0.1:5601:5601"]) == ["127.0.0.1:5601:5601"]
     assert set(published) == {"proxy"}
 
@@ -222,6 +223,7 @@ def test_each_has_bounds_and_no_more_rights_than_it_needs(compose: dict[str, Any
     for name, service in compose["services"].items():
         assert "no-new-privileges:true" in service["security_opt"], name
         assert service["mem_limit"], name
+        assert service["logging"]["options"]["max-size"], f"{name} fills the disk with its lines"
         assert not service.get("privileged"), name
         assert "docker.sock" not in str(service), name
         if name not in MAY_WRITE:

@@ -23,6 +23,8 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"project_slug": "ab"}, "3 to 40 of a-z"),
     ({"project_slug": "-abc"}, "a letter first"),
     ({"project_slug": "abc-"}, 'no "-" last'),
+    # Databases of Amazon and containers of Azure take none.
+    ({"project_slug": "ab--c"}, "no two together"),
     ({"project_slug": "a" * 41}, "3 to 40 of a-z"),
     ({"project_slug": "abc\n"}, "3 to 40 of a-z"),
     ({"project_slug": "../evil"}, "3 to 40 of a-z"),

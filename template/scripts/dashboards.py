@@ -62,8 +62,7 @@ DASHBOARDS: dict[str, list[Panel]] = {
             "short",
             {
                 "failed": f'sum(increase({EVENTS}{{action="sign-in.failed"}}[15m]))',
-                "by password": f'sum(increase({EVENTS}{{action="session.started"}}[15m]))'
-                " or vector(0)",
+                "done": f'sum(increase({EVENTS}{{action="session.started"}}[15m])) or vector(0)',
             },
         ),
         ("What runs", "short", {"{{release}}": "count by (release) (app_build_info)"}),
@@ -73,7 +72,7 @@ DASHBOARDS: dict[str, list[Panel]] = {
         ("Problems", "reqps", rate("app_model_calls_total", "problem", '{problem!=""}')),
         ("Seconds until the first word", "s", quantiles("app_model_first_word_seconds")),
         ("Seconds until the end", "s", quantiles("app_model_call_seconds")),
-        ("Tokens", "short", rate("app_model_tokens_total", "kind")),
+        ("Tokens", "cps", rate("app_model_tokens_total", "kind")),
         (
             "Dollars an hour",
             "currencyUSD",
@@ -190,7 +189,7 @@ DASHBOARDS: dict[str, list[Panel]] = {
             "s",
             {"{{queue}}": "max by (queue) (app_jobs_oldest_due_seconds)"},
         ),
-        ("Jobs that ended", "short", rate("app_job_runs_total", "outcome")),
+        ("Jobs that ended", "ops", rate("app_job_runs_total", "outcome")),
         ("Open files", "short", {"{{instance}}": "max by (instance) (process_open_fds)"}),
         (
             "Age of the figures of the database",
@@ -210,7 +209,11 @@ def panel(number: int, given: Panel) -> dict[str, object]:
         "title": title,
         "datasource": source,
         "gridPos": {"h": 8, "w": 12, "x": 12 * (number % 2), "y": 8 * (number // 2)},
-        "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
+        # From nothing upwards, but for a budget that is more than spent.
+        "fieldConfig": {
+            "defaults": {"unit": unit, "custom": {"axisSoftMin": 0}},
+            "overrides": [],
+        },
         "targets": [
             {"refId": chr(65 + at), "datasource": source, "expr": query, "legendFormat": legend}
             for at, (legend, query) in enumerate(lines.items())

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import names
 import rules_aws
 import rules_azure
 import rules_gcp
@@ -35,7 +36,8 @@ def each_alone(folder: Path, environment: str) -> Parsed:
 
 
 def problems(cloud: str, found: Parsed, *, production: bool = True) -> list[str]:
-    return sorted({one for one in RULES[cloud](found, production) if one})
+    told = {*RULES[cloud](found, production), *names.of_files(found)}
+    return sorted(one for one in told if one)
 
 
 def settings_named(text: str) -> set[str]:

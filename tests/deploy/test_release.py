@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT
 from test_terraform import CLOUDS, SOURCE
 
@@ -127,6 +128,7 @@ def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path, cloud: str) -> No
     parts = ROOT / "template" / "deploy"
     chart = shutil.copytree(parts / "chart", tmp_path / "deploy" / "chart")
     shutil.copytree(parts / "cluster", tmp_path / "deploy" / "cluster")
+    shutil.copytree(ROOT / "template" / "ops", tmp_path / "ops")
     told = json.dumps({"name": "demo-stag", "region": "r", "namespace": "demo-staging"} | more)
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -134,7 +136,7 @@ def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path, cloud: str) -> No
         "terraform": f"case $* in *values) echo host: x ;; *) echo '{told}' ;; esac",
         "aws": "",
         "gcloud": "",
-        "helm": "",
+        "helm": 'while [ $# != 0 ]; do [ $1 != --values ] || cp $2 "$LOG.values"; shift; done',
     }.items():
         (tools / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"$LOG"\n{says}\n')
         (tools / name).chmod(0o755)
@@ -158,6 +160,9 @@ def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path, cloud: str) -> No
     values = chart / "values.yaml"
     values.write_text(values.read_text().replace("strategy: rolling", "strategy: blue_green"))
     assert {"argo-rollouts", "kube-prometheus-stack"} < set(installed("staging")[1])
+    told_whom = yaml.safe_load((tmp_path / "log.values").read_text())["alertmanager"]["config"]
+    ours_is = ROOT / "template" / "ops" / "alertmanager" / "alertmanager.yml"
+    assert told_whom == yaml.safe_load(ours_is.read_text()), "else a cluster's alerts reach nobody"
     assert installed("production") == (1, []), "Terraform stands at another environment"
     last = re.findall(r"\$\(told (\w+)\)", (here / "cluster.sh").read_text())[-1]
     terraform = tools / "terraform"

@@ -4,28 +4,30 @@ import re
 import shutil
 from pathlib import Path
 
+import names
 import pytest
 import rules
 from conftest import ROOT
 from test_terraform import ANSWERS, CLOUDS, MODELS, REGIONS, SOURCE, one_runtime
 
 
-def answers(cloud: str) -> str:
+def answers(cloud: str, environment: str = "production") -> str:
     return (
         (SOURCE / "answers.tfvars")
         .read_text(encoding="utf-8")
         .replace('"local"', f'"{REGIONS[cloud]}"')
         .replace('"openai"', f'"{MODELS[cloud]}"')
+        .replace('"demo"', f'"{names.ODD[environment]}"')
     )
 
 
 def copy_of(cloud: str, folder: Path, runtime: str = "containers") -> Path:
     one_runtime(shutil.copytree(SOURCE / cloud, folder / cloud), runtime)
-    (folder / cloud / "answers.tfvars").write_text(answers(cloud))
     return folder / cloud
 
 
 def broken(cloud: str, folder: Path, environment: str = "production") -> list[str]:
+    (folder / "answers.tfvars").write_text(answers(cloud, environment))
     if cloud == "azure":
         found = rules.each_alone(folder, environment)
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cluster
+import names
 import pytest
 import rules
 import terraform
@@ -111,11 +112,14 @@ def test_terraform_plans_staging_and_production(
         named = ("../answers.tfvars", f"environments/{environment}.tfvars")
         files = [f"-var-file={name}" for name in named]
         files += image if answers["cloud_runtime"] == "containers" else []
+        # Names are the hardest ones that may be answered, in the first of the two.
+        files += [f"-var=slug={names.ODD['staging']}"] if environment == "staging" else []
         done = terraform.run(folder, settings, "plan", "-no-color", "-out=plan", *files)
 
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Warning" not in done.stdout
-    plan = json.loads(terraform.run(folder, settings, "show", "-json", "plan").stdout)
+        plan = json.loads(terraform.run(folder, settings, "show", "-json", "plan").stdout)
+        assert list(names.of_plan(plan)) == []
     if answers["cloud_runtime"] == "kubernetes":
         made = terraform.run(folder, settings, "apply", "-no-color", "plan")
         assert made.returncode == 0, made.stdout + made.stderr

@@ -34,11 +34,16 @@ rollouts() {
   if grep -q '^  strategy: rolling' ../../chart/values.yaml; then return; fi
   install argo-rollouts argo-rollouts --version 2.40.3 \
     --repo https://argoproj.github.io/argo-helm --namespace argo-rollouts --create-namespace
-  # It takes up what any chart asks it to watch.
+  # It takes up what any chart asks it to watch, and tells whom ops/alertmanager names.
   local nil=SelectorNilUsesHelmValues=false
+  local people
+  people=$(mktemp)
+  { echo 'alertmanager:'; echo '  config:'; sed 's/^/    /' ../../../ops/alertmanager/alertmanager.yml; } >"$people"
   install kube-prometheus-stack kube-prometheus-stack --version 82.16.0 \
     --repo https://prometheus-community.github.io/helm-charts --namespace monitoring --create-namespace \
+    --values "$people" \
     --set prometheus.prometheusSpec.podMonitor$nil --set prometheus.prometheusSpec.rule$nil "$@"
+  rm "$people"
 }
 
 # The namespace, the rights of CI in it, where secrets are; and what the chart must know, to be committed.

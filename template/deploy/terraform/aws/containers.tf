@@ -20,6 +20,8 @@ module "edge" {
   clients      = module.containers.security_group
   production   = local.production
   alarm_topics = [module.monitoring.topic]
+
+  requests_a_minute = local.requests_a_minute
 }
 
 module "containers" {

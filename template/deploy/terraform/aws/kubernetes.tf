@@ -47,6 +47,8 @@ module "edge" {
   clients      = module.kubernetes.security_group
   production   = local.production
   alarm_topics = [module.monitoring.topic]
+
+  requests_a_minute = local.requests_a_minute
 }
 
 module "kubernetes" {

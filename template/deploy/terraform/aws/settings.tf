@@ -38,12 +38,13 @@ locals {
   )
 }
 
+# Staging can be made again at once: a name that waits to be forgotten is taken.
 resource "aws_secretsmanager_secret" "this" {
   for_each = local.secrets
 
   name                    = "${local.name}/${each.key}"
   kms_key_id              = aws_kms_key.this.arn
-  recovery_window_in_days = local.production ? 30 : 7
+  recovery_window_in_days = local.production ? 30 : 0
 }
 
 # The passwords of the roles that `app db create-roles` makes. These do stand in the state, which is
@@ -60,7 +61,7 @@ resource "aws_secretsmanager_secret" "role" {
 
   name                    = "${local.name}/database/${each.key}"
   kms_key_id              = aws_kms_key.this.arn
-  recovery_window_in_days = local.production ? 30 : 7
+  recovery_window_in_days = local.production ? 30 : 0
 }
 
 resource "aws_secretsmanager_secret_version" "role" {

@@ -13,6 +13,9 @@ locals {
   worker_least    = 1
   worker_most     = local.production ? min(50, max(2, ceil(local.app_most / 2))) : 2
 
+  # From one address, which may be a whole office's: a person opens a page every few seconds at most.
+  requests_a_minute = min(1000000, max(1200, var.people_at_peak * 30))
+
   # Beside its pool a process keeps some for limits (LIMITS_CONNECTIONS) and for listening.
   connections = (local.app_most + local.worker_most) * (var.database_pool_size + 6)
 

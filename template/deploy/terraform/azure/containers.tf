@@ -79,6 +79,8 @@ module "edge" {
   dns_zone    = var.dns_zone
   dns_group   = var.dns_resource_group
   alarms      = module.monitoring.group
+
+  requests_a_minute = local.requests_a_minute
 }
 
 resource "azurerm_role_assignment" "images" {

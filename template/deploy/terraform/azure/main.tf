@@ -80,5 +80,4 @@ module "monitoring" {
   subscription = var.subscription
   email        = var.alert_email
   budget       = local.budget
-  budget_from  = var.budget_from
 }

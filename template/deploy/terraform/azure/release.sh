@@ -8,7 +8,7 @@ set -euo pipefail
 image=${2:?usage: release.sh ENVIRONMENT IMAGE}
 slug=$(sed -n 's/^slug *= *"\(.*\)"/\1/p' "$(dirname "$0")/../answers.tfvars")
 # As sizes.tf makes it; the resource group is called the same.
-name=${slug:0:20}
+name=${slug:0:19}
 name=${name%-}-${1:0:4}
 
 echo "The way back: $0 $1 $(az containerapp show --resource-group "$name" --name "$name-app" \

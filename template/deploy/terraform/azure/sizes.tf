@@ -2,8 +2,8 @@
 
 locals {
   production = var.environment == "production"
-  # Some names may have 32 characters only.
-  name = "${trim(substr(var.slug, 0, 20), "-")}-${substr(var.environment, 0, 4)}"
+  # Some names may have 32 characters only, and the longest adds `-migrate`.
+  name = "${trim(substr(var.slug, 0, 19), "-")}-${substr(var.environment, 0, 4)}"
 
   # An answer takes some 20 seconds; a process asks for 100 at once (LLM_CALLS_AT_ONCE) and is
   # full at 60. Staging proves that two work together, no more.
@@ -12,6 +12,9 @@ locals {
   app_most        = local.production ? min(100, max(3, ceil(local.answers_at_once / 60))) : 2
   worker_least    = 1
   worker_most     = local.production ? min(50, max(2, ceil(local.app_most / 2))) : 2
+
+  # From one address, which may be a whole office's: a person opens a page every few seconds at most.
+  requests_a_minute = min(1000000, max(1200, var.people_at_peak * 30))
 
   # Beside its pool a process keeps some for limits (LIMITS_CONNECTIONS) and for listening.
   connections = (local.app_most + local.worker_most) * (var.database_pool_size + 6)

@@ -72,11 +72,6 @@ variable "registry" {
   type        = object({ name = string, resource_group = string })
 }
 
-variable "budget_from" {
-  description = "The first day of a month, from which the budget counts: 2026-12-01T00:00:00Z."
-  type        = string
-}
-
 variable "model" {
   description = "The model of Azure OpenAI, where it is the provider, and thousands of tokens a minute."
   type        = object({ name = string, version = string, capacity = number })

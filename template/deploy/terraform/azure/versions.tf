@@ -18,6 +18,8 @@ terraform {
 
 provider "azurerm" {
   subscription_id = var.subscription
+  # Besides those that the provider registers by itself: a new subscription knows neither.
+  resource_providers_to_register = ["Microsoft.App", "Microsoft.ServiceNetworking"]
 
   features {
     key_vault {

@@ -47,7 +47,8 @@ module "files" {
   source = "./modules/files"
   count  = var.documents ? 1 : 0
 
-  name       = "${var.project}-${local.name}-files"
+  # Names of buckets are the whole world's, and so are those of projects.
+  name       = "${var.project}-${var.environment}-files"
   region     = var.region
   production = local.production
   user       = google_service_account.app.email
@@ -59,6 +60,8 @@ module "edge" {
   name     = local.name
   domain   = var.domain
   dns_zone = var.dns_zone
+
+  requests_a_minute = local.requests_a_minute
 
   depends_on = [google_project_service.used]
 }

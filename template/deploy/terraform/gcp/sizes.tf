@@ -13,6 +13,9 @@ locals {
   # Pools of workers do not scale by themselves yet.
   workers = local.production ? max(2, ceil(local.app_most / 4)) : 1
 
+  # From one address, which may be a whole office's: a person opens a page every few seconds at most.
+  requests_a_minute = min(1000000, max(1200, var.people_at_peak * 30))
+
   # Beside its pool a process keeps some for limits (LIMITS_CONNECTIONS) and for listening.
   connections = (local.app_most + local.workers) * (var.database_pool_size + 6)
 

@@ -6,7 +6,6 @@ dns_resource_group    = "write-the-group-here"
 registry              = { name = "writetheregistryhere", resource_group = "write-the-group-here" }
 alert_email           = "operations@example.com"
 infrastructure_budget = 600
-budget_from           = "2026-12-01T00:00:00Z"
 
 # Settings of the app that are no secrets: docs/settings.md.
 settings = {

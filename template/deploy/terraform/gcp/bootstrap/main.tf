@@ -83,7 +83,7 @@ locals {
 resource "google_iam_workload_identity_pool" "ci" {
   count = local.issuer == "none" ? 0 : 1
 
-  workload_identity_pool_id = "ci"
+  workload_identity_pool_id = "ci-jobs" # four characters at least
   depends_on                = [google_project_service.used]
 }
 
@@ -91,7 +91,7 @@ resource "google_iam_workload_identity_pool_provider" "ci" {
   count = local.issuer == "none" ? 0 : 1
 
   workload_identity_pool_id          = google_iam_workload_identity_pool.ci[0].workload_identity_pool_id
-  workload_identity_pool_provider_id = "ci"
+  workload_identity_pool_provider_id = "ci-jobs"
   attribute_mapping                  = { "google.subject" = "assertion.sub" }
   # Of all that the issuer vouches for, only what begins like this: our own repository.
   attribute_condition = "assertion.sub.startsWith('${var.ci_repository}')"

@@ -16,5 +16,5 @@ secrets = ["MAIL_PASSWORD"]
 
 # Jobs of CI that may release here: the pool that bootstrap prints, and the job's subject.
 ci_principals = [
-  "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/subject/repo:write-owner/write-name:environment:staging",
+  "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci-jobs/subject/repo:write-owner/write-name:environment:staging",
 ]

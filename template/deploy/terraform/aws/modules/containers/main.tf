@@ -74,8 +74,8 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_security_group" "this" {
-  name        = "${var.name}-app"
-  description = "The app's processes"
+  name        = "app-${var.name}"
+  description = "Processes of the app"
   vpc_id      = var.vpc
 }
 

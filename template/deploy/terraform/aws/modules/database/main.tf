@@ -6,8 +6,8 @@ resource "aws_db_subnet_group" "this" {
 }
 
 resource "aws_security_group" "this" {
-  name        = "${var.name}-database"
-  description = "The database: from the app's processes only"
+  name        = "app-${var.name}-database"
+  description = "The database: from processes of the app only"
   vpc_id      = var.vpc
 }
 
@@ -15,7 +15,7 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
   count = length(var.clients)
 
   security_group_id            = aws_security_group.this.id
-  description                  = "The app's processes"
+  description                  = "Processes of the app"
   referenced_security_group_id = var.clients[count.index]
   ip_protocol                  = "tcp"
   from_port                    = 5432

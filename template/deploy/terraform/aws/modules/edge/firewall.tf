@@ -4,7 +4,9 @@
 locals {
   managed_rules = {
     AWSManagedRulesAmazonIpReputationList = []
-    AWSManagedRulesKnownBadInputsRuleSet  = []
+    AWSManagedRulesKnownBadInputsRuleSet = [
+      "JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY",
+    ]
     AWSManagedRulesCommonRuleSet = [
       "SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY",
       "EC2MetaDataSSRF_BODY",
@@ -31,7 +33,7 @@ resource "aws_wafv2_web_acl" "this" {
 
     statement {
       rate_based_statement {
-        limit              = 6000
+        limit              = var.requests_a_minute * 5 # in five minutes
         aggregate_key_type = "IP"
       }
     }

@@ -1,7 +1,7 @@
 # What the internet reaches: one load balancer that speaks TLS, with a firewall before it.
 
 resource "aws_security_group" "this" {
-  name        = "${var.name}-edge"
+  name        = "app-${var.name}-edge"
   description = "The load balancer: the internet in, the app out"
   vpc_id      = var.vpc
 }
@@ -27,7 +27,8 @@ resource "aws_vpc_security_group_egress_rule" "app" {
 }
 
 resource "aws_lb" "this" {
-  name                       = var.name
+  # No name may begin with "internal-", which a project's may.
+  name                       = "app-${var.name}"
   load_balancer_type         = "application"
   subnets                    = var.subnets
   security_groups            = [aws_security_group.this.id]
@@ -171,11 +172,12 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "nobody_ready" {
-  alarm_name          = "${var.name}-nobody-ready"
-  alarm_description   = "No process of the app is ready"
-  namespace           = "AWS/ApplicationELB"
-  metric_name         = "HealthyHostCount"
-  statistic           = "Minimum"
+  alarm_name        = "${var.name}-nobody-ready"
+  alarm_description = "No process of the app is ready"
+  namespace         = "AWS/ApplicationELB"
+  metric_name       = "HealthyHostCount"
+  # What any of the load balancer's own machines sees: one that is new has not asked anybody yet.
+  statistic           = "Maximum"
   period              = 60
   evaluation_periods  = 2
   comparison_operator = "LessThanThreshold"

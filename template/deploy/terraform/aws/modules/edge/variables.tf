@@ -30,3 +30,8 @@ variable "production" {
 variable "alarm_topics" {
   type = list(string)
 }
+
+variable "requests_a_minute" {
+  description = "From one address; who asks more often is a flood."
+  type        = number
+}

@@ -3,6 +3,12 @@
 
 data "aws_availability_zones" "here" {
   state = "available"
+
+  # Not those in other cities that somebody once asked for: there are no databases there.
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
 }
 
 data "aws_region" "here" {}
@@ -130,7 +136,7 @@ resource "aws_vpc_endpoint" "files" {
 resource "aws_security_group" "models" {
   count = length(var.private_models) > 0 ? 1 : 0
 
-  name        = "${var.name}-models"
+  name        = "app-${var.name}-models"
   description = "The private way to the models"
   vpc_id      = aws_vpc.this.id
 }

@@ -23,6 +23,7 @@ resource "azurerm_cdn_frontdoor_origin_group" "app" {
   health_probe {
     path                = "/health/live"
     protocol            = "Https"
+    request_type        = "GET" # the app answers no HEAD there
     interval_in_seconds = 60
   }
 }
@@ -111,7 +112,7 @@ resource "azurerm_cdn_frontdoor_firewall_policy" "this" {
     action                         = "Block"
     priority                       = 1
     rate_limit_duration_in_minutes = 1
-    rate_limit_threshold           = 1200
+    rate_limit_threshold           = var.requests_a_minute
 
     match_condition {
       match_variable = "SocketAddr"
@@ -165,6 +166,27 @@ resource "azurerm_monitor_metric_alert" "errors" {
     aggregation      = "Average"
     operator         = "GreaterThan"
     threshold        = 5
+  }
+
+  action {
+    action_group_id = var.alarms
+  }
+}
+
+# Also at night, when nobody asks: Front Door itself does.
+resource "azurerm_monitor_metric_alert" "nobody" {
+  name                = "${var.name}-nobody-ready"
+  description         = "Front Door reaches no process of the app"
+  resource_group_name = var.group
+  scopes              = [azurerm_cdn_frontdoor_profile.this.id]
+  window_size         = "PT5M"
+
+  criteria {
+    metric_namespace = "Microsoft.Cdn/profiles"
+    metric_name      = "OriginHealthPercentage"
+    aggregation      = "Average"
+    operator         = "LessThan"
+    threshold        = 50
   }
 
   action {

@@ -33,3 +33,8 @@ variable "dns_group" {
 variable "alarms" {
   type = string
 }
+
+variable "requests_a_minute" {
+  description = "From one address; who asks more often is a flood."
+  type        = number
+}

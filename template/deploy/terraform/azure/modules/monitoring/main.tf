@@ -26,7 +26,7 @@ resource "azurerm_consumption_budget_subscription" "month" {
   }
 
   time_period {
-    start_date = var.budget_from
+    start_date = formatdate("YYYY-MM-01'T'00:00:00Z", timestamp())
   }
 
   dynamic "notification" {
@@ -38,5 +38,10 @@ resource "azurerm_consumption_budget_subscription" "month" {
       operator       = "GreaterThan"
       contact_emails = [var.email]
     }
+  }
+
+  # Azure takes no month that is over, so it counts from the one in which it is made.
+  lifecycle {
+    ignore_changes = [time_period]
   }
 }

@@ -19,10 +19,6 @@ variable "email" {
   type = string
 }
 
-variable "budget_from" {
-  type = string
-}
-
 variable "budget" {
   description = "A month, in the currency of the subscription."
   type        = number

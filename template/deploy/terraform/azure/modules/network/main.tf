@@ -81,7 +81,7 @@ resource "azurerm_network_security_group" "database" {
     source_address_prefixes    = azurerm_subnet.database.address_prefixes
     source_port_range          = "*"
     destination_address_prefix = "*"
-    destination_port_range     = "5432"
+    destination_port_ranges    = ["5432", "6432"]
   }
 
   security_rule {

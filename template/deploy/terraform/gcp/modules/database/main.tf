@@ -72,6 +72,8 @@ resource "google_sql_user" "admin" {
   instance = google_sql_database_instance.this.name
   name     = "postgres"
   password = random_password.admin.result
+  # It owns what it made, and goes with the instance: PostgreSQL would not let it go alone.
+  deletion_policy = "ABANDON"
 }
 
 resource "google_compute_address" "this" {

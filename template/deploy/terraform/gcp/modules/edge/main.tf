@@ -4,11 +4,16 @@ resource "google_compute_global_address" "this" {
   name = var.name
 }
 
+# Another domain is another certificate, which is there before the load balancer lets go of the old one.
 resource "google_compute_managed_ssl_certificate" "this" {
-  name = var.name
+  name = "${var.name}-${substr(sha1(var.domain), 0, 6)}"
 
   managed {
     domains = [var.domain]
+  }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }
 
@@ -26,8 +31,9 @@ resource "google_dns_record_set" "app" {
   rrdatas      = [google_compute_global_address.this.address]
 }
 
-# Known scanners and broken requests stop here, and floods. Rules that look for code in bodies are left
-# out: people paste code and HTML into questions. The app limits finer, by person and key.
+# Known scanners and broken requests stop here, and floods. Google's rules read bodies, too, so they look
+# at requests that have none: people paste code and logs into questions. The app limits finer, by person
+# and key.
 resource "google_compute_security_policy" "this" {
   name = var.name
 
@@ -49,7 +55,7 @@ resource "google_compute_security_policy" "this" {
       enforce_on_key = "IP"
 
       rate_limit_threshold {
-        count        = 1200
+        count        = var.requests_a_minute
         interval_sec = 60
       }
     }
@@ -64,7 +70,7 @@ resource "google_compute_security_policy" "this" {
 
       match {
         expr {
-          expression = "evaluatePreconfiguredWaf('${rule.value}', {'sensitivity': 1})"
+          expression = "(request.method == 'GET' || request.method == 'HEAD') && evaluatePreconfiguredWaf('${rule.value}', {'sensitivity': 1})"
         }
       }
     }

@@ -48,12 +48,51 @@ resource "google_monitoring_alert_policy" "away" {
   }
 }
 
+locals {
+  requests = "resource.type = \"https_lb_rule\" AND metric.type = \"loadbalancing.googleapis.com/https/request_count\""
+}
+
+resource "google_monitoring_alert_policy" "errors" {
+  display_name          = "${var.name}: more than 5 % of requests fail"
+  combiner              = "OR"
+  notification_channels = [google_monitoring_notification_channel.people.id]
+
+  conditions {
+    display_name = "Three minutes long"
+
+    condition_threshold {
+      filter             = "${local.requests} AND metric.labels.response_code_class = 500"
+      denominator_filter = local.requests
+      comparison         = "COMPARISON_GT"
+      threshold_value    = 0.05
+      duration           = "180s"
+
+      aggregations {
+        alignment_period     = "60s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+
+      denominator_aggregations {
+        alignment_period     = "60s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+}
+
+data "google_project" "here" {
+  project_id = var.project
+}
+
 resource "google_billing_budget" "month" {
   billing_account = var.billing_account
   display_name    = "${var.name}: month"
 
   budget_filter {
-    projects = ["projects/${var.project}"]
+    # By number, as Google tells it afterwards: else each plan would change it.
+    projects = ["projects/${data.google_project.here.number}"]
   }
 
   amount {
