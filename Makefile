@@ -74,8 +74,9 @@ lint: $(READY) ## Style and types of the generator
 	$(BIN)/mypy
 
 fix: $(READY) ## Repair what a machine can repair
-	$(BIN)/ruff check --fix
+	@$(BIN)/ruff check --fix --exit-zero --quiet >/dev/null
 	$(BIN)/ruff format
+	$(BIN)/ruff check
 
 docs: $(READY) ## Write the pages that follow from the questions
 	@$(BIN)/python docs/questionnaire.py

@@ -72,7 +72,7 @@ def values(question: dict[str, Any]) -> dict[str, str]:
 
 def completed(given: dict[str, Any]) -> dict[str, Any]:
     """These answers, and what each other question says by itself, computed ones too."""
-    known = {"rooms": checks().rooms} | given
+    known = {"rooms": checks().rooms, "_copier_conf": {"defaults": True}} | given
     for name, question in questions().items():
         default = question.get("default")
         if name not in known and name != "refused" and default != "{{ UNSET }}":
@@ -119,8 +119,8 @@ def page() -> str:
         lines += [_default_of(name, by_preset), ""]
     lines += ["## Roadmap", ""]
     lines += [
-        "A choice that is marked arrives with the room that builds it. Until then Copier shows it",
-        "greyed out, and refuses it in `--data` with the same words. Its name is final.",
+        "A choice that is marked is not made yet. Until it is, Copier shows it greyed out, and",
+        "refuses it in `--data` with the same words. Its name is final.",
         "",
     ]
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -36,7 +36,8 @@ def upgrade() -> None:
         print(f"  {module:<14} {revision}")
 
     migrate.upgrade(told=told)
-    print(f"[green]{count} migrations applied.[/]" if count else "Nothing to do.")
+    applied = f"{count} migration{'s' if count > 1 else ''} applied."
+    print(f"[green]{applied}[/]" if count else "Nothing to do.")
 
 
 @database.command()
@@ -50,7 +51,7 @@ def revision(
         path = migrate.new_revision(module, message)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    print(f"Read it before you run it: {path}")
+    print(f"Read it before you run it: {path.relative_to(migrate.APP.parent)}")
 
 
 @database.command()

@@ -4,10 +4,13 @@ So a project's migrations and the template's never collide, and a module that is
 brings its tables. Modules run in the order in which their tables refer to each other.
 """
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +198,15 @@ def new_revision(module: str, message: str) -> Path:
         encoding="utf-8",
         newline="\n",
     )
+    _format(path)
     return path
+
+
+def _format(path: Path) -> None:
+    """As `make lint` wants it; where the formatter is not installed it stays as it is."""
+    if find_spec("ruff"):
+        command = [sys.executable, "-m", "ruff", "format", "--quiet", str(path)]
+        subprocess.run(command, check=False)  # noqa: S603 no words of others
 
 
 def _owned(table: str) -> bool:

@@ -21,6 +21,7 @@ from app.core.db import sqlalchemy_url
 pytestmark = pytest.mark.dear
 
 ROOT = Path(__file__).parent.parent.parent
+PYPROJECT = ROOT / "pyproject.toml"
 MODELS = """
 from uuid import UUID
 
@@ -129,7 +130,10 @@ def test_a_module_of_ones_own_gets_its_tables_with_row_security(project):
     assert (drift.code, "notes" in drift.output) == (1, True)
     assert written.code == 0, written.output
     migration = folder / "app" / "notes" / "migrations" / "0001_first.py"
+    assert "app/notes/migrations/0001_first.py" in written.output
     assert 'protect("notes")' in migration.read_text()
+    tidy = [sys.executable, "-m", "ruff", "check", "--no-cache", "--config", PYPROJECT, migration]
+    assert subprocess.run(tidy, check=False).returncode == 0
     assert "notes_0001" in done.output
     assert check.code == 0, check.output
     engine = create_engine(sqlalchemy_url(urls.app))
