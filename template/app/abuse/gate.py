@@ -44,7 +44,7 @@ async def enter(request: Request, door: Door, login: str = "") -> None:
     if door == "sign-up":
         await seeing.signed_up(login, client_address(request.scope))
     held = await at(request, door)
-    if held is None or _known(request, login):
+    if held is None or await _known(request, login):
         return None
     if held.measure == "suspend":
         raise NetworkSuspended(held.left)
@@ -88,6 +88,6 @@ def _whence(client: str) -> Iterator[Subject]:
     yield EVERYONE
 
 
-def _known(request: Request, login: str) -> bool:
+async def _known(request: Request, login: str) -> bool:
     cookie = request.cookies.get(lockout.DEVICE_COOKIE)
-    return bool(login) and lockout.device_name(login, cookie) is not None
+    return bool(login) and await lockout.known(login, cookie) is not None

@@ -45,7 +45,7 @@ class Session(Base):
     expires_at: Mapped[datetime]
     address: Mapped[str] = mapped_column(String(45))
     user_agent: Mapped[str] = mapped_column(String(200))
-    device: Mapped[str | None] = mapped_column(String(22))
+    device: Mapped[str | None] = mapped_column(String(32))
     """The name of the known device that it was started from; empty for a stranger's."""
     revoked_at: Mapped[datetime | None]
     impersonator_session_id: Mapped[UUID | None] = mapped_column(

@@ -42,7 +42,7 @@ class Browser:
     address: str
     user_agent: str
     device: str | None
-    """What the cookie of a known device holds."""
+    """What the cookie of a known device holds; see `lockout.known`."""
     replaces: str | None
     """The token of the session that this browser held before."""
 

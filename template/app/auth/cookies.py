@@ -5,16 +5,14 @@ from starlette.responses import Response
 
 from app.access.forgery import BROWSER_COOKIE, OWN_SESSION_COOKIE, SESSION_COOKIE
 from app.core.crypto import keyed_digest
-from app.limits.lockout import DEVICE_COOKIE
-
-YEAR = 365 * 86_400
+from app.limits.lockout import DEVICE_COOKIE, DEVICE_LIFETIME
 
 
 def remember(response: Response, token: str, device: str | None = None) -> str:
     """Put the session in the browser; gives the token against request forgery that fits it."""
     _set(response, SESSION_COOKIE, token)
     if device:
-        _set(response, DEVICE_COOKIE, device, max_age=YEAR)
+        _set(response, DEVICE_COOKIE, device, max_age=int(DEVICE_LIFETIME.total_seconds()))
     return csrf_token(token)
 
 

@@ -24,7 +24,12 @@ async def request(email: str, device: str | None = None) -> None:
 
     A known device has a budget of its own, so that strangers cannot use up the owner's.
     """
-    async with even_time(), transaction(elevated=True) as db:
+    async with even_time():
+        await _request(email, await lockout.known(email, device))
+
+
+async def _request(email: str, device: str | None) -> None:
+    async with transaction(elevated=True) as db:
         user = await users.by_email(db, email)
         if user is None or user.activated_at is None:
             return
@@ -55,7 +60,10 @@ async def request(email: str, device: str | None = None) -> None:
 
 
 async def finish(token: str, password: str) -> None:
-    """Set the new password and end every session. A second factor still is asked for."""
+    """Set the new password, end every session and know no device any more.
+
+    A second factor still is asked for.
+    """
     async with transaction(elevated=True) as db:
         user = await links.owner(db, token, "reset")
     passwords.check(password, email=user.email, name=user.display_name)
@@ -69,6 +77,7 @@ async def finish(token: str, password: str) -> None:
             .on_conflict_do_update(index_elements=[Password.user_id], set_={"hash": hashed})
         )
         await sessions.end_all(db, link.user_id)
+        await lockout.forget_devices(db, user.email)
         await audit.record(
             db,
             "password.reset",

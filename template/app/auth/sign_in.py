@@ -52,7 +52,8 @@ async def sign_in(
 
     Raises `WrongCredentials`, what `Entrance.enter` raises, or `TooMany` by rate or lockout.
     """
-    browser = attempts.Browser(address, user_agent, device, replaces)
+    known = await lockout.known(email, device)
+    browser = attempts.Browser(address, user_agent, known, replaces)
     account = await attempts.begin(email, browser, claim)
     good, newer = await passwords.verify(password, account.hash if account else None)
     if account is None or not good:
@@ -119,7 +120,7 @@ async def start_session(
     proof was worth two, and `factor` which the second was; without it whoever has enrolled one is
     asked for it, unless `level` says "full". Raises what `Entrance.enter` does.
     """
-    known = lockout.device_name(email, device)
+    known = lockout.device_name(email, await lockout.known(email, device))
     organization_id = await _entrance(user_id, organization_id, method)
     async with transaction(elevated=True) as db:
         await second_factors.one_at_a_time(db, user_id)

@@ -2,7 +2,10 @@
 
 import secrets
 import time
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def uuid7() -> UUID:
@@ -12,3 +15,8 @@ def uuid7() -> UUID:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)
+
+
+def born(identifier: UUID) -> datetime:
+    """When a version 7 UUID was made, to the millisecond."""
+    return EPOCH + timedelta(milliseconds=identifier.int >> 80)

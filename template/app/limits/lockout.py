@@ -5,31 +5,40 @@ device token, and has a counter of its own: what strangers do to the login does 
 success clears the counter it was made on and no other; in particular not the rate limit by
 address, or an attacker could clear it with an account of their own.
 
+    device = await lockout.known(login, cookie) None for a stranger
     await lockout.check(login, device)          before the password is looked at
     await lockout.failed(login, device)         it was wrong
     await lockout.succeeded(login, device)      signed in, second factor included
     device = lockout.new_device(login)          the value of the cookie to set then
 
-Each call is a transaction of its own: the one of a failed sign-in is rolled back.
+Each call is a transaction of its own: the one of a failed sign-in is rolled back. Who set a new
+password by mail may have lost a device with the old one: `forget_devices` makes all strangers.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from unicodedata import normalize
 from uuid import UUID
 
 from psycopg import OperationalError
 from psycopg.rows import TupleRow
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.crypto import keyed_digest, new_token, same
+from app.core.clock import now
+from app.core.crypto import keyed_digest, same
 from app.core.errors import TooMany, Unavailable
+from app.core.ids import born, uuid7
 from app.core.logging import log
 from app.limits.connections import fetch
+from app.limits.models import ForgottenDevices
 from app.limits.service import row_id, said
 from app.limits.settings import LimitsSettings
 
 DEVICE_COOKIE = "__Host-device"
+DEVICE_LIFETIME = timedelta(days=365)
 
 BEGIN: LiteralString = "SELECT lockout_begin(%(lockout)s, %(free)s, %(longest)s)"
 FAIL: LiteralString = """
@@ -45,6 +54,7 @@ ON CONFLICT (id) DO UPDATE SET
 RETURNING greatest(extract(epoch FROM locked_until - clock_timestamp()), 0)::float8
 """
 CLEAR: LiteralString = "SELECT lockout_clear(%(lockout)s)"
+FORGOTTEN: LiteralString = "SELECT 1 FROM forgotten_devices WHERE id = %(id)s AND at >= %(born)s"
 
 
 class LockedOut(TooMany):
@@ -105,8 +115,36 @@ def counted() -> Iterator[None]:
 
 def new_device(login: str) -> str:
     """A token that tells this browser from strangers; worth nothing without the password."""
-    name = new_token()[:22]
+    name = uuid7().hex
     return f"{name}.{_proof(login, name)}"
+
+
+async def known(login: str, cookie: str | None) -> str | None:
+    """What the cookie holds, when the person signed in with this browser and was not reset since.
+
+    Asks the database only about real ones; the functions above believe what comes from here.
+    """
+    if (name := device_name(login, cookie)) is None:
+        return None
+    moment = born(UUID(name))
+    if moment < now() - DEVICE_LIFETIME:
+        return None
+    values = {"id": _devices_of(login), "born": moment}
+    return None if await _fetch(FORGOTTEN, values) else cookie
+
+
+async def forget_devices(db: AsyncSession, login: str) -> None:
+    """From now on every browser is a stranger to this login. In an elevated transaction."""
+    values: dict[str, UUID | datetime] = {"at": now()}
+    await db.execute(
+        insert(ForgottenDevices)
+        .values(id=_devices_of(login), **values)
+        .on_conflict_do_update(index_elements=["id"], set_=values)
+    )
+
+
+def _devices_of(login: str) -> UUID:
+    return row_id(_exact(login), "devices")
 
 
 def counter(login: str, device: str | None) -> UUID:
@@ -124,8 +162,11 @@ def device_name(login: str, device: str | None) -> str | None:
 
 def _proof(login: str, name: str) -> str:
     # Narrower than the counter: who owns a look-alike login must not mint devices for this one.
-    exact = normalize("NFC", login).strip().lower()
-    return keyed_digest(f"{exact}\0{name}", "device").hex()
+    return keyed_digest(f"{_exact(login)}\0{name}", "device").hex()
+
+
+def _exact(login: str) -> str:
+    return normalize("NFC", login).strip().lower()
 
 
 def normal(login: str) -> str:

@@ -29,3 +29,12 @@ class Lockout(Base):
     """Attempts of `attempts` that have begun and not yet been told how they ended."""
     locked_until: Mapped[datetime]
     updated_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ForgottenDevices(Base):
+    """Devices of one login that were known before `at` are strangers again."""
+
+    __tablename__ = "forgotten_devices"
+    __data__ = holds(kept="limits.forget")
+
+    at: Mapped[datetime]

@@ -15,6 +15,7 @@ WITHOUT_OWNER = (
     "procrastinate_%",
     "rate_limits",
     "lockouts",
+    "forgotten_devices",
     "abuse_counters",
     "llm_rests",
     "prompt%",

@@ -3,10 +3,12 @@
 import asyncio
 from secrets import token_hex
 
+import pytest
 from sqlalchemy import text
 
 from app.auth import attempts
 from app.core import db
+from app.limits import lockout
 from app.limits.service import Claim, Rate
 from tests.auth.test_second_factor import enrol, forget_step, password_step
 from tests.factories import PASSWORD, make_user, sign_in
@@ -74,6 +76,30 @@ async def test_the_device_cookie_of_someone_else_makes_no_browser_known(new_brow
         his.cookies.delete("__Host-session")
         await by_password(his, ada)
     assert len(await notices(mails_to, ada)) == 1
+
+
+@pytest.mark.asvs("6.3.1")
+async def test_after_a_reset_every_browser_is_a_stranger_until_it_signs_in_again(
+    client, new_browser, mails_to, link_in
+):
+    ada, new = await make_user(), "another long sentence 17"
+    async with new_browser() as desk:
+        await by_password(desk, ada)
+        desk.cookies.delete("__Host-session")
+        stolen = desk.cookies["__Host-device"]
+        await client.post("/api/auth/password-reset", json={"email": ada.email})
+        reset = {"token": link_in((await mails_to(ada.email))[0]), "password": new}
+        answer = await client.post("/api/auth/password-reset/finish", json=reset)
+        assert answer.status_code == 200
+        assert await lockout.known(ada.email.upper(), stolen) is None
+
+        desk.headers["User-Agent"] = FIREFOX
+        form = {"email": ada.email, "password": new}
+        assert (await desk.post("/api/auth/sign-in", json=form)).status_code == 200
+        assert len(await notices(mails_to, ada)) == 1
+        again = desk.cookies["__Host-device"]
+    assert await lockout.known(ada.email, again) == again
+    assert await lockout.known(ada.email, stolen) is None
 
 
 async def test_with_two_factors_the_notice_comes_with_the_second(new_browser, mails_to):

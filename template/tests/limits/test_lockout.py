@@ -11,7 +11,7 @@ from app.core.db import transaction
 from app.limits import lockout
 from app.limits.jobs import forget
 from app.limits.lockout import LockedOut
-from app.limits.models import Lockout
+from app.limits.models import ForgottenDevices, Lockout
 
 pytestmark = pytest.mark.usefixtures("one_loop")
 
@@ -112,6 +112,24 @@ async def test_a_stolen_device_is_locked_on_its_own(login):
     assert await wait_of(login, device) > 0
     assert await wait_of(login, other) == 0
     assert await wait_of(login) == 0
+
+
+async def test_a_device_is_known_for_a_year_and_what_was_forgotten_is_remembered_as_long(
+    login, monkeypatch
+):
+    device, late = lockout.new_device(login), now() + timedelta(days=366)
+    assert await lockout.known(login, device) == device
+    monkeypatch.setattr(lockout, "now", lambda: late)
+    assert await lockout.known(login, device) is None
+
+    for forgotten, left in ((timedelta(days=364), True), (timedelta(days=366), False)):
+        monkeypatch.setattr(lockout, "now", lambda ago=forgotten: late - timedelta(days=366) - ago)
+        async with transaction(elevated=True) as db:
+            await lockout.forget_devices(db, login)
+        await forget()
+        async with transaction() as db:
+            row = await db.get(ForgottenDevices, lockout.row_id(login, "devices"))
+        assert (row is not None) == left
 
 
 async def test_a_success_on_a_device_does_not_clear_what_strangers_did(login):

@@ -118,7 +118,7 @@ def upgrade() -> None:
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("address", sa.String(45), nullable=False),
         sa.Column("user_agent", sa.String(200), nullable=False),
-        sa.Column("device", sa.String(22)),
+        sa.Column("device", sa.String(32)),
         sa.Column("revoked_at", MOMENT),
         sa.Column("impersonator_session_id", sa.Uuid()),
         sa.PrimaryKeyConstraint("id", name="pk_sessions"),

@@ -105,11 +105,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_lockouts"),
     )
     op.create_index("ix_lockouts_updated_at", "lockouts", ["updated_at"])
+    op.create_table(
+        "forgotten_devices",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", MOMENT, server_default=sa.func.now(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_forgotten_devices"),
+    )
     for function in (TAKE, WAIT, BEGIN, CLEAR):
         op.execute(function)
     op.execute(f"REVOKE EXECUTE ON FUNCTION {FUNCTIONS} FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION {FUNCTIONS} TO app")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON rate_limits, lockouts TO app")
+    op.execute("GRANT SELECT, DELETE ON forgotten_devices TO app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON forgotten_devices TO app_auth")
     # For the statement that ends a sign-in: it clears the counter together with all it writes.
     op.execute("GRANT SELECT, DELETE ON lockouts TO app_auth")
     op.execute("GRANT EXECUTE ON FUNCTION lockout_clear TO app_auth")
@@ -117,5 +126,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(f"DROP FUNCTION {FUNCTIONS}")
+    op.drop_table("forgotten_devices")
     op.drop_table("lockouts")
     op.drop_table("rate_limits")
