@@ -26,6 +26,7 @@ from app.mail import service as mail
 from app.users import policies
 from app.users import service as users
 from app.users.models import Membership, User
+from app.users.schemas import domain_of
 
 PURPOSE = "email"
 PER_PERSON = Rate(5, 86_400, strict=True)
@@ -63,9 +64,7 @@ async def request(person: Person, email: str) -> None:
     settings = SignUpSettings.load()
     if email.lower() == person.email.lower():
         raise SameAddress
-    if settings.mode == "domain" and email.rpartition("@")[2].lower() not in {
-        domain.lower() for domain in settings.domains
-    }:
+    if settings.mode == "domain" and domain_of(email) not in settings.domains:
         raise DomainClosed
     mail.sendable(email)
     await take(f"email-change:{person.user_id}", PER_PERSON)

@@ -3,6 +3,7 @@ from typing import Literal
 from pydantic_settings import SettingsConfigDict
 
 from app.core.settings import ModuleSettings, answers, get_settings
+from app.users.schemas import MailDomain
 
 USERS = answers().get("users", {})
 
@@ -12,7 +13,7 @@ class SignUpSettings(ModuleSettings):
 
     mode: Literal["open", "invitation", "domain"] = USERS.get("sign_up", "open")
     """Who may make an account: open, invitation or domain."""
-    domains: list[str] = USERS.get("sign_up_domains", [])
+    domains: list[MailDomain] = USERS.get("sign_up_domains", [])
     """For the mode `domain`: whose mail addresses may sign up."""
     organization: Literal["own", "shared"] = "own" if USERS.get("tenancy") == "many" else "shared"
     """Whoever was not invited gets an organisation of their own, or joins the shared one."""

@@ -25,6 +25,7 @@ from app.mail import service as mail
 from app.users import service as users
 from app.users.founding import found_for
 from app.users.models import Membership, Organization, User
+from app.users.schemas import domain_of
 
 PER_ADDRESS = Rate(6, 6 * 3600, strict=True)
 """Mails to one address, whoever asks from wherever."""
@@ -69,9 +70,7 @@ async def refuse_stranger(email: str) -> None:
     settings = SignUpSettings.load()
     if not await open_to_strangers():
         raise SignUpClosed("New accounts are by invitation only; ask an administrator for one.")
-    # Not casefold: to it the letter of "straße" is ss, and to the registries another domain.
-    domain = email.rpartition("@")[2].lower()
-    if settings.mode == "domain" and domain not in {one.lower() for one in settings.domains}:
+    if settings.mode == "domain" and domain_of(email) not in settings.domains:
         raise SignUpClosed("Only addresses of our own organisation can sign up here.")
 
 

@@ -17,6 +17,7 @@ from app.organizations.settings import OrganizationsSettings
 from app.users import entrance, founding, inviting, policies
 from app.users import service as users
 from app.users.models import Membership, Organization, OrganizationPolicy, User
+from app.users.schemas import domain_of
 
 
 class TooManyOrganizations(Conflict):
@@ -177,7 +178,7 @@ async def _ways(db: AsyncSession, person: Person, organization_id: UUID) -> str:
         select(OrganizationPolicy).where(OrganizationPolicy.organization_id == organization_id)
     )
     domains = (policy.mail_domains if policy else None) or []
-    if domains and person.email.rpartition("@")[2].lower() not in domains:
+    if domains and domain_of(person.email) not in domains:
         return "That organisation has members at other mail domains only."
     known = policies.sign_in_methods()
     open_ways = [known.get(one, one) for one in (policy.sign_in_methods if policy else None) or []]

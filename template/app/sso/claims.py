@@ -14,7 +14,7 @@ from app.sso.attempts import Attempt
 from app.sso.discovery import Metadata
 from app.sso.id_tokens import SignInRefused
 from app.sso.providers import Provider
-from app.users.schemas import plain_address
+from app.users.schemas import domain_of, mail_domain, plain_address
 
 SCOPES = "openid email profile"
 
@@ -161,12 +161,16 @@ def _vouched(provider: Provider, claims: Mapping[str, Any]) -> Vouched:
         email_confirmed=email is not None and confirmed,
         name=display_name(claims.get("name"), email),
         second_factor=bool((methods | {str(claims.get("acr"))}) & provider.second_factors),
-        of_domain=provider.name != "google" or _domain(claims.get("hd")) == _domain(email),
+        of_domain=provider.name != "google" or _hosts(claims.get("hd"), email),
     )
 
 
-def _domain(text: object) -> str:
-    return str(text or "").rpartition("@")[2].lower()
+def _hosts(domain: object, email: str | None) -> bool:
+    """Whether the address is at the Google Workspace domain that vouches for it."""
+    try:
+        return email is not None and mail_domain(str(domain)) == domain_of(email)
+    except ValueError:
+        return False
 
 
 async def _of_github(provider: Provider, attempt: Attempt, code: str) -> Vouched:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from app.core.errors import NotFound
 from app.core.settings import get_settings
 from app.sso.settings import ISSUERS, TENANT, TENANT_ID, ProviderSettings, SsoSettings, words
+from app.users.schemas import domain_of
 
 LABELS = {"google": "Google", "microsoft": "Microsoft", "github": "GitHub"}
 
@@ -39,7 +40,7 @@ class Provider:
         Of a provider that is open to every tenant nothing is: each writes the addresses it likes.
         """
         anybodys = TENANT in self.issuer and not self.tenants
-        return not anybodys and email.rpartition("@")[2].lower() in self.domains
+        return not anybodys and domain_of(email) in self.domains
 
     def may_be(self, issuer: str, tenant: object) -> bool:
         """Whether a token of this issuer is this provider's; `tenant` is the token's `tid`."""
@@ -74,7 +75,7 @@ def _provider(name: str, given: ProviderSettings) -> Provider:
         client_secret=given.client_secret.get_secret_value(),
         discovery=f"{base.rstrip('/')}/.well-known/openid-configuration",
         tenants=words(given.tenants.lower()),
-        domains=words(given.domains.lower()),
+        domains=words(given.domains),
         second_factors=words(given.second_factors),
         api_url=given.api_url.rstrip("/"),
     )

@@ -1,10 +1,12 @@
 import re
+from typing import Annotated
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from app.core.outside import Outside
 from app.core.settings import ModuleSettings
+from app.users.schemas import mail_domain
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 TENANT = "{tenantid}"
@@ -26,6 +28,10 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.replace(",", " ").split())
 
 
+def _domains(text: str) -> str:
+    return " ".join(sorted(mail_domain(one) for one in words(text)))
+
+
 class ProviderSettings(BaseModel):
     """One provider, set as `SSO_PROVIDERS__<NAME>__<FIELD>`; lists with commas."""
 
@@ -39,7 +45,7 @@ class ProviderSettings(BaseModel):
     """Microsoft: the id of the tenant whose people sign in, or `organizations` for all tenants."""
     tenants: str = ""
     """Microsoft with `organizations`: only these tenants' ids."""
-    domains: str = ""
+    domains: Annotated[str, AfterValidator(_domains)] = ""
     """Mail domains that this provider decides about: its word links accounts there. For Microsoft
     it needs `tenant` or `tenants`."""
     second_factors: str = ""

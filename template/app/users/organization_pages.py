@@ -1,6 +1,5 @@
 """The organisation's name, and what it asks of its members."""
 
-import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -15,7 +14,7 @@ from app.core.errors import Problem
 from app.users import policies, service
 from app.users.dependencies import Organizer, ProvenOrganizer
 from app.users.models import OrganizationPolicy
-from app.users.schemas import DOMAIN, OrganizationChange
+from app.users.schemas import OrganizationChange, mail_domain
 from app.web import flash
 from app.web.form_pages import render_form
 from app.web.forms import Form, blank, read
@@ -44,9 +43,10 @@ class PolicyForm(BaseModel):
     @field_validator("mail_domains")
     @classmethod
     def _are_domains(cls, text: str) -> str:
-        if not all(re.fullmatch(DOMAIN, one) for one in _words(text)):
-            raise ValueError("Write domains like example.com, separated by commas.")
-        return text
+        try:
+            return ", ".join(mail_domain(one) for one in _words(text))
+        except ValueError as error:
+            raise ValueError("Write domains like example.com, separated by commas.") from error
 
     def wanted(self) -> OrganizationPolicy:
         """With every box ticked, or no choice to make, what comes later counts, too."""
@@ -65,7 +65,7 @@ class PolicyForm(BaseModel):
 
 
 def _words(text: str) -> list[str]:
-    return text.replace(",", " ").lower().split()
+    return text.replace(",", " ").split()
 
 
 @router.get(PAGE)

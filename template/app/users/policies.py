@@ -23,6 +23,7 @@ from app.core.errors import Conflict, Invalid
 from app.core.ids import uuid7
 from app.modules import parts
 from app.users.models import Invitation, Membership, OrganizationPolicy, User
+from app.users.schemas import domain_of
 
 STRICTNESS = ("optional", "admins", "everyone")
 FIELDS = (
@@ -117,8 +118,7 @@ async def refuse_address(db: AsyncSession, organization_id: UUID, email: str) ->
             OrganizationPolicy.organization_id == organization_id
         )
     )
-    # Not casefold: to it the letter of "straße" is ss, and to the registries another domain.
-    if domains is not None and email.rpartition("@")[2].lower() not in domains:
+    if domains is not None and domain_of(email) not in domains:
         raise DomainNotAllowed
 
 
@@ -150,7 +150,7 @@ async def _refuse_locking_out(db: AsyncSession, person: Person, wanted: Organiza
         raise LocksYouOut(
             "sign_in_methods", "You came in another way yourself: sign in by one that stays open."
         )
-    if wanted.mail_domains and person.email.rpartition("@")[2].lower() not in wanted.mail_domains:
+    if wanted.mail_domains and domain_of(person.email) not in wanted.mail_domains:
         raise LocksYouOut("mail_domains", "Your own address is at another domain.")
 
 

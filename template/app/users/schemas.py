@@ -2,6 +2,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
 RoleId = Annotated[
@@ -38,9 +39,21 @@ def plain_address(address: str) -> str:
 Email = Annotated[EmailStr, Field(max_length=254), AfterValidator(plain_address)]
 
 
-# As on the envelope: in lower case, and names with other letters in their ASCII form.
-DOMAIN = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,10}[a-z][a-z0-9-]{0,61}[a-z0-9]$"
-Domain = Annotated[str, StringConstraints(max_length=253, pattern=DOMAIN)]
+def mail_domain(text: str) -> str:
+    """A domain as `Email` leaves it in an address: in lower case, xn-- turned into letters."""
+    try:
+        return validate_email(f"a@{text}", check_deliverability=False).domain
+    except EmailNotValidError as error:
+        raise ValueError("Write a mail domain like example.com.") from error
+
+
+def domain_of(address: str) -> str:
+    """The domain of an address that `Email` accepted, to compare with a `MailDomain`."""
+    # Not casefold: to it the letter of "straße" is ss, and to the registries another domain.
+    return address.rpartition("@")[2].lower()
+
+
+MailDomain = Annotated[str, StringConstraints(max_length=253), AfterValidator(mail_domain)]
 
 
 class OrganizationChange(BaseModel):
@@ -66,7 +79,7 @@ class Policy(BaseModel):
     second_factors: Annotated[list[str], Field(max_length=20)] | None = None
     idle_minutes: Annotated[int, Field(ge=1, le=100_000)] | None = None
     absolute_hours: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    mail_domains: Annotated[list[Domain], Field(max_length=50)] | None = None
+    mail_domains: Annotated[list[MailDomain], Field(max_length=50)] | None = None
     impersonation: bool = Field(
         True, description="Whether administrators may work as a member for a while."
     )

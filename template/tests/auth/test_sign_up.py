@@ -126,6 +126,16 @@ async def test_only_addresses_of_the_domain_sign_up(client, new_address, configu
     assert (stranger.status_code, colleague.status_code) == (403, 202)
 
 
+@pytest.mark.parametrize("written", ["xn--mnchen-3ya.example", "MÜNCHEN.example"])
+async def test_a_domain_with_other_letters_is_one_however_it_is_written(
+    client, new_address, configure, written
+):
+    configure(SIGN_UP_MODE="domain", SIGN_UP_DOMAINS=f'["{written}"]')
+    for domain in ("münchen.example", "xn--mnchen-3ya.example"):
+        address = new_address.replace("@example.com", f"@{domain}")
+        assert (await client.post("/api/auth/sign-up", json=form(address))).status_code == 202
+
+
 async def test_an_invitation_lets_its_address_in_with_its_role(
     client, new_browser, new_address, mails_to, link_in, configure
 ):

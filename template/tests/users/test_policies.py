@@ -235,6 +235,24 @@ async def test_a_stricter_domain_signs_out_and_taking_it_back_revives_nothing(cl
             assert (await other.get("/api/me")).status_code == 401
 
 
+async def test_a_domain_with_other_letters_is_the_same_in_its_ascii_form(client, new_browser):
+    client, ada = await admin_of(client)
+    email = f"{ada.user_id.hex}@bücher.example"
+    guest = await make_user(ada.organization_id, email=email)
+    async with new_browser() as other:
+        await sign_in(other, guest)
+        for written in ("xn--bcher-kva.example", "BÜCHER.example"):
+            wanted = asking(mail_domains=["example.com", written])
+            answer = await client.put("/api/organization/policy", json=wanted)
+            assert answer.json()["mail_domains"] == ["bücher.example", "example.com"]
+            assert (await other.get("/api/me")).status_code == 200
+        invitation = {"email": "grace@xn--bcher-kva.example"}
+        assert (await client.post("/api/invitations", json=invitation)).status_code == 201
+        wanted = asking(mail_domains=["example.com", "xn--e1afmkfd.example"])
+        assert (await client.put("/api/organization/policy", json=wanted)).status_code == 200
+        assert (await other.get("/api/me")).status_code == 401
+
+
 async def test_invitations_go_to_allowed_domains_only(client):
     client, _ = await admin_of(client)
     outside, inside = "grace@elsewhere.example", "grace@example.com"
