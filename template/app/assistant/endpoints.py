@@ -10,6 +10,7 @@ from app.access.access import allow, allow_detached
 from app.access.person import Person
 from app.assistant import service, turns, uses
 from app.assistant.answer import answer
+from app.assistant.holding import held
 from app.assistant.models import Conversation, Message
 from app.assistant.schemas import (
     ConversationChange,
@@ -135,6 +136,7 @@ async def _turn(
         memory=turn.memory,
         tainted=turn.tainted,
     )
-    async with aclosing(streamed(written, draft)) as events:
-        async for event in events:
-            yield event
+    with held(conversation_id, turn.holder):
+        async with aclosing(streamed(written, draft)) as events:
+            async for event in events:
+                yield event

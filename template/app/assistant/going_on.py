@@ -14,16 +14,18 @@ from functools import partial
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.assistant import approved
 from app.assistant.answer import answer
+from app.assistant.holding import SECONDS, held
 from app.assistant.memory import Memory
 from app.assistant.models import Conversation, Message
+from app.assistant.service import is_answering
 from app.assistant.statements import RELEASE, WENT_ON
-from app.assistant.turns import MESSAGES_TO_REMEMBER, history_of, longest, place_of
+from app.assistant.turns import MESSAGES_TO_REMEMBER, history_of, place_of
 from app.core.clock import now
 from app.core.db import transaction
 from app.core.direct import Direct
@@ -57,6 +59,7 @@ class Resumed:
     person: Person
     conversation_id: UUID
     turn_id: UUID
+    holder: UUID
     question: str
     history: Sequence[port.Message]
     turns: Sequence[UUID]
@@ -110,7 +113,7 @@ async def _begin(
     ):
         event.details = event.details | {"went_on": True}
         return None
-    if conversation.answering_until is not None and conversation.answering_until > now():
+    if await is_answering(db, conversation.id):
         await enqueue(
             db,
             "assistant.go_on",
@@ -120,12 +123,15 @@ async def _begin(
             user_id=user_id,
         )
         return None
-    conversation.answering_until = now() + longest()
+    holder = uuid7()
+    conversation.answering = holder
+    conversation.answering_until = func.clock_timestamp() + timedelta(seconds=SECONDS)
     said = history_of(await _said(db, conversation, event.turn_id))
     return Resumed(
         person,
         conversation.id,
         event.turn_id,
+        holder,
         approved.told(approved.sentence(approval), question),
         [one for one, _ in said],
         [turn for _, turn in said],
@@ -218,14 +224,15 @@ async def _answer(resumed: Resumed) -> None:
         tainted=resumed.tainted,
         after=resumed.after,
     )
-    async with aclosing(streamed(written, draft)) as events:
-        async for _ in events:
-            pass  # Nobody reads along.
+    with held(resumed.conversation_id, resumed.holder):
+        async with aclosing(streamed(written, draft)) as events:
+            async for _ in events:
+                pass  # Nobody reads along.
 
 
 async def _keep(resumed: Resumed, db: Direct, outcome: Outcome) -> None:
     """Together with what the call cost. A broken answer is only kept when a tool was used."""
-    place = place_of(resumed.person, resumed.conversation_id, resumed.turn_id)
+    place = place_of(resumed.person, resumed.conversation_id, resumed.turn_id, resumed.holder)
     if outcome.state not in {"complete", "withheld"} and not outcome.uses:
         db.write(RELEASE, place)
         return
@@ -247,7 +254,8 @@ async def _leave(db: AsyncSession, resumed: Resumed, because: str) -> None:
     event = await db.get(Message, resumed.turn_id)
     if conversation is None or event is None or event.details["went_on"]:
         return
-    conversation.answering_until = None
+    if conversation.answering == resumed.holder:
+        conversation.answering = conversation.answering_until = None
     if because:
         event.text = f"{event.text} No answer came. {because}"
         event.details = event.details | {"went_on": True}

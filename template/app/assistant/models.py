@@ -31,8 +31,10 @@ class Conversation(Base):
     """What was said in messages that fit the model's window no more, summarised."""
     memory_until: Mapped[UUID | None]
     """The last turn that is in it."""
+    answering: Mapped[UUID | None]
+    """Who writes an answer: one at a time."""
     answering_until: Mapped[datetime | None]
-    """One answer is written at a time. A server that dies while it writes blocks until then."""
+    """Said anew while it is written, so that a server that dies blocks no longer than this."""
 
 
 class Message(Base):

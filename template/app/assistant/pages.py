@@ -92,7 +92,7 @@ async def _page(
         earlier=earlier,
         tools_of=lambda message: used.get(message.id, []),
         note_of=_note,
-        answering=bool(conversation and _is_answering(conversation, said)),
+        answering=conversation is not None and await _is_answering(db, conversation, said),
         retry_key=None if is_past else _unfinished_key(said),
         ratings=await ratings(db, person, [one.call_id for one in said if one.call_id]),
         suggestions=SUGGESTIONS,
@@ -109,8 +109,10 @@ def _note(message: Message) -> str:
     return ". ".join([*([said] if said else []), *message.details.get("marks", [])])
 
 
-def _is_answering(conversation: Conversation, said: Sequence[Message]) -> bool:
-    if conversation.answering_until is not None and conversation.answering_until > now():
+async def _is_answering(
+    db: AsyncSession, conversation: Conversation, said: Sequence[Message]
+) -> bool:
+    if await service.is_answering(db, conversation.id):
         return True
     # After an approval the model goes on by itself, or is asked once more after a failure.
     latest = now() - GOES_ON_WITHIN

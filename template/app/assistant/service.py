@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
@@ -52,6 +52,12 @@ async def conversation(db: AsyncSession, conversation_id: UUID) -> Conversation:
     if found is None:
         raise NoSuchConversation
     return found
+
+
+async def is_answering(db: AsyncSession, conversation_id: UUID) -> bool:
+    """By the clock that reserved it."""
+    until = select(Conversation.answering_until > func.clock_timestamp())
+    return bool(await db.scalar(until.where(Conversation.id == conversation_id)))
 
 
 async def rename(db: AsyncSession, conversation_id: UUID, title: str) -> Conversation:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +12,10 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.exc import DBAPIError
 
 from app.access.person import Person
+from app.assistant.holding import SECONDS
 from app.assistant.memory import Memory
 from app.assistant.service import NoSuchConversation
-from app.assistant.statements import ANSWER, ASK, FORGET, LET_GO, RELEASE
+from app.assistant.statements import ANSWER, ASK, FORGET, RELEASE
 from app.core.clock import now
 from app.core.direct import Direct, direct
 from app.core.errors import Conflict, Invalid
@@ -23,7 +23,6 @@ from app.core.ids import uuid7
 from app.limits.connections import fetch_all
 from app.llm.draft import Outcome
 from app.llm.port import Message
-from app.llm.settings import LLMSettings
 
 MESSAGES_TO_REMEMBER = 400
 TITLE_CHARACTERS = 60
@@ -55,6 +54,8 @@ class Turn:
 
     id: UUID
     conversation_id: UUID
+    holder: UUID
+    """Who writes its answer: another one when it is asked again."""
     question: str
     key: str | None
     history: Sequence[Message]
@@ -75,21 +76,15 @@ async def begin(person: Person, conversation_id: UUID, text: str, key: str | Non
 
     One statement that commits by itself: no transaction is open while the model is asked.
     """
-    moment = now()
-    asked = {
-        "question": text,
-        "key": key,
-        "moment": moment,
-        "until": moment + longest(),
-        "most": MESSAGES_TO_REMEMBER,
-    }
-    place = place_of(person, conversation_id, uuid7())
+    asked = {"question": text, "key": key, "seconds": SECONDS, "most": MESSAGES_TO_REMEMBER}
+    holder = uuid7()
+    place = place_of(person, conversation_id, holder, holder)
     asking = asyncio.create_task(fetch_all(ASK, place | asked))
     try:
         (what, turn_id, *_, tainted), *rows = await asyncio.shield(asking)
     except (asyncio.CancelledError, psycopg.OperationalError, TimeoutError):
         await asyncio.gather(asking, return_exceptions=True)
-        await _let_go(person, place | asked)
+        await _let_go(person, place)
         raise
     if what == "missing":
         raise NoSuchConversation
@@ -105,12 +100,9 @@ async def begin(person: Person, conversation_id: UUID, text: str, key: str | Non
         memory, rows = Memory(rows[0][2], rows[0][1]), rows[1:]
     said = history_of(rows)
     history, turns = [one for one, _ in said], [turn for _, turn in said]
-    return Turn(turn_id, conversation_id, text, key, history, turns, memory, answer, tainted)
-
-
-def longest() -> timedelta:
-    """Who dies while answering blocks a conversation no longer than a call may last."""
-    return timedelta(seconds=LLMSettings.load().deadline_seconds + 30)
+    return Turn(
+        turn_id, conversation_id, holder, text, key, history, turns, memory, answer, tainted
+    )
 
 
 async def _let_go(person: Person, values: dict[str, Any]) -> None:
@@ -118,13 +110,13 @@ async def _let_go(person: Person, values: dict[str, Any]) -> None:
     for _ in range(2):  # The first one may find out that a connection is gone.
         with suppress(psycopg.OperationalError, DBAPIError, TimeoutError):
             async with direct(organization_id=person.organization_id, user_id=person.user_id) as db:
-                db.write(LET_GO, values)
+                db.write(RELEASE, values)
             return
 
 
 async def keep(person: Person, turn: Turn, db: Direct, outcome: Outcome) -> None:
     """Store what became of the answer; a retry takes the place of one that broke off."""
-    place = place_of(person, turn.conversation_id, turn.id)
+    place = place_of(person, turn.conversation_id, turn.id, turn.holder)
     if outcome.state == "refused":
         db.write(RELEASE, place)
         if turn.answer is None:  # What may not be asked is not kept either.
@@ -146,12 +138,13 @@ async def keep(person: Person, turn: Turn, db: Direct, outcome: Outcome) -> None
     db.write(ANSWER, place | kept)
 
 
-def place_of(person: Person, conversation_id: UUID, turn_id: UUID) -> dict[str, Any]:
+def place_of(person: Person, conversation_id: UUID, turn_id: UUID, holder: UUID) -> dict[str, Any]:
     return {
         "organization_id": person.organization_id,
         "user_id": person.user_id,
         "conversation_id": conversation_id,
         "turn_id": turn_id,
+        "holder": holder,
     }
 
 

@@ -99,7 +99,7 @@ async def _agree(payer: UUID, before: str, after: str) -> bool:
     if set(NUMBER.findall(before)) != set(NUMBER.findall(after)):
         return False
     one, other = await embeddings.embed(
-        [before, after], organization_id=payer, user_id=None, feature=FEATURE
+        [before, after], organization_id=payer, user_id=None, feature=FEATURE, keep=False
     )
     return sum(a * b for a, b in zip(one, other, strict=True)) >= LEAST_COSINE * _size(one, other)
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from app.core.direct import direct
-from app.core.errors import Problem
+from app.core.errors import Problem, Unavailable
 from app.core.ids import uuid7
 from app.flags import switches
+from app.llm import settling
 from app.llm.errors import ModelMisconfigured, billed
 from app.llm.extractive import vectors as stand_in
 from app.llm.port import estimated_tokens
@@ -28,6 +28,10 @@ AT_ONCE = 64
 MOST_NUMBERS = stand_in.DIMENSIONS
 SETTLING_SECONDS = 300
 STAND_IN = f"stand_in/{stand_in.MODEL}"
+
+
+class TooManyNumbers(Unavailable):
+    """The vectors came, and will be billed, but are too long to be kept."""
 
 
 def chosen() -> str:
@@ -54,10 +58,12 @@ async def embed(
     user_id: UUID | None,
     feature: str,
     model: str | None = None,
+    keep: bool = True,
 ) -> list[list[float]]:
     """One vector for each text, perhaps without a direction. Raises a Problem.
 
-    No transaction is open meanwhile.
+    No transaction is open meanwhile. Without `keep` nothing of the texts stays: those that belong
+    to another organisation than the one that pays.
     """
     provider, _, name = (model or chosen()).partition("/")
     if f"{provider}/{name}" == STAND_IN:
@@ -65,13 +71,14 @@ async def embed(
     await switches.check(feature, organization_id=organization_id, who=user_id)
     kind = f"{provider}/{name}/{LLMSettings.load().embedding_dimensions or ''}"
     known: dict[str, Sequence[float]] = {}
-    for store in parts("vector_store"):
+    stores = parts("vector_store") if keep else []
+    for store in stores:
         known |= await store.find(organization_id, kind, texts)
     unknown = [one for one in dict.fromkeys(texts) if one not in known]
     for start in range(0, len(unknown), AT_ONCE):
         some = unknown[start : start + AT_ONCE]
         made = await _embed(some, provider, name, organization_id, user_id, feature)
-        for store in parts("vector_store"):
+        for store in stores:
             await store.keep(organization_id, kind, some, made)
         known |= zip(some, made, strict=True)
     return [list(known[one]) for one in texts]
@@ -91,35 +98,38 @@ async def _embed(
     reservation = Reservation(
         uuid7(), organization_id, user_id, feature, provider, tokens, price.cost(tokens, 0)
     )
-    await usage.reserve(
-        reservation,
-        model=model,
-        price_known=price.known,
-        seconds=settings.deadline_seconds + SETTLING_SECONDS,
-    )
-    used, outcome = Used(model), "failed"
+
+    def used(counted: int, *, estimated: bool) -> Used:
+        cost = price.cost(counted, 0)
+        return Used(model, counted, microdollars=cost, estimated=estimated, price_known=price.known)
+
+    spent, outcome = Used(model), "failed"
     try:
+        await usage.reserve(
+            reservation,
+            model=model,
+            price_known=price.known,
+            seconds=settings.deadline_seconds + SETTLING_SECONDS,
+        )
+        # From here on it may be billed, whatever becomes of it; also when nobody waits any more.
+        spent = used(tokens, estimated=True)
         async with asyncio.timeout(settings.deadline_seconds):
             numbers, told = await _ask(texts, provider, model)
-        counted = tokens if told is None or told > 3 * tokens + 64 else told
-        used = Used(
-            model,
-            counted,
-            microdollars=price.cost(counted, 0),
-            estimated=told is None,
-            price_known=price.known,
-        )
+        if told is not None and told <= 3 * tokens + 64:
+            spent = used(told, estimated=False)
+        _check(numbers)
         outcome = "answered"
     except TimeoutError as error:
-        used = Used(model, tokens, microdollars=price.cost(tokens, 0), estimated=True)
         raise ModelMisconfigured("The provider of vectors did not answer in time.") from error
     except Problem as problem:
-        if billed(problem):
-            used = Used(model, tokens, microdollars=price.cost(tokens, 0), estimated=True)
+        if not billed(problem):
+            spent = Used(model)
+        raise
+    except asyncio.CancelledError:
+        outcome = "left"
         raise
     finally:
-        async with direct(organization_id=organization_id, user_id=user_id) as db:
-            await usage.settle(db, reservation, used, outcome)
+        await settling.booked(reservation, spent, outcome)
     return numbers
 
 
@@ -128,13 +138,15 @@ async def _ask(
 ) -> tuple[list[list[float]], int | None]:
     settings = LLMSettings.load()
     wire = _wire(settings, provider)
-    vectors, told = await wire.embed(model, texts, settings.embedding_dimensions)
+    return await wire.embed(model, texts, settings.embedding_dimensions)
+
+
+def _check(vectors: list[list[float]]) -> None:
     if len(vectors[0]) > MOST_NUMBERS:
-        raise ModelMisconfigured(
+        raise TooManyNumbers(
             f"LLM_EMBEDDING_MODEL gives {len(vectors[0]):,} numbers, more than the {MOST_NUMBERS:,}"
             " that are kept. Ask for fewer with LLM_EMBEDDING_DIMENSIONS, or take another model."
         )
-    return vectors, told
 
 
 def _wire(settings: LLMSettings, provider: str) -> "OpenAIWire":

@@ -11,6 +11,7 @@ from app.llm.call import Call
 from app.llm.draft import Draft
 from app.llm.life import Life
 from app.usage import service as usage
+from app.usage.service import Reservation, Used
 
 TRIES = 4
 SECONDS_BETWEEN_TRIES = 0.5
@@ -49,6 +50,36 @@ async def settled(call: Call, way: Life) -> None:
         # Who comes next finds the answer stored, and its conversation free.
         await asyncio.wait({task})
         raise
+
+
+async def booked(reservation: Reservation, used: Used, outcome: str) -> None:
+    """Settle what went past the gateway. It is done when this ends, whoever is cancelled meanwhile.
+
+    Raises when it cannot be written down.
+    """
+    task = asyncio.create_task(_book(reservation, used, outcome))
+    _settling.add(task)
+    task.add_done_callback(_settling.discard)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+async def _book(reservation: Reservation, used: Used, outcome: str) -> None:
+    own = {"organization_id": reservation.organization_id, "user_id": reservation.user_id}
+    for left in reversed(range(TRIES)):
+        try:
+            async with asyncio.timeout(SECONDS_PER_TRY), direct(**own) as db:
+                await usage.settle(db, reservation, used, outcome)
+            return
+        except (SQLAlchemyError, psycopg.Error, OSError, TimeoutError) as error:
+            told = {"call_id": str(reservation.call_id), "error": type(error).__name__}
+            log.error("llm.not_settled", left=left, **told)
+            if not left:
+                raise
+            await asyncio.sleep(SECONDS_BETWEEN_TRIES)
 
 
 async def _conclude(call: Call, way: Life) -> None:

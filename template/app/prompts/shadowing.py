@@ -79,7 +79,11 @@ async def _ask(shadow: Shadow, ask: Ask, shown: str) -> None:
     near = None
     if text:
         one, other = await embeddings.embed(
-            [shown, text], organization_id=organization_id, user_id=None, feature=FEATURE
+            [shown, text],
+            organization_id=organization_id,
+            user_id=None,
+            feature=FEATURE,
+            keep=False,
         )
         near = cosine(one, other)
     async with transaction(elevated=True) as db:

@@ -17,7 +17,7 @@ MOMENT = sa.DateTime(timezone=True)
 ASK = """
 CREATE FUNCTION conversation_ask(
     conversation uuid, organization uuid, person uuid, new_turn uuid, asked text, key text,
-    moment timestamptz, until timestamptz, most int
+    seconds float8, most int
 ) RETURNS TABLE (
     what text, turn uuid, said text, how text, call uuid, details jsonb, strange boolean
 ) LANGUAGE plpgsql AS $$
@@ -28,8 +28,10 @@ BEGIN
     PERFORM set_config('app.organization_id', organization::text, true),
             set_config('app.user_id', person::text, true),
             set_config('synchronous_commit', 'off', true);
-    UPDATE conversations c SET answering_until = until
-    WHERE c.id = conversation AND (c.answering_until IS NULL OR c.answering_until <= moment)
+    UPDATE conversations c
+    SET answering = new_turn, answering_until = clock_timestamp() + make_interval(secs => seconds)
+    WHERE c.id = conversation
+      AND (c.answering_until IS NULL OR c.answering_until <= clock_timestamp())
     RETURNING c.tainted, c.memory, c.memory_until INTO recalled;
     strange := recalled.tainted;
     IF NOT FOUND THEN
@@ -41,7 +43,8 @@ BEGIN
     SELECT m.turn_id, m.text INTO earlier FROM messages m
     WHERE m.conversation_id = conversation AND m.idempotency_key = key;
     IF earlier.text <> asked THEN
-        UPDATE conversations c SET answering_until = NULL WHERE c.id = conversation;
+        UPDATE conversations c SET answering = NULL, answering_until = NULL
+        WHERE c.id = conversation;
         what := 'other question';
         RETURN NEXT;
         RETURN;
@@ -60,7 +63,8 @@ BEGIN
         RETURN QUERY
         SELECT 'answer', m.turn_id, m.text::text, m.state::text, m.call_id, m.metadata, strange
         FROM messages m WHERE m.turn_id = turn AND m.role = 'assistant';
-        UPDATE conversations c SET answering_until = NULL WHERE c.id = conversation AND EXISTS (
+        UPDATE conversations c SET answering = NULL, answering_until = NULL
+        WHERE c.id = conversation AND EXISTS (
             SELECT FROM messages m
             WHERE m.turn_id = turn AND m.role = 'assistant' AND m.state <> 'interrupted'
         );
@@ -80,16 +84,18 @@ END
 $$
 """
 # Stores what became of the answer; none leaves the question open. A conversation gets its title
-# with its first answer. Nothing happens when it was deleted meanwhile.
+# with its first answer. Nothing happens when it was deleted meanwhile. Who was taken for dead frees
+# nothing that another one holds by now, and writes over no answer that came to its end.
 ANSWER = """
 CREATE FUNCTION conversation_answer(
-    conversation uuid, organization uuid, person uuid, turn uuid, asked text, key text,
+    conversation uuid, organization uuid, person uuid, turn uuid, holder uuid, asked text, key text,
     moment timestamptz, first_title text, strange boolean,
     answer uuid, said text, how text, call uuid, details jsonb
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE conversations c
-    SET answering_until = NULL, updated_at = moment,
+    SET answering_until = CASE WHEN c.answering = holder THEN NULL ELSE c.answering_until END,
+        answering = nullif(c.answering, holder), updated_at = moment,
         title = coalesce(nullif(c.title, ''), first_title), tainted = c.tainted OR strange
     WHERE c.id = conversation;
     IF NOT FOUND THEN
@@ -102,14 +108,15 @@ BEGIN
         turn, organization, person, conversation, turn, 'user', asked, 'complete', key, '{}'
     ) ON CONFLICT DO NOTHING;
     IF answer IS NOT NULL THEN
-        INSERT INTO messages (
+        INSERT INTO messages AS m (
             id, organization_id, user_id, conversation_id, turn_id, role, text, state, call_id,
             metadata
         ) VALUES (
             answer, organization, person, conversation, turn, 'assistant', said, how, call, details
         ) ON CONFLICT (turn_id, role) DO UPDATE
         SET text = excluded.text, state = excluded.state, call_id = excluded.call_id,
-            metadata = excluded.metadata, created_at = excluded.created_at;
+            metadata = excluded.metadata, created_at = excluded.created_at
+        WHERE m.state = 'interrupted';
     END IF;
 END
 $$
@@ -144,6 +151,7 @@ def upgrade() -> None:
         sa.Column("tainted", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("memory", sa.String(), server_default="", nullable=False),
         sa.Column("memory_until", sa.Uuid()),
+        sa.Column("answering", sa.Uuid()),
         sa.Column("answering_until", MOMENT),
     )
     op.create_index("ix_conversations_organization_id", "conversations", ["organization_id"])
@@ -190,8 +198,10 @@ def upgrade() -> None:
     for name in ("conversation_ask", "conversation_answer"):
         op.execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION {name} TO app")
-    # The nightly job deletes what is too old and sees nothing of what was said.
-    open_to_auth("conversations", "SELECT (id, organization_id, updated_at), DELETE")
+    # The nightly job deletes what is too old, and a server says that it still answers; both see
+    # nothing of what was said.
+    seen = "id, organization_id, updated_at, answering"
+    open_to_auth("conversations", f"SELECT ({seen}), UPDATE (answering_until), DELETE")
 
 
 def downgrade() -> None:
