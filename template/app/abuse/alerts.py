@@ -1,4 +1,4 @@
-"""Mails to administrators about what was seen: one for each kind, organisation and hour at most."""
+"""Mails to who may read about what was seen: one a kind, organisation and hour at most."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,14 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.abuse.models import AbuseSighting
 from app.abuse.words import KINDS, MEASURES
-from app.access.roles import Role
 from app.core.clock import now
 from app.mail import links
 from app.mail import service as mail
-from app.users.models import Membership, Organization, User
+from app.users.entitled import entitled
+from app.users.models import Organization
 
 QUIET = timedelta(hours=1)
-MOST_READERS = 50
 
 
 async def send_due(db: AsyncSession) -> int:
@@ -46,34 +45,26 @@ async def _tell(
     db: AsyncSession, organization_id: UUID, kind: str, seen: Sequence[AbuseSighting]
 ) -> int:
     organization = await db.get_one(Organization, organization_id)
-    readers = await db.execute(
-        select(User.email, User.display_name)
-        .join(Membership, Membership.user_id == User.id)
-        .where(Membership.organization_id == organization_id, Membership.role == Role.ADMIN)
-        .where(Membership.suspended_at.is_(None), User.activated_at.is_not(None))
-        .order_by(User.id)
-        .limit(MOST_READERS)
-    )
-    found = readers.all()
-    for email, name in found:
+    readers = await entitled(db, organization_id, "abuse.read")
+    for one in readers:
         await mail.send(
             db,
-            email,
+            one.email,
             "abuse/seen",
-            name=name,
+            name=one.display_name,
             organization=organization.name,
             what=KINDS.get(kind, kind),
             times="once" if len(seen) == 1 else f"{len(seen)} times",
-            first=f"{min(one.created_at for one in seen):%Y-%m-%d %H:%M}",
+            first=f"{min(sighting.created_at for sighting in seen):%Y-%m-%d %H:%M}",
             done=_done(seen),
             link=links.to(
                 f"/admin/abuse?show=seen&of={kind}", api=f"/api/abuse/sightings?kind={kind}"
             ),
         )
     moment = now()
-    for one in seen:
-        one.alerted_at = moment
-    return len(found)
+    for sighting in seen:
+        sighting.alerted_at = moment
+    return len(readers)
 
 
 def _done(seen: Sequence[AbuseSighting]) -> str:

@@ -13,8 +13,11 @@ from app.core.clock import now
 from app.core.crypto import digest, new_token
 from app.core.db import elevated, transaction
 from app.core.errors import NotFound
+from app.mail import links
+from app.mail import service as mail
 from app.scim.errors import UnknownToken
 from app.scim.models import ScimToken
+from app.users.entitled import entitled
 
 PREFIX = "scim_"
 LIFETIME = timedelta(days=365)
@@ -29,7 +32,10 @@ class Token:
 
 
 async def make(db: AsyncSession, person: Person) -> str:
-    """A new token; two may be there while a directory changes from one to the other."""
+    """A new token, which administrators are told of by mail.
+
+    Two may be there while a directory changes from one to the other.
+    """
     token = PREFIX + new_token()
     made = ScimToken(
         organization_id=person.organization_id,
@@ -40,7 +46,23 @@ async def make(db: AsyncSession, person: Person) -> str:
         db.add(made)
         await db.flush()
         await audit.record(db, "scim.token_made", person=person, target=made.id)
+        await _notice(db, person, made)
     return token
+
+
+async def _notice(db: AsyncSession, person: Person, made: ScimToken) -> None:
+    """Whoever may end the token is told of it: it opens every account of the directory."""
+    for one in await entitled(db, made.organization_id, "scim.manage"):
+        await mail.send(
+            db,
+            one.email,
+            "scim/token_made",
+            name=one.display_name,
+            maker=person.display_name,
+            organization=person.organization_name,
+            until=f"{made.expires_at:%d %B %Y}",
+            link=links.to("/admin/directory", api="/api/scim/tokens"),
+        )
 
 
 async def of_organization(db: AsyncSession, person: Person) -> list[Token]:

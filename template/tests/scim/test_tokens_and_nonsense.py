@@ -56,6 +56,21 @@ async def test_a_token_is_shown_once_and_opens_the_organisation(browser, client,
     assert all(token not in row.all for row in stored)
 
 
+async def test_who_may_end_a_token_is_told_that_it_was_made_and_by_whom(client, admin, mails_to):
+    other = await make_user(admin.organization_id, role="admin")
+    member, stranger = await make_user(admin.organization_id), await make_user(role="admin")
+    await sign_in(client, admin)
+    token = (await client.post("/api/scim/tokens")).json()["token"]
+
+    for reader in (admin, other):
+        [letter] = await mails_to(reader.email)
+        assert "directory token" in letter.subject
+        assert "Ada Lovelace made a token" in letter.body
+        assert token not in letter.body
+    assert not await mails_to(member.email)
+    assert not await mails_to(stranger.email)
+
+
 async def test_members_make_no_token(client):
     await sign_in(client, await make_user())
     assert (await client.post("/api/scim/tokens")).status_code == 403
