@@ -172,14 +172,10 @@ EVERY_GUARD = {
 def guarded(world: World, rounds: int) -> list[str]:
     """As `streams`, with every guard there is; and how long the event loop was held meanwhile."""
     asyncio.run(world.forbid("unicorn"))
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        told = EVERY_GUARD | {"HELD_FILE": file.name}
-        lines = streams(
-            world, rounds, ", every guard", [sys.executable, str(HERE / "held.py")], told
-        )
-        held = json.loads(Path(file.name).read_text())
+    lines = streams(world, rounds, ", every guard", EVERY_GUARD)
+    seen = held(world)
     for name, what in (("took", "time"), ("cpu", "CPU")):
-        found = held[name]
+        found = seen[name]
         lines.append(
             f"| event loop held, {what}, longest; 999 of 1000 (ms) | |"
             f" {found['longest']:.1f}; {found['p999']:.1f} | | ≤ 20 |"
@@ -187,33 +183,62 @@ def guarded(world: World, rounds: int) -> list[str]:
     return lines
 
 
+def held(world: World) -> dict[str, dict[str, float]]:
+    """How long the loop was held: on a server of its own, since counting costs it much."""
+    watched = [sys.executable, str(HERE / "held.py"), *APP[-3:]]
+    words = ("--method", "POST", "--stream", "--seconds", "600")
+    with (
+        tempfile.NamedTemporaryFile(suffix=".json") as file,
+        serve(uvicorn("model:app"), "/v1", cores=CLIENT) as model,
+    ):
+        told = world.environment | behind(model) | EVERY_GUARD | {"HELD_FILE": file.name}
+        with serve(watched, "/health/live", **told) as app:
+            for width, count in ((1, 120), (WIDTH, 960)):
+                load(
+                    app.url,
+                    *words,
+                    *("--concurrency", str(width), "--count", str(count)),
+                    targets=asked(world, count),
+                )
+        found: dict[str, dict[str, float]] = json.loads(Path(file.name).read_text())
+        return found
+
+
+def behind(model: Server) -> dict[str, str]:
+    """The settings of an app that asks this model."""
+    return {
+        "LLM_PROVIDER": "compatible",
+        "LLM_BASE_URL": model.url + "/v1",
+        "LLM_MODEL": "m",
+        "USAGE_PERSON_TOKENS_PER_HOUR": "1000000000",
+        "USAGE_PERSON_TOKENS_PER_DAY": "1000000000",
+        "USAGE_ORGANIZATION_DOLLARS_PER_MONTH": "1000000",
+    }
+
+
+_numbers = itertools.count()
+
+
+def asked(world: World, count: int) -> list[tuple[str, ...]]:
+    """New questions: what was answered before would cost no model."""
+    said = "What does the handbook say about holidays, case {}?"
+    return [
+        (path, json.dumps({"text": said.format(next(_numbers))}), *who)
+        for path, who in world.chats(count)
+    ]
+
+
 def streams(
-    world: World,
-    rounds: int,
-    how: str = "",
-    program: list[str] = APP[:-3],
-    more: dict[str, str] | None = None,
+    world: World, rounds: int, how: str = "", more: dict[str, str] | None = None
 ) -> list[str]:
     """A streamed answer through every step of the gateway against the model's server itself."""
-    # New ones: what was answered before would cost no model.
-    asked = "What does the handbook say about holidays, case {}?"
-    questions = (json.dumps({"text": asked.format(n)}) for n in itertools.count())
     lines = []
     with serve(uvicorn("model:app"), "/v1", cores=CLIENT) as model:
-        told = {
-            "LLM_PROVIDER": "compatible",
-            "LLM_BASE_URL": model.url + "/v1",
-            "LLM_MODEL": "m",
-            "USAGE_PERSON_TOKENS_PER_HOUR": "1000000000",
-            "USAGE_PERSON_TOKENS_PER_DAY": "1000000000",
-            "USAGE_ORGANIZATION_DOLLARS_PER_MONTH": "1000000",
-        }
         direct = model.url + "/v1/chat/completions"
+        told = world.environment | behind(model) | (more or {})
         with (
             serve(uvicorn("floors:relay", "--factory"), "/x", MODEL_URL=model.url + "/v1") as floor,
-            serve(
-                program + APP[-3:], "/health/live", **world.environment | told | (more or {})
-            ) as app,
+            serve(APP, "/health/live", **told) as app,
         ):
             for width, count in ((1, 60), (WIDTH, 320)):
                 words = ("--method", "POST", "--stream", "--concurrency", str(width))
@@ -227,7 +252,7 @@ def streams(
                         app.url,
                         *words,  # noqa: B023
                         *("--count", str(count)),  # noqa: B023
-                        targets=[(path, next(questions), *who) for path, who in world.chats(count)],  # noqa: B023
+                        targets=asked(world, count),  # noqa: B023
                     ),
                 )
                 first = {
