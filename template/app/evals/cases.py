@@ -102,6 +102,8 @@ class Suite(_Strict):
     """The share of cases that must pass for a release."""
     margin: float = Field(0.05, ge=0, le=1)
     """A suite that is surely worse than with the live version by more than this does not pass."""
+    variables: dict[str, str] = {}
+    """Values for variables of the prompt; others get their own name."""
     defaults: dict[str, Any] = {}
     cases: list[Case] = Field(min_length=1)
 

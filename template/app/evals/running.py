@@ -1,7 +1,7 @@
 """Ask every case through the gateway, as the app itself, and check what comes back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -34,7 +34,11 @@ class Subject:
 
     @property
     def system(self) -> str:
-        values = {name: VALUES.get(name, name) for name in self.variables}
+        return self.system_with({})
+
+    def system_with(self, given: Mapping[str, str]) -> str:
+        known = {**VALUES, **given}
+        values = {name: known.get(name, name) for name in self.variables}
         return rendered(self.text, self.variables, values)
 
 
@@ -91,7 +95,7 @@ async def run(
             if stand_in and case.needs == "model":
                 result = Result(suite.suite, case, "skipped", "needs a model")
             else:
-                result = await _result(person, subject, suite.suite, case, judge, purse, model)
+                result = await _result(person, subject, suite, case, judge, purse, model)
             report.results.append(result)
             told(result)
             if purse.is_empty:
@@ -104,25 +108,32 @@ async def run(
 
 
 async def _result(
-    person: Person, subject: Subject, suite: str, case: Case, judge: Judge, purse: Purse, model: str
+    person: Person,
+    subject: Subject,
+    suite: Suite,
+    case: Case,
+    judge: Judge,
+    purse: Purse,
+    model: str,
 ) -> Result:
     began = perf_counter()
     try:
-        outcome, text = await _answer(person, subject, case, purse, model)
+        system = subject.system_with(suite.variables)
+        outcome, text = await _answer(person, subject, system, case, purse, model)
         found = await checks(case, outcome, text, _embed(person), judge.holds)
     except Problem as problem:
         kind = problem.type.removeprefix("/problems/")
-        return Result(suite, case, "error", kind, milliseconds=_since(began))
+        return Result(suite.suite, case, "error", kind, milliseconds=_since(began))
     shown = text[:ANSWER_CHARACTERS]
-    return Result(suite, case, verdict(found), outcome, shown, found, _since(began))
+    return Result(suite.suite, case, verdict(found), outcome, shown, found, _since(began))
 
 
 async def _answer(
-    person: Person, subject: Subject, case: Case, purse: Purse, model: str
+    person: Person, subject: Subject, system: str, case: Case, purse: Purse, model: str
 ) -> tuple[str, str]:
     """Outcome and text. Raises the problems that say nothing about the prompt."""
     messages = [
-        Message("system", subject.system),
+        Message("system", system),
         *(Message(one.role, one.text) for one in case.history),
         Message("user", case.input),
     ]

@@ -65,6 +65,9 @@ class Shape:
 
     name: str
     schema: Mapping[str, Any]
+    """As every provider takes it."""
+    whole: Mapping[str, Any] = field(default_factory=dict)
+    """With the limits that not all of them take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ async def answer_as(person: Person, ask: Ask, shape: type[Asked]) -> Shaped[Aske
 
 def shape_of(model: type[BaseModel]) -> Shape:
     """The schema as all providers take it: every field is there, and there are no others."""
-    return Shape(NAME.sub("_", model.__name__)[:64], _strict(model.model_json_schema()))
+    whole = model.model_json_schema()
+    return Shape(NAME.sub("_", model.__name__)[:64], _strict(whole), whole)
 
 
 def _strict(schema: Any) -> Any:

@@ -51,9 +51,10 @@ def project(tmp_path: Path, files: dict[str, str]) -> Path:
     (tmp_path / "tests").mkdir()
     for name in ("conftest.py", "described.py", "factories.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "uv.lock"):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    for name in ("docs", "scripts"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=leave_out)
     # The same database server; the tests inside make a database of their own in it.
     (tmp_path / ".local").symlink_to(ROOT / ".local", target_is_directory=True)
     for path, text in files.items():
@@ -109,3 +110,12 @@ def test_the_code_of_the_page_passes_the_projects_checks(project):
     run(project, "-m", "ruff", "check", "--no-cache", *folders)
     run(project, "-m", "ruff", "format", "--check", "--no-cache", *folders)
     run(project, "-c", "from importlinter.cli import lint_imports; exit(lint_imports())")
+    # What `make docs` writes is what tests want, and the table says what it holds.
+    run(project, "scripts/document.py")
+    assert "`GET /api/minutes`" in (project / "docs" / "access.md").read_text(encoding="utf-8")
+    for path in ("docs/test_generated.py", "core/test_data.py"):
+        (project / "tests" / path).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "tests" / path, project / "tests" / path)
+    plain = ("-p", "no:cacheprovider", "-p", "no:xdist")
+    chosen = "minutes or table_of_access or knows_everything"
+    run(project, "-m", "pytest", "tests/docs", "tests/core", "-k", chosen, *plain)

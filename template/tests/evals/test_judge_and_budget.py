@@ -45,6 +45,14 @@ async def run(operators, suite, judge):
     return await running.run(machine(operators), SUBJECT, [suite], judge, stand_in=False)
 
 
+async def test_a_suite_gives_values_to_the_variables_of_its_prompt(operators, model):
+    suite = a_suite({"id": "any", "input": "When is it?", "expect": {"outcome": "any"}})
+    for given, system in (({}, "It is Wed"), ({"today": "Christmas"}, "It is Christmas.")):
+        given = suite.model_copy(update={"variables": given})
+        await run(operators, given, Judge(machine(operators)))
+        assert system in model.requests[-1].body["messages"][0]["content"]
+
+
 RUBRIC = {"id": "kind", "input": "Say something.", "expect": {"rubric": "Is kind."}}
 
 

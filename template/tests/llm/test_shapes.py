@@ -1,6 +1,8 @@
 """Answers as data: held to a schema, mended, asked for once more, or a problem that has a name."""
 
+from datetime import date
 from typing import Literal
+from uuid import UUID
 
 import orjson
 import pytest
@@ -136,3 +138,33 @@ def test_every_provider_takes_the_schema():
     assert schema["$defs"]["Step"]["required"] == ["what"]
     assert "minimum" not in str(schema)
     assert "default" not in str(schema)
+
+
+class Odd(BaseModel):
+    """What classes may ask for."""
+
+    kind: Literal["a", "b"]
+    rank: int = Field(ge=1, le=3)
+    below: float = Field(gt=-2, lt=0)
+    even: int = Field(gt=0, multiple_of=2)
+    short: str = Field(max_length=5)
+    long: str = Field(min_length=80)
+    day: date
+    key: UUID
+    steps: list[Step] = Field(min_length=2)
+    pair: tuple[int, str]
+    maybe: Step | None
+    either: int | str
+    named: dict[str, int]
+    inner: Step
+
+
+async def test_the_stand_in_answers_in_the_form_that_is_asked_for(app):
+    """So that a feature made of data can be tried and tested without a model."""
+    person = person_of(await make_user(password=False))
+    found = await answer_as(person, ask(), Odd)
+
+    assert len(found.asks) == 1
+    assert (found.data.kind, found.data.rank, len(found.data.steps)) == ("a", 1, 2)
+    assert found.data.maybe is None
+    assert "stand-in" in found.data.long

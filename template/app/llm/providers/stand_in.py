@@ -1,7 +1,7 @@
 """Answers on a laptop without any key, from the project's own documents. It is no model.
 
 It quotes the sentences that cover the words of the question, names their files, and says that it
-does not know when none do. Production refuses it.
+does not know when none do. Asked for data, it makes some up. Production refuses it.
 """
 
 import asyncio
@@ -10,10 +10,13 @@ from collections.abc import AsyncGenerator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
+import orjson
+
 from app.core.settings import ROOT
 from app.llm.access import Access
 from app.llm.extractive.documents import files, of_passage, sentences
 from app.llm.extractive.search import Hit, Index
+from app.llm.fitting import fitting
 from app.llm.port import (
     Ask,
     Completion,
@@ -83,6 +86,8 @@ class StandIn:
         yield Finish("stop", MODEL, sources=sources)
 
     async def _answer(self, ask: Ask) -> tuple[str, tuple[Source, ...]]:
+        if ask.shape:
+            return orjson.dumps(fitting(ask.shape.whole or ask.shape.schema)).decode(), ()
         results = list(takewhile(lambda one: one.role == "tool", reversed(ask.messages)))
         if results:
             told = (f"> {line}" for one in reversed(results) for line in one.content.splitlines())
