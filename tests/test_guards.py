@@ -268,3 +268,16 @@ def test_recipes_and_workflows_parse_and_hold_to_the_rules() -> None:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "is_found"),
+    [("eighty", False), ("../eighty", False), ("/srv/eighty", True), ("~/eighty", True),
+     ("gh:us/eighty", True), ("https://git.example/eighty", True), ("C:\\eighty", True)],
+)  # fmt: skip
+def test_an_address_that_updates_would_not_find_is_told(address: str, is_found: bool) -> None:
+    message = questionnaire.environment().get_template("messages/after_copy.md.jinja")
+    told = message.render(
+        project_name="Demo", _copier_conf={"dst_path": "x"}, _copier_answers={"_src_path": address}
+    )
+    assert ("write the whole\npath" in told) is not is_found

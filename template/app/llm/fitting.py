@@ -57,7 +57,7 @@ def _text(schema: Schema) -> str:
 
 
 def _number(schema: Schema, step: float) -> float:
-    found = max(0, schema.get("minimum", 0), schema.get("exclusiveMinimum", -step) + step)
+    found: float = max(0, schema.get("minimum", 0), schema.get("exclusiveMinimum", -step) + step)
     for most in (schema.get("maximum"), schema.get("exclusiveMaximum", inf) - step):
         found = found if most is None else min(found, most)
     if every := schema.get("multipleOf"):
