@@ -78,3 +78,22 @@ def test_every_setting_that_the_app_is_given_is_one(cloud: str) -> None:
     for path in sorted((SOURCE / cloud).rglob("*.tf*")):
         named = rules.settings_named(path.read_text(encoding="utf-8"))
         assert named <= documented | others, f"{path.name}: {named - documented - others}"
+
+
+def test_azure_s_own_interface_is_asked_about_stores_that_let_nobody_in() -> None:
+    """Else the provider asks the store itself, which a new one refuses: the apply fails."""
+    for root in (SOURCE / "azure" / "versions.tf", SOURCE / "azure" / "bootstrap" / "main.tf"):
+        text = root.read_text(encoding="utf-8")
+        assert re.search(r"storage \{\s+data_plane_available = false", text), root
+
+
+def test_azure_knows_whose_parts_are_made() -> None:
+    """What its provider registers by itself: hashicorp/azurerm, resourceproviders/required.go."""
+    text = (SOURCE / "azure" / "versions.tf").read_text(encoding="utf-8")
+    made = "".join(path.read_text() for path in sorted((SOURCE / "azure").rglob("*.tf")))
+    for part, provider in {
+        "azurerm_container_app": "Microsoft.App",
+        "azurerm_application_load_balancer": "Microsoft.ServiceNetworking",
+    }.items():
+        assert part in made
+        assert f'"{provider}"' in text

@@ -258,10 +258,11 @@ class Machine:
         told["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         at = {"app": ("figures1", "figures2"), "worker": ("figures11", "figures12")}
         for job in told["scrape_configs"]:
+            if "authorization" in job:
+                job["authorization"]["credentials_file"] = str(token)
             if names := job.pop("dns_sd_configs", None):
                 where = [f"127.0.0.1:{ports[one]}" for one in at[names[0]["names"][0]]]
                 job["static_configs"] = [{"targets": where}]
-                job["authorization"]["credentials_file"] = str(token)
             else:
                 job["static_configs"] = [{"targets": [f"127.0.0.1:{ports['prometheus']}"]}]
         told["alerting"]["alertmanagers"][0]["static_configs"] = [

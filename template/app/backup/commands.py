@@ -5,8 +5,8 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event, Thread
@@ -14,16 +14,19 @@ from typing import Annotated
 from urllib.parse import quote
 
 import typer
+from anyio.from_thread import start_blocking_portal
 from rich import print  # noqa: A004
 
 from app.backup import archive, drill, elsewhere, moment, restore, stream
 from app.backup.errors import BackupFailed, CannotRestore
+from app.backup.gauges import LATE
 from app.backup.manifest import Manifest
 from app.backup.settings import BackupSettings
-from app.core import db
+from app.core import db, logging
 from app.core.clock import now
 from app.core.database_roles import in_database
 from app.core.logging import log
+from app.telemetry.listener import listening
 
 commands = typer.Typer(help="Backups of database and files.", no_args_is_help=True)
 Identity = Annotated[
@@ -68,14 +71,24 @@ def run_once() -> None:
 @commands.command()
 def schedule() -> None:
     """Make one every BACKUP_EVERY_HOURS, and receive every change, until told to stop."""
+    logging.configure()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     streaming = Thread(target=stream.keep, args=[stop])
     if stream.is_on():
         streaming.start()
-    while not stop.is_set():
-        stop.wait(LOOK_SECONDS if _made_what_is_due() else TRY_AGAIN_SECONDS)
+    began = now()
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(listening(of_rows=False)),
+    ):
+        while not stop.is_set():
+            is_well = _made_what_is_due()
+            # What cannot be read has failed above, and the log tells of it.
+            with suppress(Exception):
+                LATE.replace(_late_seconds(began))
+            stop.wait(LOOK_SECONDS if is_well else TRY_AGAIN_SECONDS)
     if streaming.ident:
         streaming.join()
 
@@ -101,6 +114,7 @@ def copy(
             f"[green]Copied: {', '.join(copied) or 'no backup, all are there'}; {count} files.[/]"
         )
         return
+    logging.configure()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -290,6 +304,16 @@ def _is_due() -> bool:
     found = archive.backups(settings.folder)
     late = now() - timedelta(hours=settings.every_hours)
     return not found or Manifest.read(found[-1]).taken_at <= late
+
+
+def _late_seconds(began: datetime) -> float:
+    """Since when the next one should be there; without any, since the schedule began."""
+    settings = BackupSettings.load()
+    found = archive.backups(settings.folder)
+    due = began
+    if found:
+        due = Manifest.read(found[-1]).taken_at + timedelta(hours=settings.every_hours)
+    return max(0.0, (now() - due).total_seconds())
 
 
 def _made_what_is_due() -> bool:

@@ -5,8 +5,9 @@ reader would meet another one each time. So each process has a listener of its o
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from hmac import compare_digest
 
 from app.core.logging import log
@@ -17,17 +18,22 @@ from app.telemetry.settings import MetricsSettings
 MOST_PROCESSES = 32
 LONGEST_HEAD = 8192
 HEAD_SECONDS = 5.0
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[int]:
-    """Answer while the block runs; gives the port, 0 when the settings name none."""
+async def listening(*, of_rows: bool = True) -> AsyncIterator[int]:
+    """Answer while the block runs; gives the port, 0 when the settings name none.
+
+    Figures that stand in rows are told by every process that works on them, and by no other.
+    """
     settings = MetricsSettings.load()
     if not settings.port:
         yield 0
         return
-    server, port = await _bound(settings.host, settings.port)
+    answer = partial(_answer, of_rows)
+    server, port = await _bound(answer, settings.host, settings.port)
     watching = asyncio.create_task(process.watch_the_loop())
     log.info("metrics.listening", port=port)
     try:
@@ -39,22 +45,24 @@ async def listening() -> AsyncIterator[int]:
             await watching
 
 
-async def _bound(host: str, first: int) -> tuple[asyncio.Server, int]:
+async def _bound(answer: Answer, host: str, first: int) -> tuple[asyncio.Server, int]:
     """The first port that no other process of ours has."""
     for port in range(first, first + MOST_PROCESSES):
         try:
-            return await asyncio.start_server(_answer, host, port, limit=LONGEST_HEAD), port
+            return await asyncio.start_server(answer, host, port, limit=LONGEST_HEAD), port
         except OSError as error:
             last = error
     raise last
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer(
+    of_rows: bool, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     """One request for each connection."""
     try:
         async with asyncio.timeout(HEAD_SECONDS):
             head = await reader.readuntil(b"\r\n\r\n")
-        status, kind, body = await _found(head.decode("latin-1"))
+        status, kind, body = await _found(head.decode("latin-1"), of_rows=of_rows)
         writer.write(
             f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
             "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
@@ -68,7 +76,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         writer.close()
 
 
-async def _found(head: str) -> tuple[str, str, bytes]:
+async def _found(head: str, *, of_rows: bool) -> tuple[str, str, bytes]:
     first, *lines = head.split("\r\n")
     method, _, target = first.partition(" ")
     if method != "GET" or target.split(" ")[0].partition("?")[0] != "/metrics":
@@ -81,5 +89,6 @@ async def _found(head: str) -> tuple[str, str, bytes]:
     given = headers.get("authorization", "")
     if wanted and not compare_digest(given.encode(), f"Bearer {wanted}".encode()):
         return "401 Unauthorized", "text/plain", b""
-    await rows.refresh()
+    if of_rows:
+        await rows.refresh()
     return "200 OK", FORMAT, exposition().encode()

@@ -61,7 +61,7 @@ def settings_for(folder, app, alertmanager, token):
     (folder / "token").write_text(token, encoding="utf-8")
     for job in given["scrape_configs"]:
         if "authorization" in job:
-            del job["dns_sd_configs"]
+            job.pop("dns_sd_configs", None)
             job["static_configs"] = [target]
             job["authorization"] = {"credentials_file": str(folder / "token")}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(given), encoding="utf-8")

@@ -34,15 +34,16 @@ module "network" {
 module "database" {
   source = "./modules/database"
 
-  name       = "${local.name}-${random_string.unique.result}"
-  group      = azurerm_resource_group.this.name
-  region     = var.region
-  sku        = local.database_sku
-  gigabytes  = local.database_gigabytes
-  production = local.production
-  subnet     = module.network.database_subnet
-  zone       = module.network.zones["${local.name}.private.postgres.database.azure.com"]
-  alarms     = module.monitoring.group
+  name             = "${local.name}-${random_string.unique.result}"
+  group            = azurerm_resource_group.this.name
+  region           = var.region
+  sku              = local.database.sku
+  most_connections = local.database.connections
+  gigabytes        = local.database_gigabytes
+  production       = local.production
+  subnet           = module.network.database_subnet
+  zone             = module.network.zones["${local.name}.private.postgres.database.azure.com"]
+  alarms           = module.monitoring.group
 }
 
 module "files" {

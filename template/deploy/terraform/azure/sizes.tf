@@ -28,8 +28,8 @@ locals {
     { sku = "GP_Standard_D16ds_v5", connections = 4500 },
   ]
   # Production never runs on a machine that slows down once its credits are used up.
-  database_sku = [
-    for one in local.database_skus : one.sku
+  database = [
+    for one in local.database_skus : one
     if one.connections >= local.connections && !(local.production && startswith(one.sku, "B_"))
   ][0]
   database_gigabytes = local.production ? 64 : 32

@@ -22,6 +22,11 @@ provider "azurerm" {
   resource_providers_to_register = ["Microsoft.App", "Microsoft.ServiceNetworking"]
 
   features {
+    # The share's account answers inside the network only, and Terraform asks Azure about it, not itself.
+    storage {
+      data_plane_available = false
+    }
+
     key_vault {
       purge_soft_delete_on_destroy = false
     }

@@ -15,7 +15,12 @@ provider "azurerm" {
   subscription_id     = var.subscription
   storage_use_azuread = true
 
-  features {}
+  features {
+    # The account takes no keys, and whoever makes it has no right to what is in it yet.
+    storage {
+      data_plane_available = false
+    }
+  }
 }
 
 resource "azurerm_resource_group" "this" {

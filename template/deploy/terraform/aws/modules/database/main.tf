@@ -52,6 +52,14 @@ resource "aws_db_parameter_group" "this" {
   }
 }
 
+# Made by itself, a log would be kept for ever.
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = toset(["postgresql", "upgrade"])
+
+  name              = "/aws/rds/instance/${var.name}/${each.key}"
+  retention_in_days = 60
+}
+
 resource "aws_db_instance" "this" {
   identifier     = var.name
   engine         = "postgres"
@@ -90,6 +98,8 @@ resource "aws_db_instance" "this" {
   performance_insights_enabled    = true
   performance_insights_kms_key_id = var.key
   enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
+
+  depends_on = [aws_cloudwatch_log_group.this]
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

@@ -124,12 +124,20 @@ resource "aws_eks_addon" "this" {
   depends_on                  = [aws_eks_node_group.this]
 }
 
+# Made by itself, a log would be kept for ever.
+resource "aws_cloudwatch_log_group" "pods" {
+  for_each = toset(["application", "dataplane", "host", "performance"])
+
+  name              = "/aws/containerinsights/${var.name}/${each.key}"
+  retention_in_days = 60
+}
+
 # What processes write goes to CloudWatch, and so do figures of nodes and pods.
 resource "aws_eks_addon" "logs" {
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = "amazon-cloudwatch-observability"
   resolve_conflicts_on_update = "OVERWRITE"
-  depends_on                  = [aws_eks_node_group.this]
+  depends_on                  = [aws_eks_node_group.this, aws_cloudwatch_log_group.pods]
 
   pod_identity_association {
     role_arn        = aws_iam_role.pod["logs"].arn

@@ -60,13 +60,14 @@ resource "azurerm_management_lock" "this" {
 
 resource "azurerm_monitor_metric_alert" "this" {
   for_each = {
-    cpu_percent     = "The database's processors are busy"
-    storage_percent = "The database's disk is nearly full"
-    memory_percent  = "The database's memory is nearly full"
+    cpu_percent        = { limit = 85, says = "The database's processors are busy" }
+    storage_percent    = { limit = 85, says = "The database's disk is nearly full" }
+    memory_percent     = { limit = 85, says = "The database's memory is nearly full" }
+    active_connections = { limit = var.most_connections * 0.85, says = "The database's connections run out" }
   }
 
   name                = "${var.name}-${each.key}"
-  description         = each.value
+  description         = each.value.says
   resource_group_name = var.group
   scopes              = [azurerm_postgresql_flexible_server.this.id]
   window_size         = "PT15M"
@@ -76,7 +77,7 @@ resource "azurerm_monitor_metric_alert" "this" {
     metric_name      = each.key
     aggregation      = "Average"
     operator         = "GreaterThan"
-    threshold        = 85
+    threshold        = each.value.limit
   }
 
   action {

@@ -33,3 +33,8 @@ variable "gigabytes" {
 variable "production" {
   type = bool
 }
+
+variable "most_connections" {
+  description = "How many it takes, less what the system keeps."
+  type        = number
+}

@@ -139,3 +139,27 @@ resource "google_monitoring_alert_policy" "this" {
     }
   }
 }
+
+resource "google_monitoring_alert_policy" "connections" {
+  display_name          = "${var.name}: The database's connections run out"
+  combiner              = "OR"
+  notification_channels = var.channels
+
+  conditions {
+    display_name = "More than 85 % for ten minutes"
+
+    condition_threshold {
+      filter          = "resource.type = \"cloudsql_database\" AND resource.labels.database_id = \"${var.project}:${google_sql_database_instance.this.name}\" AND metric.type = \"cloudsql.googleapis.com/database/postgresql/num_backends\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = var.most_connections * 0.85
+      duration        = "600s"
+
+      # Told of each database by itself.
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_MEAN"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+}
