@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import httpx2
@@ -13,6 +12,7 @@ import pytest
 from app.backup import archive, commands
 from app.backup.manifest import Manifest
 from app.core.clock import now
+from app.core.settings import ROOT
 from tests.conftest import free_port
 
 HOUR = 3600
@@ -37,8 +37,9 @@ async def test_its_figures_are_read_while_it_fails(tmp_path):
     port = free_port()
     token = "a-token-for-this-test-alone"
     process = await asyncio.create_subprocess_exec(
-        Path(sys.executable).with_name("app"),
-        *("backup", "schedule"),
+        sys.executable,
+        *("-m", "app.cli", "backup", "schedule"),
+        cwd=ROOT,
         env=os.environ
         | {
             "BACKUP_FOLDER": str(tmp_path),
