@@ -13,7 +13,6 @@ from app.monitoring import drift
 from app.monitoring.jobs import look_for_drift
 from app.monitoring.models import DriftAlert, MonitoredCall
 from tests.factories import make_organization, make_user, sign_in
-from tests.pages import browser as looking  # noqa: F401 a fixture
 from tests.usage.test_told import mails_to
 
 DAY = timedelta(days=1)
@@ -178,14 +177,3 @@ async def test_thumbs_that_turn_down_are_a_drift(team):
     await look_for_drift()
     [told] = await mails_to(admin)
     assert "thumbs: 90.0% → 40.0%" in told.body
-
-
-async def test_the_page_draws_it(team, looking):  # noqa: F811
-    organization, admin, _ = team
-    await looking.sign_in(admin)
-    assert "200 calls in seven days" in (await looking.open("/monitoring/drift")).text
-    await remember(organization, random.Random(4), guard=0.1)
-    await look_for_drift()
-    page = await looking.open("/monitoring/drift")
-    assert "assistant: stopped has drifted" in page.text
-    assert "Cohen's h by day" in page.text

@@ -19,7 +19,6 @@ from app.review.cases import RUBRIC
 from app.review.models import ReviewCase
 from tests.factories import make_organization, make_user, sign_in
 from tests.monitoring.conftest import says
-from tests.pages import browser as looking  # noqa: F401 a fixture
 from tests.prompts.conftest import seeded as seeded
 from tests.usage.test_told import mails_to
 
@@ -308,19 +307,6 @@ async def test_only_those_who_run_the_app_decide(client, operator, prompt, provi
         ):
             found = await client.request(method, f"/api/monitoring/{path}")
             assert found.status_code == 403, path
-    assert provider.files == {}
-
-
-async def test_the_page_shows_the_numbers_and_asks(looking, operators, prompt, provider):  # noqa: F811
-    name, _ = prompt
-    await looking.sign_in(await make_user(operators, role="admin"), second_factor=True)
-    await correct(operators, name, 30)
-    await deciding.decide()
-    page = await looking.open("/monitoring/retraining")
-    assert "30 new corrections, 25 are enough." in page.text
-    form = next(one.action for one in page.forms if one.action.endswith("/drop"))
-    dropped = await page.send(form)
-    assert "Dropped" in dropped.text
     assert provider.files == {}
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import insert, text
 from app.core import db
 from app.core.clock import now
 from app.jobs.queue import run_until_empty
+from app.mail import links
 from app.mail import service as mail
 from app.usage.anomalies import HOUR, WEEK, usual
 from app.usage.jobs import forget, look_for_anomalies, warn
@@ -51,7 +52,7 @@ async def test_each_share_of_the_organisations_budget_is_told_once_to_who_sets_b
     [last, *_] = await mails_to(admin)
     assert "$10.00 of the $10.00" in last.body
     assert "are refused until 1 " in last.body
-    assert "/admin/usage" in last.body
+    assert links.to("/admin/usage", api="/api/usage/organization") in last.body
     assert await mails_to(member) == await mails_to(stranger) == []
 
 
