@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -110,6 +111,23 @@ def types_known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if (before := ROOT / "template" / ".mypy_cache").exists():
         shutil.copytree(before, found, dirs_exist_ok=True)
     return found
+
+
+def know_packages(project: Path) -> None:
+    """Give a project's packages what Python compiled of the very same files in template/.
+
+    uv links both to one file of its cache. Where it copies, all is compiled as it is at people's.
+    """
+    for theirs in project.glob(".venv/lib/python*/site-packages"):
+        ours = ROOT / "template" / theirs.relative_to(project)
+        for compiled in ours.rglob("__pycache__/*.pyc"):
+            folder = theirs / compiled.parent.relative_to(ours)
+            source = f"{compiled.name.partition('.')[0]}.py"
+            # Gone meanwhile, compiled already, on another disk: nothing is missing.
+            with suppress(OSError):
+                if (folder.parent / source).samefile(compiled.parent.parent / source):
+                    folder.mkdir(exist_ok=True)
+                    (folder / compiled.name).hardlink_to(compiled)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ANSWER_FILES, Render, answers_of
+from conftest import ANSWER_FILES, Render, answers_of, know_packages
 
 pytestmark = pytest.mark.slow
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.slow
 RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]
 # With everything on and with nothing: browsers, and all of `make test`.
 WHOLLY = {"prototype"}
-# The others share: each of five runs a fifth of its `make test`; and a tenth of what is costly or
-# starts processes runs in this one. `make test-apps WHOLE=1` runs all of them everywhere.
+# The others share: each of five runs a fifth of the files of its `make test`; and a tenth of what
+# is costly or starts processes runs in this one. `make test-apps WHOLE=1` runs all of everything.
 SHARING = [path.stem for path in RENDERED if path.stem not in WHOLLY]
 SHARES = Path(__file__).parent / "shares"
 
@@ -53,3 +53,5 @@ def test_it_passes_its_own_checks_and_tests(render: Render, types_known: Path, p
             check=False,
         )
         assert done.returncode == 0, f"make {recipe}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
+        if recipe == "setup":
+            know_packages(project)

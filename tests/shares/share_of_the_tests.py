@@ -1,29 +1,40 @@
-"""A plugin of pytest: a part of the tests, told by their names, or only of the expensive ones.
+"""A plugin of pytest: a part of the tests, told by their files, or only of the expensive ones.
 
 TESTS_SHARE is the number of this part, from 0, and how many there are: "0/5". TESTS_SHARED is
-"all", or "costly": then all others run, too.
+"all": a part of all files; the others are not even imported, which took as long as to run a part.
+Or it is "costly": a part of the expensive tests, told by their names, and all others.
 """
 
 import os
+from pathlib import Path
 from zlib import crc32
 
 import pytest
 
 SHARE, SHARES = map(int, os.environ["TESTS_SHARE"].split("/"))
+ALL = os.environ["TESTS_SHARED"] == "all"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not ALL or not collection_path.match("test_*.py"):
+        return None
+    # None: pytest itself decides about what is ours.
+    return None if _is_ours(collection_path.relative_to(config.rootpath).as_posix()) else True
 
 
 # After the project's own hook, which marks what is costly.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left = [one for one in items if _is_shared(one) and not _is_ours(one)]
+    if ALL:
+        return
+    left = [one for one in items if _is_expensive(one) and not _is_ours(one.nodeid)]
     config.hook.pytest_deselected(items=left)
-    items[:] = [one for one in items if not _is_shared(one) or _is_ours(one)]
+    items[:] = [one for one in items if not _is_expensive(one) or _is_ours(one.nodeid)]
 
 
-def _is_shared(item: pytest.Item) -> bool:
-    expensive = "costly" in item.keywords or "dear" in item.keywords
-    return expensive or os.environ["TESTS_SHARED"] == "all"
+def _is_expensive(item: pytest.Item) -> bool:
+    return "costly" in item.keywords or "dear" in item.keywords
 
 
-def _is_ours(item: pytest.Item) -> bool:
-    return crc32(item.nodeid.encode()) % SHARES == SHARE
+def _is_ours(name: str) -> bool:
+    return crc32(name.encode()) % SHARES == SHARE
