@@ -29,7 +29,6 @@ from app.auth.dependencies import (
     SelfDetached,
     where_from,
 )
-from app.auth.devices import device_name
 from app.auth.schemas import (
     Activation,
     CodeIn,
@@ -217,20 +216,7 @@ async def renew_codes(person: ProvenSelf) -> RecoveryCodes:
 async def list_sessions(person: SelfDetached) -> list[SessionOut]:
     """Where this person is signed in."""
     found = await security.read(person)
-    return [
-        SessionOut(
-            id=one.id,
-            address=one.address,
-            user_agent=one.user_agent,
-            device=device_name(one.user_agent),
-            created_at=one.created_at,
-            last_seen_at=one.last_seen_at,
-            second_factor=one.second_factor,
-            current=one.id == person.session_id,
-            impersonated=one.impersonator_session_id is not None,
-        )
-        for one in found.sessions
-    ]
+    return [SessionOut.shown_to(person, one) for one in found.sessions]
 
 
 @router.delete("/sessions/{session_id}", status_code=204)

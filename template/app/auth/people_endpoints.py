@@ -8,7 +8,6 @@ from fastapi import APIRouter
 from app.access.access import allow
 from app.access.person import Person
 from app.auth import people, second_factors
-from app.auth.devices import device_name
 from app.auth.schemas import Ended, MemberSignIns, Removed, SessionOut
 from app.core.db import Database
 from app.core.errors import NotFound
@@ -27,20 +26,7 @@ async def read_sign_ins(user_id: UUID, db: Database, person: Reader) -> MemberSi
     found = await people.read(db, person.organization_id, user_id)
     return MemberSignIns(
         second_factors=found.second_factors,
-        sessions=[
-            SessionOut(
-                id=one.id,
-                address=one.address,
-                user_agent=one.user_agent,
-                device=device_name(one.user_agent),
-                created_at=one.created_at,
-                last_seen_at=one.last_seen_at,
-                second_factor=one.second_factor,
-                current=one.id == person.session_id,
-                impersonated=one.impersonator_session_id is not None,
-            )
-            for one in found.sessions
-        ],
+        sessions=[SessionOut.shown_to(person, one) for one in found.sessions],
     )
 
 

@@ -1,10 +1,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
+from app.access.models import Session
+from app.access.person import Person
+from app.auth.devices import device_name
 from app.users.schemas import DisplayName, Email
 
 Level = Literal["full", "pending"]
@@ -93,8 +96,6 @@ class CodeIn(BaseModel):
 
 
 class SessionOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
     id: UUID
     address: str
     user_agent: str
@@ -104,6 +105,20 @@ class SessionOut(BaseModel):
     second_factor: bool
     current: bool
     impersonated: bool = Field(description="It is an administrator who works as this person.")
+
+    @classmethod
+    def shown_to(cls, person: Person, session: Session) -> Self:
+        return cls(
+            id=session.id,
+            address=session.address,
+            user_agent=session.user_agent,
+            device=device_name(session.user_agent),
+            created_at=session.created_at,
+            last_seen_at=session.last_seen_at,
+            second_factor=session.second_factor,
+            current=session.id == person.session_id,
+            impersonated=session.impersonator_session_id is not None,
+        )
 
 
 class Ended(BaseModel):
