@@ -114,16 +114,8 @@ class LLMSettings(Access, ModuleSettings):
         return self.access_problems() + vectors
 
 
-class FallbackSettings(Access, ModuleSettings):
-    """Who is asked when the first provider gives no answer."""
-
-    model_config = SettingsConfigDict(env_prefix="LLM_FALLBACK_")
-    prefix: ClassVar[str] = "LLM_FALLBACK_"
-
-    provider: str = ANSWERED_FALLBACK
-    """A file in app/llm/providers; empty: none. LLM_REGION holds for it, too."""
-    context_tokens: int = Field(128_000, ge=256)
-    """The second model's window; what does not fit is not asked there."""
+class FurtherAccess(Access):
+    """To a model beside the first one: region, patience and OpenAI's key are the first one's."""
 
     @property
     def data_region(self) -> Region:
@@ -139,6 +131,18 @@ class FallbackSettings(Access, ModuleSettings):
         if not given and self.provider == "openai":
             return LLMSettings.load().openai_api_key.get_secret_value()
         return given
+
+
+class FallbackSettings(FurtherAccess, ModuleSettings):
+    """Who is asked when the first provider gives no answer."""
+
+    model_config = SettingsConfigDict(env_prefix="LLM_FALLBACK_")
+    prefix: ClassVar[str] = "LLM_FALLBACK_"
+
+    provider: str = ANSWERED_FALLBACK
+    """A file in app/llm/providers; empty: none. LLM_REGION holds for it, too."""
+    context_tokens: int = Field(128_000, ge=256)
+    """The second model's window; what does not fit is not asked there."""
 
     def outside(self) -> list[Outside]:
         return [self.server("Second model provider")]

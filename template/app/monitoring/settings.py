@@ -8,8 +8,8 @@ from pydantic_settings import SettingsConfigDict
 
 from app.core.outside import Outside
 from app.core.settings import ROOT, ModuleSettings
-from app.llm.access import STAND_IN, Access, Region, elsewhere
-from app.llm.settings import LLMSettings
+from app.llm.access import STAND_IN, Region, elsewhere
+from app.llm.settings import FurtherAccess, LLMSettings
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 
@@ -44,7 +44,7 @@ class MonitoringSettings(ModuleSettings):
         return self.sample_percents.get(feature, self.sample_percent)
 
 
-class JudgeSettings(Access, ModuleSettings):
+class JudgeSettings(FurtherAccess, ModuleSettings):
     """The model that judges a sample of answers; best another one than answers."""
 
     model_config = SettingsConfigDict(env_prefix="MONITORING_JUDGE_", extra="ignore")
@@ -59,21 +59,6 @@ class JudgeSettings(Access, ModuleSettings):
         if value == STAND_IN:
             raise ValueError("MONITORING_JUDGE_PROVIDER names a model; the stand-in is none")
         return value
-
-    @property
-    def data_region(self) -> Region:
-        return LLMSettings.load().region
-
-    @property
-    def seconds_to_connect(self) -> float:
-        return LLMSettings.load().connect_seconds
-
-    @property
-    def key(self) -> str:
-        given = self.api_key.get_secret_value()
-        if not given and self.provider == "openai":
-            return LLMSettings.load().openai_api_key.get_secret_value()
-        return given
 
     @property
     def is_on(self) -> bool:
