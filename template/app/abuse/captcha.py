@@ -19,7 +19,6 @@ SECONDS = 5.0
 LONGEST_ANSWER = 2048
 LONGEST_REPLY = 16_384
 ANSWER_HEADER = "X-Captcha-Response"
-HCAPTCHA_DIRECTIVES = ("script-src", "frame-src", "style-src", "connect-src")
 # What the person can do something about. Any other word is about our own settings or their outage.
 TO_REPEAT = {
     "missing-input-response",

@@ -26,7 +26,6 @@ SCRIPT_ADDRESS = re.compile(
     r"^[\s\x00-\x20]*(?:j\s*a\s*v\s*a|v\s*b)\s*s\s*c\s*r\s*i\s*p\s*t\s*:|^\s*data:text/html", re.I
 )
 HEADING = re.compile(r"h([1-6])")
-MOST_DEPTH = 2_000
 
 
 def read(data: bytes) -> Content:
