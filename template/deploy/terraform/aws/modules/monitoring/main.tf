@@ -7,7 +7,7 @@ resource "aws_sns_topic" "alarms" {
 
 data "aws_caller_identity" "here" {}
 
-# The alarms' own key: what may use it are alarms and budgets, which may use no other.
+# The alarms' own key: they may use it, and no other. The budget writes mail by itself.
 data "aws_iam_policy_document" "key" {
   statement {
     sid = "Administration"
@@ -32,7 +32,7 @@ data "aws_iam_policy_document" "key" {
 
     principals {
       type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"]
+      identifiers = ["cloudwatch.amazonaws.com"]
     }
 
     condition {
@@ -57,7 +57,7 @@ data "aws_iam_policy_document" "senders" {
 
     principals {
       type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"]
+      identifiers = ["cloudwatch.amazonaws.com"]
     }
 
     condition {
