@@ -20,6 +20,7 @@ def everything(render: Render) -> Path:
         runs_on_kubernetes=True,
         clouds_used=["aws", "gcp", "azure"],
         runtimes_used=["containers", "kubernetes"],
+        releases_in_steps=True,
         ci_systems=["github", "gitlab", "jenkins"],
     )
 

@@ -67,7 +67,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"hosting": "aws", "release_strategy": "blue_green"}, "take cloud_runtime=kubernetes"),
     (
         {"hosting": "aws", "cloud_runtime": "kubernetes", "release_strategy": "canary"},
-        "that splits requests",
+        "cloud_runtime=containers",
     ),
     (
         {"hosting": "azure", "cloud_runtime": "kubernetes", "release_strategy": "canary"},

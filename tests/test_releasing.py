@@ -29,12 +29,16 @@ def test_every_place_has_a_way_there_and_back(
     ship: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MACHINE", "deploy@app.example.com")
+    in_steps = {"target": "gcp", "release_strategy": "canary"}
     on_cloud = {"target": "aws", "cloud_runtime": "kubernetes"}
     for hosting, action, told in (
         ({"target": "compose"}, "deploy", ["ssh deploy@app.example.com cd app && git fetch"]),
         ({"target": "compose"}, "rollback", [f"python3 scripts/release.py --back {IMAGE}"]),
         ({"target": "aws"}, "deploy", [f"deploy/terraform/aws/release.sh staging {IMAGE}"]),
         (on_cloud, "deploy", ["--values deploy/chart/cloud-staging.yaml --set image.repository="]),
+        (in_steps, "deploy", [f"scripts/ship/gradual deploy staging {IMAGE}"]),
+        (in_steps, "promote", ["scripts/ship/gradual promote staging"]),
+        (in_steps, "rollback", [f"scripts/ship/gradual rollback staging {IMAGE}"]),
         ({}, "deploy", ["deploy/chart --namespace demo-staging --create-namespace --values"]),
         ({}, "rollback", [f"helm_back.py demo demo-staging 45m {IMAGE}"]),
         ({"release_strategy": "canary"}, "deploy", ["helm upgrade", "rollouts status demo-app"]),

@@ -28,6 +28,8 @@ ANSWERS = {
     for runtime in ("containers", "kubernetes")
     if (SOURCE / cloud / f"{runtime}.tf").exists()
 }
+# What splits requests is planned instead of what does not.
+IN_STEPS = ("gcp",)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +52,15 @@ def one_runtime(folder: Path, runtime: str) -> Path:
 
 def rendered(render: Render, **answers: Any) -> Path:
     cloud = answers["hosting"]
-    given = {"documents": True, "llm_provider": MODELS[cloud], "preset": "custom", **answers}
+    split = cloud in IN_STEPS and answers["cloud_runtime"] == "containers"
+    strategy = "canary" if split else "rolling"
+    given = {
+        "release_strategy": strategy,
+        "documents": True,
+        "llm_provider": MODELS[cloud],
+        "preset": "custom",
+        **answers,
+    }
     return render(**given) / "deploy" / "terraform" / str(cloud)
 
 
@@ -129,6 +139,7 @@ def test_terraform_plans_staging_and_production(
     {
         "aws-containers": aws_containers,
         "azure-containers": azure_containers,
+        "gcp-containers": gcp_containers,
         "aws-kubernetes": aws_kubernetes,
         "azure-kubernetes": azure_kubernetes,
         "gcp-kubernetes": gcp_kubernetes,
@@ -293,6 +304,21 @@ def aws_containers(plan: Any) -> None:
         for one in rules.planned(plan, "aws_ecs_task_definition")
     }
     assert memory["demo-prod-app"] == memory["demo-prod-worker"] + 4096
+
+
+def gcp_containers(plan: Any) -> None:
+    [app] = rules.planned(plan, "google_cloud_run_v2_service")
+    given = {
+        one["name"]: one.get("value")
+        for one in app["values"]["template"][0]["containers"][0]["env"]
+    }
+    assert given["METRICS_LOG_SECONDS"] == "60", "a release reads what is told"
+    [role] = [
+        one["values"]
+        for one in rules.planned(plan, "google_project_iam_custom_role")
+        if one["values"]["role_id"].endswith("figures")
+    ]
+    assert role["permissions"] == ["logging.logEntries.list"]
 
 
 def azure_containers(plan: Any) -> None:

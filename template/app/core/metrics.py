@@ -74,6 +74,11 @@ class Counter(Metric):
     def value(self, *values: str) -> float:
         return self._values.get(values, 0.0)
 
+    def total(self, label: str = "", *wanted: str) -> float:
+        """The sum of all series, or of those whose label is one of these."""
+        at = self.labels.index(label) if label else 0
+        return sum(number for key, number in self._values.items() if not label or key[at] in wanted)
+
     def samples(self) -> Lines:
         for values, number in list(self._values.items()):
             told = number if values in self._known else 0.0

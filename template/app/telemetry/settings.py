@@ -21,6 +21,9 @@ class MetricsSettings(ModuleSettings):
     """What Prometheus sends as bearer token; needed where others than this machine may connect."""
     rows_seconds: float = Field(30, gt=0)
     """How often figures are read from the database at most."""
+    log_seconds: float = Field(0, ge=0)
+    """How often the web process writes into its log what it counted since; a release in a cloud's
+    containers reads that. 0: never."""
     minutes_per_answer: float = Field(3, ge=0)
     """What one answer saves a person, by your own reckoning: dashboards show the sum."""
     release: str = ""

@@ -11,3 +11,4 @@ calls_per_person_per_hour = 60
 database_pool_size        = 10
 monthly_budget            = 50
 ci                        = "github"
+release_strategy          = "rolling"

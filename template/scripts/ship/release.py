@@ -3,7 +3,7 @@
     release.py image  REPOSITORY TAG       build and push; writes build/image.txt
     release.py sign   IMAGE                sign without a key, as who runs this
     release.py deploy ENVIRONMENT IMAGE    IMAGE is REPOSITORY@sha256:…, and our pipeline signed it
-    release.py promote ENVIRONMENT         let everybody have it (blue-green)
+    release.py promote ENVIRONMENT         let everybody have what stands beside
     release.py rollback ENVIRONMENT [IMAGE]
 
 Where to is in app/answers.toml. `DRY=1` prints the commands and runs none.
@@ -121,9 +121,13 @@ def commands(answers: dict[str, Any], action: str, environment: str, image: str)
     ):
         made = hosting["target"] != "kubernetes"
         return kubernetes(slug, hosting["release_strategy"], action, environment, image, made=made)
+    cloud = hosting["target"] != "compose"
+    if cloud and hosting["release_strategy"] != "rolling":
+        named = [digested(image)] if image or action == "deploy" else []
+        return [[sys.executable, "scripts/ship/gradual", action, environment, *named]]
     if action == "promote":
         return []  # whatever took the place of the old version serves everybody already
-    if hosting["target"] == "compose":
+    if not cloud:
         return machine(action, image)
     script = Path("deploy") / "terraform" / hosting["target"] / "release.sh"
     return [[str(script), environment, digested(image)]]

@@ -59,3 +59,8 @@ variable "ci" {
   description = "What runs the checks: github, gitlab or jenkins."
   type        = string
 }
+
+variable "release_strategy" {
+  description = "How a new version replaces the old one: rolling, blue_green or canary."
+  type        = string
+}

@@ -23,6 +23,8 @@ module "containers" {
     local.settings,
     # It runs beside each process and listens to nobody else.
     var.documents ? { DOCUMENTS_SCANNER = "tcp://localhost:3310" } : {},
+    # What the new version is judged by while few people have it.
+    var.release_strategy == "rolling" ? {} : { METRICS_LOG_SECONDS = "60" },
   )
   secrets = {
     for name, secret in local.app_secrets : name => google_secret_manager_secret.this[secret].secret_id
@@ -56,6 +58,24 @@ module "containers" {
   }
 
   depends_on = [google_secret_manager_secret_iam_member.reader]
+}
+
+# A release that is watched reads what the app counted, in its log; Google knows nothing finer than all
+# logs of the project.
+resource "google_project_iam_custom_role" "figures" {
+  count = var.release_strategy == "rolling" ? 0 : length(module.ci)
+
+  role_id     = replace("${local.name}_figures", "-", "_")
+  title       = "${local.name}: reads the figures in the log"
+  permissions = ["logging.logEntries.list"]
+}
+
+resource "google_project_iam_member" "figures" {
+  count = length(google_project_iam_custom_role.figures)
+
+  project = var.project
+  role    = google_project_iam_custom_role.figures[count.index].name
+  member  = module.ci[0].member
 }
 
 # Each part of the app is an account of its own, and reads its own secrets only.

@@ -104,9 +104,11 @@ resource "google_cloud_run_v2_service" "app" {
     }
   }
 
-  # Releases are release.sh's.
+  # Releases are made by scripts, and say who gets which.
   lifecycle {
-    ignore_changes = [template[0].containers[0].image, client, client_version]
+    ignore_changes = [
+      template[0].containers[0].image, template[0].revision, traffic, annotations, client, client_version,
+    ]
   }
 }
 
