@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cloud_run
+import container_apps
 import pytest
 import yaml
 from conftest import ROOT
@@ -16,6 +17,7 @@ from pretend import Cloud, Pretended, Release, line, released, served
 
 NEW, NEWER = "new@sha256:1", "newer@sha256:2"
 CLOUDS: dict[str, tuple[type[Cloud], dict[str, str]]] = {
+    "azure": (container_apps.ContainerApps, container_apps.TOOLS),
     "gcp": (cloud_run.CloudRun, cloud_run.TOOLS),
 }
 

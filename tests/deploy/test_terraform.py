@@ -29,7 +29,7 @@ ANSWERS = {
     if (SOURCE / cloud / f"{runtime}.tf").exists()
 }
 # What splits requests is planned instead of what does not.
-IN_STEPS = ("gcp",)
+IN_STEPS = ("azure", "gcp")
 
 
 @pytest.fixture(scope="session")
@@ -322,6 +322,14 @@ def gcp_containers(plan: Any) -> None:
 
 
 def azure_containers(plan: Any) -> None:
+    apps = {
+        one["values"]["name"].rpartition("-")[2]: one["values"]
+        for one in rules.planned(plan, "azurerm_container_app")
+    }
+    modes = {name: one["revision_mode"] for name, one in apps.items()}
+    assert modes == {"app": "Multiple", "worker": "Single"}, "half of the jobs go to nobody"
+    roles = [one["values"] for one in rules.planned(plan, "azurerm_role_assignment")]
+    assert "Log Analytics Reader" in {one["role_definition_name"] for one in roles}
     [database] = rules.planned(plan, "azurerm_postgresql_flexible_server")
     assert database["values"]["high_availability"][0]["mode"] == "ZoneRedundant"
     environments = rules.planned(plan, "azurerm_container_app_environment")

@@ -34,6 +34,7 @@ module "containers" {
   logs       = azurerm_log_analytics_workspace.this.id
   documents  = var.documents
   production = local.production
+  split      = var.release_strategy != "rolling"
   files = {
     account = one(module.files[*].account)
     share   = one(module.files[*].share)
@@ -44,6 +45,8 @@ module "containers" {
     local.settings,
     # It runs beside each process and listens to nobody else.
     var.documents ? { DOCUMENTS_SCANNER = "tcp://localhost:3310" } : {},
+    # What the new version is judged by while few people have it.
+    var.release_strategy == "rolling" ? {} : { METRICS_LOG_SECONDS = "60" },
   )
   secrets = local.in_vault.app
   app     = { least = local.app_least, most = local.app_most }
@@ -97,5 +100,14 @@ resource "azurerm_role_assignment" "release" {
 
   scope                = module.containers.released[count.index]
   role_definition_name = count.index < 2 ? "Container Apps Contributor" : "Container Apps Jobs Contributor"
+  principal_id         = azurerm_user_assigned_identity.release[0].principal_id
+}
+
+# A release that is watched reads what the app counted, in its log.
+resource "azurerm_role_assignment" "figures" {
+  count = var.ci_subject != "" && var.release_strategy != "rolling" ? 1 : 0
+
+  scope                = azurerm_log_analytics_workspace.this.id
+  role_definition_name = "Log Analytics Reader"
   principal_id         = azurerm_user_assigned_identity.release[0].principal_id
 }

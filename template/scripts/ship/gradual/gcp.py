@@ -29,7 +29,7 @@ class CloudRun:
     def __init__(self, place: Place) -> None:
         self.project = told("gcloud", "config", "get-value", "project")
         self.token = Token("gcloud", "auth", "print-access-token")
-        self.service = f"{place.name}-app"
+        self.service = f"{place.name(20)}-app"
         self.path = f"projects/{self.project}/locations/{place.region}/services/{self.service}"
 
     def _ask(self, method: str, url: str, body: Any = None) -> Any:

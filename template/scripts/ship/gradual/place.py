@@ -55,10 +55,9 @@ class Place:
     slug: str
     region: str
 
-    @property
-    def name(self) -> str:
+    def name(self, letters: int) -> str:
         """As sizes.tf makes it."""
-        return f"{self.slug[:20].removesuffix('-')}-{self.environment[:4]}"
+        return f"{self.slug[:letters].removesuffix('-')}-{self.environment[:4]}"
 
     def part(self, part: str, image: str) -> None:
         """`migrate` or `worker`, which are the same in a rolling release."""

@@ -42,7 +42,7 @@ resource "azurerm_container_app" "this" {
   resource_group_name          = var.group
   container_app_environment_id = azurerm_container_app_environment.this.id
   workload_profile_name        = "Consumption"
-  revision_mode                = "Single"
+  revision_mode                = each.key == "app" && var.split ? "Multiple" : "Single"
 
   identity {
     type         = "UserAssigned"
@@ -191,9 +191,11 @@ resource "azurerm_container_app" "this" {
     }
   }
 
-  # Releases are release.sh's.
+  # Releases are made by scripts, and say who gets which.
   lifecycle {
-    ignore_changes = [template[0].container[0].image]
+    ignore_changes = [
+      template[0].container[0].image, template[0].revision_suffix, ingress[0].traffic_weight, tags,
+    ]
   }
 }
 

@@ -34,6 +34,11 @@ variable "production" {
   type = bool
 }
 
+variable "split" {
+  description = "Whether a release shares requests between two versions."
+  type        = bool
+}
+
 variable "files" {
   description = "The share that every process sees."
   type        = object({ account = string, share = string, key = string })
