@@ -79,7 +79,14 @@ async def find(call: Call, kept: Kept, *, stale: bool = False) -> Hit | None:
         return None
     entry, *found, began, seen = row
     kept.since = kept.since or (began, seen)
-    return Hit(entry, "stale" if stale else "exact", *found) if entry else None
+    hit = Hit(entry, "stale" if stale else "exact", *found) if entry else None
+    return None if stale and hit and hit.seconds > _oldest() else hit
+
+
+def _oldest() -> float:
+    """Also when the job that deletes them does not run."""
+    settings = CacheSettings.load()
+    return (settings.hours + settings.stale_hours) * SECONDS_AN_HOUR
 
 
 async def find_similar(call: Call, kept: Kept) -> Hit | None:

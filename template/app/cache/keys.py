@@ -12,7 +12,10 @@ from typing import Any
 import orjson
 
 from app.llm.call import Call
-from app.llm.port import Message
+from app.llm.port import Message, PromptUsed
+
+# Variables of prompts that are another one each day.
+PASSING = {"today"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Keys:
     exact: bytes
     """All of it, word for word."""
     loose: bytes
-    """With the version of a registered prompt in place of its text, which may hold the date."""
+    """With the version of a registered prompt in place of its text, which holds the date."""
     scope: bytes | None
     """All but the words of the question; None where earlier turns say what it means."""
 
@@ -31,12 +34,18 @@ def of(call: Call) -> Keys:
     spoken = [one for one in ask.messages if one.role != "system"]
     is_first = not any(one.role == "assistant" for one in spoken)
     system: Any = call.system_prompt
-    loose: Any = [ask.prompt.name, ask.prompt.version] if ask.prompt else system
+    loose: Any = _loose(ask.prompt) if ask.prompt else system
     return Keys(
         exact=_digest("exact", around, system, _said(spoken)),
         loose=_digest("loose", around, loose, _said(spoken)),
         scope=_digest("scope", around, system, _said(spoken[:-1])) if is_first else None,
     )
+
+
+def _loose(prompt: PromptUsed) -> list[Any]:
+    """What else is put into a prompt may be of this very person."""
+    values = {name: value for name, value in prompt.values.items() if name not in PASSING}
+    return [prompt.name, prompt.version, values]
 
 
 def _around(call: Call) -> dict[str, Any]:

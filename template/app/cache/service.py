@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.access.person import Person
 from app.audit import service as audit
@@ -148,7 +149,9 @@ async def evict(db: AsyncSession) -> int:
     settings = CacheSettings.load()
     old = CachedAnswer.expires_at < now() - timedelta(hours=settings.stale_hours)
     gone = list(await db.scalars(delete(CachedAnswer).where(old).returning(CachedAnswer.id)))
-    gone += await _beyond(db, settings.entries_per_organization)
+    answers, vectors = CachedAnswer, CachedVector
+    gone += await _beyond(db, answers, answers.used_at, settings.entries_per_organization)
+    await _beyond(db, vectors, vectors.created_at, settings.entries_per_organization)
     limit = now() - timedelta(hours=settings.vector_hours)
     await db.execute(delete(CachedVector).where(CachedVector.created_at < limit))
     long_ago = now() - timedelta(hours=EMPTYINGS_HOURS)
@@ -156,11 +159,15 @@ async def evict(db: AsyncSession) -> int:
     return len(gone)
 
 
-async def _beyond(db: AsyncSession, most: int) -> Sequence[UUID]:
-    """Delete what an organisation has more than `most` of, what was not asked for longest first."""
-    newest_first = CachedAnswer.used_at.desc()
-    place = func.row_number().over(partition_by=CachedAnswer.organization_id, order_by=newest_first)
-    ranked = select(CachedAnswer.id, place.label("place")).subquery()
+async def _beyond(
+    db: AsyncSession,
+    kind: type[CachedAnswer] | type[CachedVector],
+    moment: ColumnElement[datetime] | InstrumentedAttribute[datetime],
+    most: int,
+) -> Sequence[UUID]:
+    """Delete what an organisation has more than `most` of, the oldest by `moment` first."""
+    place = func.row_number().over(partition_by=kind.organization_id, order_by=moment.desc())
+    ranked = select(kind.id, place.label("place")).subquery()
     beyond = select(ranked.c.id).where(ranked.c.place > most)
-    query = delete(CachedAnswer).where(CachedAnswer.id.in_(beyond)).returning(CachedAnswer.id)
+    query = delete(kind).where(kind.id.in_(beyond)).returning(kind.id)
     return (await db.scalars(query)).all()

@@ -20,7 +20,7 @@ class CacheSettings(ModuleSettings):
     stale_hours: float = Field(72, ge=0)
     """How much longer it is kept for when no model answers; then it is marked as old."""
     entries_per_organization: int = Field(10_000, ge=0)
-    """Answers that one organisation keeps; those not asked for the longest go first."""
+    """Answers, and vectors, that one organisation keeps; those not asked for the longest go."""
     longest_characters: int = Field(32_000, ge=1)
     """Longer answers are not kept."""
     beside_tools: bool = False

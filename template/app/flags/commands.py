@@ -31,19 +31,24 @@ def set_flag(
     name: Annotated[str, typer.Argument(help="Such as model.assistant, or model.all.")],
     value: Annotated[str, typer.Argument(help="on or off")],
     because: Annotated[str, typer.Option(help="The reason, kept with the flag.")],
-    share: Annotated[int, typer.Option(min=0, max=100, help="Per cent of people.")] = 100,
+    share: Annotated[
+        int | None, typer.Option(min=0, max=100, help="Per cent of people. Left out: as it was.")
+    ] = None,
     off_for: Annotated[
         list[UUID] | None,
         typer.Option(help="Off in this organisation; may come often. Left out: as it was."),
     ] = None,
     off_for_none: Annotated[bool, typer.Option(help="Off in no organisation of its own.")] = False,
+    everyone: Annotated[
+        bool, typer.Option(help="For all people, roles and organisations it is not off in.")
+    ] = False,
 ) -> None:
-    """Switch a flag on or off for everyone, or on but for some organisations."""
+    """Switch a flag on or off. Whom it is on for stays as it was, unless it is said."""
     if value not in {"on", "off"}:
         raise typer.BadParameter("Say on or off.")
     not_in = [] if off_for_none else off_for or None
     try:
-        asyncio.run(_set(name, value == "on", because, share, not_in))
+        asyncio.run(_set(name, value == "on", because, share, not_in, everyone))
     except Problem as problem:
         raise typer.BadParameter(problem.detail) from None
     Console().print(f"{name} is {value}. Every process notices within a second.")
@@ -58,16 +63,25 @@ async def _flags() -> list[service.FlagState]:
 
 
 async def _set(
-    name: str, enabled: bool, because: str, share: int, off_for: list[UUID] | None
+    name: str,
+    enabled: bool,
+    because: str,
+    share: int | None,
+    off_for: list[UUID] | None,
+    everyone: bool,
 ) -> None:
     try:
         async with database.transaction(elevated=True) as db:
             organization = await the_organization(db)
+            before = await service.flag(db, name)
+            as_before = 100 if everyone else before.share
             await service.set_flag(
                 db,
                 name,
                 enabled=enabled,
-                share=share,
+                share=as_before if share is None else share,
+                organizations=() if everyone else before.organizations,
+                roles=() if everyone else before.roles,
                 off_for=off_for,
                 reason=because,
                 organization_id=organization.id,

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.person import Person
 from app.access.roles import Role
 from app.core.db import Database
+from app.core.errors import Problem
 from app.flags import service
 from app.flags.schemas import Reason
 from app.flags.switches import PREFIX
@@ -35,8 +36,10 @@ class Setting(BaseModel):
     share: int = Field(100, ge=0, le=100)
     organizations: list[UUID] = Field([], max_length=500)
     off_for: list[UUID] = Field([], max_length=500)
-    role: str = Field("", max_length=36)
+    role: str = Field("", max_length=2000)
+    """Or several, with commas between them, as the flag had them."""
     reason: Reason
+    seen: str | None = Field(None, max_length=40)
 
 
 @router.get("")
@@ -62,22 +65,31 @@ async def set_flag(request: Request, name: Name, db: Database, person: Setter) -
     if form.data is None:
         return await _page(request, db, person, name, form)
     wanted = form.data
-    await service.set_flag(
-        db,
-        name,
-        enabled=wanted.enabled,
-        share=wanted.share,
-        organizations=wanted.organizations,
-        off_for=wanted.off_for,
-        roles=[wanted.role] if wanted.role else [],
-        reason=wanted.reason,
-        person=person,
-    )
+    try:
+        await service.set_flag(
+            db,
+            name,
+            enabled=wanted.enabled,
+            share=wanted.share,
+            organizations=wanted.organizations,
+            off_for=wanted.off_for,
+            roles=[one for one in wanted.role.split(",") if one],
+            reason=wanted.reason,
+            person=person,
+            seen=wanted.seen,
+        )
+    except service.FlagChangedMeanwhile as problem:
+        return await _page(request, db, person, name, problem=problem)
     return flash.redirect(PAGE, f"{name} is {'on' if wanted.enabled else 'off'}.")
 
 
 async def _page(
-    request: Request, db: AsyncSession, person: Person, name: str, form: Form[Any] | None = None
+    request: Request,
+    db: AsyncSession,
+    person: Person,
+    name: str,
+    form: Form[Any] | None = None,
+    problem: Problem | None = None,
 ) -> HTMLResponse:
     found = await service.flag(db, name)
     if form is None:
@@ -85,10 +97,18 @@ async def _page(
             share=found.share,
             organizations="\n".join(sorted(map(str, found.organizations))),
             off_for="\n".join(sorted(map(str, found.off_for))),
-            role=next(iter(found.roles), ""),
+            role=",".join(found.roles),
         )
     roles = [("", "All roles"), *((str(one), one.capitalize()) for one in Role)]
-    roles += [(one, one) for one in found.roles if one not in {str(role) for role in Role}]
+    if found.roles and (now := ",".join(found.roles)) not in {value for value, _ in roles}:
+        roles.append((now, ", ".join(one.capitalize() for one in found.roles)))
     return render_form(
-        request, "flags/flag.html", form, person=person, flag=found, roles=roles, prefix=PREFIX
+        request,
+        "flags/flag.html",
+        form,
+        problem,
+        person=person,
+        flag=found,
+        roles=roles,
+        prefix=PREFIX,
     )

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.person import Person
 from app.audit import service as audit
 from app.core.db import elevated
-from app.core.errors import NotFound
+from app.core.errors import Conflict, NotFound
 from app.flags.models import FeatureFlag
 from app.flags.switches import ALL, PREFIX
 from app.modules import parts
@@ -29,6 +29,10 @@ MOST_TOLD = 15
 class NoSuchFlag(NotFound):
     def __init__(self) -> None:
         super().__init__("No code asks for such a flag.")
+
+
+class FlagChangedMeanwhile(Conflict):
+    """Somebody set it after it was looked at: nobody undoes that without having seen it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class FlagState:
     changed_by: str = ""
     changed_at: datetime | None = None
     is_set: bool = field(default=True)
+
+    @property
+    def seen(self) -> str:
+        """Tells whether it was set since."""
+        return self.changed_at.isoformat() if self.changed_at else "never"
 
 
 def declared() -> dict[str, str]:
@@ -91,13 +100,19 @@ async def set_flag(
     reason: str,
     person: Person | None = None,
     organization_id: UUID | None = None,
+    seen: str | None = None,
 ) -> None:
-    """Every process has noticed within a second of the commit. Raises `NoSuchFlag`.
+    """Every process has noticed within a second of the commit. Raises `NoSuchFlag`, and
+    `FlagChangedMeanwhile` when it is not what was `seen` any more.
 
     Without `off_for` it stays off where it was: nobody lifts that in passing. Without a `person` it
     is the command line, on behalf of the organisation that runs the app.
     """
+    async with elevated(db):
+        await db.execute(select(FeatureFlag.id).where(FeatureFlag.name == name).with_for_update())
     before = await flag(db, name)
+    if seen not in {None, before.seen}:
+        raise FlagChangedMeanwhile("Somebody set this flag meanwhile: look at it once more.")
     where, whom = sorted(set(organizations)), sorted(set(roles))
     not_in = sorted(set(before.off_for if off_for is None else off_for))
     values: dict[str, object] = {

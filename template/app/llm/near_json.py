@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import orjson
 
-FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
+# Nothing here goes back over what it has read: an answer is as long as a model likes.
+FENCE = re.compile(r"```(?:json)?\s*+(.*?)```", re.DOTALL)
 # A string, or what models write in JSON that is none.
 PARTS = re.compile(
-    r'(?P<string>"(?:[^"\\]|\\.)*")|(?P<comma>,)(?=\s*[}\]])'
+    r'(?P<string>"(?:[^"\\]|\\.)*+"?)|(?P<comma>,)(?=\s*[}\]])'
     r"|(?P<word>\b(?:True|False|None|NaN)\b)|(?P<comment>//[^\n]*)",
     re.DOTALL,
 )

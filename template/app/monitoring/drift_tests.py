@@ -232,7 +232,8 @@ def fisher(hits: int, of: int, hits_now: int, of_now: int) -> float:
     def log_chance(k: int) -> float:
         return log_choose(of_now, k) + log_choose(of, marked - k) - every
 
-    seen = log_chance(hits_now) + 1e-9
+    # Tables as rare as this one differ by the rounding of large logarithms.
+    seen = log_chance(hits_now) + 1e-7
     tables = range(max(0, marked - of), min(marked, of_now) + 1)
     chances = (log_chance(k) for k in tables)
     return min(1.0, sum(math.exp(one) for one in chances if one <= seen))

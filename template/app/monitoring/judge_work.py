@@ -82,8 +82,12 @@ async def expire() -> None:
 async def forget() -> None:
     """Delete what is older than it is kept."""
     limit = now() - timedelta(days=MonitoringSettings.load().retention_days)
-    for kind in (Judgement, MonitoredCall, Calibration, DriftReading, DriftAlert, Decision):
+    for kind in (Judgement, MonitoredCall, Calibration, DriftReading):
         await delete_old(kind, kind.created_at < limit)
+    # A drift that goes on is not told anew, and a row of a rule is as old as its last decision.
+    await delete_old(DriftAlert, DriftAlert.last_at < limit)
+    is_over = Decision.state.not_in(("decided", "running", "evaluating"))
+    await delete_old(Decision, Decision.looked_at < limit, is_over)
 
 
 async def _waiting() -> list[UUID]:

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from app.audit import service as audit
 from app.core.clock import now
 from app.core.db import transaction
-from app.core.errors import Problem
+from app.core.errors import Problem, TooMany
 from app.core.logging import log
 from app.core.outbound import OutboundFailed, OutboundRefused
 from app.evals import service as evals
@@ -17,7 +17,7 @@ from app.jobs.queue import enqueue
 from app.mail import links
 from app.mail import service as mail
 from app.modules import has
-from app.monitoring import dataset, tuning
+from app.monitoring import costs, dataset, tuning
 from app.monitoring.models import Decision
 from app.monitoring.tuning import OVER, TuningRefused
 from app.prompts import registry
@@ -41,6 +41,9 @@ async def begin(decision_id: UUID) -> None:
         await _train(one)
     except (TuningRefused, OutboundRefused) as error:
         await end(decision_id, "failed", str(error))
+    except TooMany as problem:
+        # It may be started again when there is money.
+        await _set(decision_id, state="decided", why=problem.detail[:500])
 
 
 async def _rebuild(one: Decision) -> None:
@@ -65,10 +68,12 @@ async def _train(one: Decision) -> None:
     if len(found.training) < LEAST:
         await end(one.id, "failed", f"Fewer than {LEAST} examples are left to train on.")
         return
+    content = dataset.lines(found.training)
+    await costs.set_aside(one, content, len(found.training))
     # Each id is kept as soon as it is known: a second try goes on from there.
     training, validation = one.training_file, one.validation_file
     if not training:
-        training = await tuning.upload("training.jsonl", dataset.lines(found.training))
+        training = await tuning.upload("training.jsonl", content)
         await _set(one.id, training_file=training)
     if not validation and found.validation:
         validation = await tuning.upload("validation.jsonl", dataset.lines(found.validation))
@@ -101,14 +106,23 @@ async def _follow(decision_id: UUID) -> None:
         seen = await tuning.look(one.job)
         if seen.status not in OVER:
             return
+        trained = seen.status == "succeeded"
+        await costs.book(one, None if trained and not seen.tokens else seen.tokens)
         for file in filter(None, (one.training_file, one.validation_file)):
-            await tuning.remove(file)
-        if seen.status != "succeeded" or not seen.model:
+            await _remove(file)
+        if not trained or not seen.model:
             await end(decision_id, "failed", f"The provider says: {seen.status}.")
             return
         model = seen.model
         await _set(decision_id, state="evaluating", model=model, trained_tokens=seen.tokens)
     await _evaluate(one, model)
+
+
+async def _remove(file: str) -> None:
+    try:
+        await tuning.remove(file)
+    except TuningRefused as error:  # What was trained is there all the same.
+        log.warning("monitoring.file_not_removed", error=str(error))
 
 
 async def _evaluate(one: Decision, model: str) -> None:
@@ -142,6 +156,10 @@ async def _has_taken_too_long(run_id: UUID) -> bool:
 
 async def end(decision_id: UUID, state: str, why: str) -> None:
     """Say how it ended, and tell those who may go on from there."""
+    known = await _of(decision_id)
+    if known is not None:
+        # What was begun and cannot be seen any more may well be billed.
+        await costs.book(known, None if known.job else 0)
     async with transaction(elevated=True) as db:
         one = await db.get_one(Decision, decision_id)
         if one.state in {"proposed", "done", "failed", "dropped"}:

@@ -123,6 +123,7 @@ async def start(
 
     Raises `GateNotPassed`, `AlreadyRunning` or `NothingToCompare`.
     """
+    await service.alone_with(db, name)
     overview = await service.prompt(db, name)
     candidate = await service.version(db, overview.prompt.id, number)
     control = await service.version(db, overview.prompt.id, overview.labels["live"])

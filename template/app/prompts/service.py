@@ -159,6 +159,12 @@ async def add_version(
     return made
 
 
+async def alone_with(db: AsyncSession, name: str) -> None:
+    """Releases, rollbacks and experiments of one prompt come one after the other."""
+    async with elevated(db):
+        await db.execute(select(Prompt.id).where(Prompt.name == name).with_for_update())
+
+
 async def move_label(
     db: AsyncSession, person: Person, name: str, number: int, label: str, reason: str = ""
 ) -> PromptMove:
@@ -166,6 +172,7 @@ async def move_label(
 
     Raises `GateNotPassed`.
     """
+    await alone_with(db, name)
     found = (await prompt(db, name)).prompt
     chosen = await version(db, found.id, number)
     gate = ""
@@ -173,7 +180,7 @@ async def move_label(
         gate = await gate_of(db, person, found, chosen, reason)
     async with elevated(db):
         if label == "live":
-            await end_experiments(db, found.id)
+            await end_experiments(db, found.id, chosen.id)
         moved = await _move(db, person.user_id, found, chosen, label, reason, gate)
         if label == "live":
             await cache.forget_prompt(db, name)
@@ -193,6 +200,7 @@ async def roll_back(db: AsyncSession, name: str, reason: str) -> int:
     A version that something else was rolled back to is not left for that one again.
     Raises `NothingBefore`.
     """
+    await alone_with(db, name)
     overview = await prompt(db, name)
     found, bad = overview.prompt, overview.labels.get("live", 0)
     history = reversed(await moves(db, found.id, limit=None))
@@ -228,12 +236,17 @@ async def lacking(db: AsyncSession, found: Prompt, chosen: PromptVersion) -> lis
     ]
 
 
-async def end_experiments(db: AsyncSession, prompt_id: UUID) -> None:
-    """What it was compared with is no longer live; as app_auth."""
+async def end_experiments(db: AsyncSession, prompt_id: UUID, live: UUID | None = None) -> None:
+    """What they compared with is no longer live; what is needs no shadow. As app_auth."""
     await db.execute(
         update(PromptExperiment)
         .where(PromptExperiment.prompt_id == prompt_id, PromptExperiment.ended_at.is_(None))
         .values(ended_at=now(), ended_because="Another version went live.")
+    )
+    await db.execute(
+        update(PromptShadow)
+        .where(PromptShadow.candidate_id == live, PromptShadow.ended_at.is_(None))
+        .values(ended_at=now(), ended_because="It went live itself.")
     )
 
 

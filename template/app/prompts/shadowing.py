@@ -15,9 +15,9 @@ from psycopg import Error as PsycopgError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db import transaction
+from app.core.direct import direct
 from app.core.errors import Problem
 from app.core.logging import log
-from app.limits.connections import fetch
 from app.llm import embeddings, gateway
 from app.llm.errors import AnswerWithheld
 from app.llm.port import Ask, Message, PromptUsed
@@ -32,8 +32,11 @@ AT_ONCE = 2
 MOST_WAITING = 8
 
 SPENT: LiteralString = """
-    SELECT coalesce(sum(microdollars), 0) FROM prompt_shadow_answers
-    WHERE shadow_id = %(shadow_id)s AND created_at >= date_trunc('day', now(), 'UTC')
+    SELECT coalesce(sum(CASE state WHEN 'reserved' THEN reserved_microdollars
+                        ELSE microdollars END), 0)
+    FROM usage_records WHERE organization_id = %(organization_id)s AND feature = %(feature)s
+      AND created_at >= date_trunc('day', now(), 'UTC')
+      AND (prompt = '' OR prompt = %(prompt)s AND prompt_version = %(version)s)
 """
 
 _tasks: dict[UUID, asyncio.Task[None]] = {}
@@ -71,21 +74,13 @@ async def _run(shadow: Shadow, ask: Ask, shown: str) -> None:
 
 async def _ask(shadow: Shadow, ask: Ask, shown: str) -> None:
     organization_id = operators.known()
-    row = await fetch(SPENT, {"shadow_id": shadow.id})
-    if organization_id is None or row is None or row[0] >= shadow.microdollars_per_day:
+    if organization_id is None or ask.prompt is None:
+        return
+    if await _spent(shadow, organization_id, ask.prompt.name) >= shadow.microdollars_per_day:
         return
     began = perf_counter()
     outcome, text, cost = await _answer(shadow, organization_id, ask)
-    near = None
-    if text:
-        one, other = await embeddings.embed(
-            [shown, text],
-            organization_id=organization_id,
-            user_id=None,
-            feature=FEATURE,
-            keep=False,
-        )
-        near = cosine(one, other)
+    near = await _near(organization_id, shown, text) if text else None
     async with transaction(elevated=True) as db:
         db.add(
             PromptShadowAnswer(
@@ -98,6 +93,25 @@ async def _ask(shadow: Shadow, ask: Ask, shown: str) -> None:
                 milliseconds=round((perf_counter() - began) * 1000),
             )
         )
+
+
+async def _spent(shadow: Shadow, organization_id: UUID, name: str) -> int:
+    """Today, by the ledger: what a guard withheld was paid for as well."""
+    values = {"prompt": name, "version": shadow.candidate.number, "feature": FEATURE}
+    async with direct(organization_id=organization_id) as db:
+        ((spent,),) = await db.fetch(SPENT, values | {"organization_id": organization_id})
+    return int(spent)
+
+
+async def _near(organization_id: UUID, shown: str, text: str) -> float | None:
+    """Nothing of what people were shown stays with who pays; None when nobody can compare."""
+    own = {"organization_id": organization_id, "user_id": None}
+    try:
+        one, other = await embeddings.embed([shown, text], **own, feature=FEATURE, keep=False)
+    except Problem as problem:
+        log.warning("prompts.shadow_not_compared", problem=problem.type)
+        return None
+    return cosine(one, other)
 
 
 async def _answer(shadow: Shadow, organization_id: UUID, ask: Ask) -> tuple[str, str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Float, cast, func, select
+from sqlalchemy import Float, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
@@ -13,6 +13,8 @@ from app.core.errors import Conflict, NotFound
 from app.core.ids import uuid7
 from app.prompts import service
 from app.prompts.models import Prompt, PromptShadow, PromptShadowAnswer, PromptVersion
+from app.prompts.shadowing import FEATURE
+from app.usage.models import UsageRecord
 
 
 class NoSuchShadow(NotFound):
@@ -93,6 +95,16 @@ async def end(db: AsyncSession, person: Person, shadow_id: UUID, why: str) -> No
 async def numbers(db: AsyncSession, prompt_id: UUID) -> Sequence[ShadowNumbers]:
     """Of the latest shadows of a prompt, the latest first."""
     answer = PromptShadowAnswer
+    # By the ledger: what a guard withheld was paid for as well.
+    paid = (
+        select(func.coalesce(func.sum(UsageRecord.microdollars), 0))
+        .where(UsageRecord.feature == FEATURE, UsageRecord.prompt == Prompt.name)
+        .where(UsageRecord.prompt_version == PromptVersion.number)
+        .where(UsageRecord.created_at >= PromptShadow.created_at)
+        .where(UsageRecord.created_at < func.coalesce(PromptShadow.ended_at, text("'infinity'")))
+        .correlate(Prompt, PromptShadow, PromptVersion)
+        .scalar_subquery()
+    )
     rows = await db.execute(
         select(
             PromptShadow,
@@ -103,12 +115,13 @@ async def numbers(db: AsyncSession, prompt_id: UUID) -> Sequence[ShadowNumbers]:
             func.avg(answer.similarity),
             cast(func.avg(answer.shown_words).filter(answer.outcome == "answered"), Float),
             cast(func.avg(answer.words).filter(answer.outcome == "answered"), Float),
-            func.coalesce(func.sum(answer.microdollars), 0),
+            paid,
         )
         .join(PromptVersion, PromptVersion.id == PromptShadow.candidate_id)
+        .join(Prompt, Prompt.id == PromptShadow.prompt_id)
         .outerjoin(answer, answer.shadow_id == PromptShadow.id)
         .where(PromptShadow.prompt_id == prompt_id)
-        .group_by(PromptShadow.id, PromptVersion.number)
+        .group_by(PromptShadow.id, PromptVersion.number, Prompt.name)
         .order_by(PromptShadow.id.desc())
         .limit(10)
     )

@@ -141,7 +141,8 @@ async def reserve(
 
 async def settle(db: Direct, reservation: Reservation, used: Used, outcome: str) -> None:
     """Book what a call used and give the rest back, with the commit; once, however often asked."""
-    spent = used.input_tokens + used.output_tokens > 0
+    # A training costs money and takes nothing from the quotas of tokens.
+    spent = used.input_tokens + used.output_tokens + used.microdollars > 0
     state = "settled" if spent else "released"
     await write(db, SETTLE, _settling(reservation, state, used, outcome))
 

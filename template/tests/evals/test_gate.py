@@ -9,7 +9,7 @@ from app.core import db
 from app.core.clock import now
 from app.core.ids import uuid7
 from app.evals import gate, jobs, service
-from app.evals.cases import Case, Suite
+from app.evals.cases import Case, Suite, suites
 from app.evals.models import EvalResult
 from app.evals.running import Result
 from app.llm.steps import routing
@@ -47,6 +47,7 @@ async def evaluated(number, *, results=(), **values):
         "complete": True,
         "passed": True,
         "finished_at": now(),
+        "suites": gate.summary(suites(prompt=NAME), []),
     }
     for key, value in (told | values).items():
         setattr(made, key, value)
@@ -92,6 +93,13 @@ async def test_a_release_needs_a_passed_run_of_this_very_version(client, before)
     refused = await release(client, number)
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/gate-not-passed")
     assert "All of its suites" in refused.json()["detail"]
+
+    told = gate.summary(suites(prompt=NAME), [])
+    stricter = next(iter(told))
+    await evaluated(number, suites={**told, stricter: told[stricter] | {"digest": "before"}})
+    refused = await release(client, number)
+    assert refused.status_code == 409
+    assert refused.json()["detail"].startswith("Its cases changed since it was evaluated")
 
     await evaluated(number, passed=False, verdicts=["Injection: 3 of 30 passed."])
     refused = await release(client, number)

@@ -1,3 +1,6 @@
+import asyncio
+import re
+
 from typer.testing import CliRunner
 
 from app.core.ids import uuid7
@@ -44,6 +47,50 @@ async def test_an_operator_stops_a_feature_and_sees_who_did_it_and_why(client, o
     assert "Everyone, but off in 2 organisations" in " ".join(page.text.split())
     assert two in (await client.get("/admin/flags/model.test", headers=HTML)).text
     assert (await client.get("/admin/flags/nonsense", headers=HTML)).status_code == 404
+
+
+async def test_nobody_undoes_on_the_page_what_was_set_after_it_was_opened(client, operator):
+    here, address = str(operator.organization_id), "/admin/flags/model.test"
+    wanted = {"enabled": True, "roles": ["admin", "member"], "reason": "Not for reviewers."}
+    assert (
+        await client.put(f"/api{address[6:]}", json=wanted | {"off_for": []})
+    ).status_code == 204
+    opened = (await client.get(address, headers=HTML)).text
+    seen = re.search(r'name="seen" value="([^"]+)"', opened)[1]
+    assert 'value="admin,member" selected' in opened
+    fields = {"enabled": "on", "share": "50", "role": "admin,member", "reason": "Half of them."}
+    # Meanwhile somebody stops it in one organisation.
+    stopped = wanted | {"off_for": [here], "reason": "It invents refunds there."}
+    await client.put(f"/api{address[6:]}", json=stopped)
+    page = await client.post(address, data=fields | {"seen": seen}, headers=HTML)
+    assert (page.status_code, "meanwhile" in page.text, here in page.text) == (409, True, True)
+
+    seen = re.search(r'name="seen" value="([^"]+)"', page.text)[1]
+    fields |= {"seen": seen, "off_for": here}
+    assert (await client.post(address, data=fields, headers=HTML)).status_code == 303
+    found = (await client.get("/api/flags")).json()
+    one = next(each for each in found if each["name"] == "model.test")
+    assert (one["roles"], one["off_for"], one["share"]) == (["admin", "member"], [here], 50)
+
+
+async def test_a_flag_that_is_stopped_and_started_again_is_on_for_whom_it_was(client, operator):
+    here = str(operator.organization_id)
+    few = {"enabled": True, "share": 10, "organizations": [here], "roles": ["admin"]}
+    wanted = few | {"off_for": [], "reason": "For a few."}
+    await client.put("/api/flags/model.test", json=wanted)
+
+    async def told(*arguments: str) -> dict:
+        given = ["set", "model.test", *arguments, "--because", "For a test."]
+        done = await asyncio.to_thread(CliRunner().invoke, commands, given)
+        assert done.exit_code == 0, done.output
+        found = (await client.get("/api/flags")).json()
+        return next(one for one in found if one["name"] == "model.test")
+
+    await told("off")
+    one = await told("on")
+    assert {name: one[name] for name in few} == few
+    one = await told("on", "--everyone")
+    assert (one["share"], one["organizations"], one["roles"]) == (100, [], [])
 
 
 def test_the_command_line_says_what_it_does_not_understand():

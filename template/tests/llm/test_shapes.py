@@ -1,5 +1,6 @@
 """Answers as data: held to a schema, mended, asked for once more, or a problem that has a name."""
 
+import time
 from datetime import date
 from typing import Literal
 from uuid import UUID
@@ -168,3 +169,11 @@ async def test_the_stand_in_answers_in_the_form_that_is_asked_for(app):
     assert (found.data.kind, found.data.rank, len(found.data.steps)) == ("a", 1, 2)
     assert found.data.maybe is None
     assert "stand-in" in found.data.long
+
+
+@pytest.mark.parametrize("text", ['{"a": ' + '\\"' * 30_000, "```json" + " " * 60_000 + "x"])
+def test_an_answer_that_is_no_json_holds_nobody_up(text):
+    """With patterns that go back over it this takes many times as long."""
+    before = time.thread_time()
+    assert mended(text) == text
+    assert time.thread_time() - before < 2

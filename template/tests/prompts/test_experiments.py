@@ -1,8 +1,10 @@
 """A/B tests: who gets what, what is counted, and how it ends."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from app.core import db
 from app.core.direct import direct
@@ -143,3 +145,36 @@ def test_what_the_numbers_mean_is_said_in_a_sentence(a, b, begins):
         needed=sample_needed(0.5, 0.1),
     )
     assert read.sentence.startswith(begins)
+
+
+async def test_an_experiment_compares_with_what_a_release_beside_it_makes_live(
+    client, operator, seeded
+):
+    name = await seeded("Be kind. {{today}}")
+    await write(client, name)
+    await write(client, name, "Be short. {{today}}")
+    async with direct() as holding:
+        # The release has moved its label, and waits with the cache before its commit.
+        await holding.fetch("SELECT pg_advisory_xact_lock_shared(8086, 0)", {})
+        releasing = asyncio.create_task(label(client, name, 3))
+        await waiting(1)
+        starting = asyncio.create_task(start(client, name))
+        await waiting(2, unless=starting)
+    released, started = await releasing, await starting
+    assert (released.status_code, started.status_code) == (200, 201)
+    found = await client.get(f"/api/prompts/experiments/{started.json()['id']}")
+    assert found.json()["control"]["number"] == 3
+
+
+async def waiting(transactions: int, unless: asyncio.Task | None = None) -> None:
+    """Until so many wait for a lock of this test's database."""
+    waits = (
+        "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+        " WHERE NOT l.granted AND a.datname = current_database()"
+    )
+    async with asyncio.timeout(30):
+        while not (unless and unless.done()):
+            async with db.transaction(elevated=True) as session:
+                if await session.scalar(text(waits)) >= transactions:
+                    return
+            await asyncio.sleep(0.01)

@@ -1,12 +1,15 @@
 """A shadow is asked what people ask, and nobody sees what it says."""
 
 import asyncio
+import re
+from hashlib import sha256
 
+import orjson
 import pytest
 from sqlalchemy import select, text
 
 from app.cache import noting
-from app.cache.models import CachedAnswer
+from app.cache.models import CachedAnswer, CachedVector
 from app.core import db
 from app.llm.port import PromptUsed
 from app.prompts import registry, shadowing
@@ -14,7 +17,7 @@ from app.prompts.files import files
 from app.usage.models import UsageRecord
 from tests.assistant.conftest import browser, browser_of, model  # noqa: F401 fixtures
 from tests.llm.wire_server import Behaviour
-from tests.prompts.test_registry import until, write
+from tests.prompts.test_registry import label, until, write
 
 NAME = "assistant.system"
 
@@ -129,6 +132,77 @@ async def test_a_day_s_money_ends_it_for_the_day(
     assert len(model.requests) == 1
     assert (await told(client))["answers"] == 0
     await end(client)
+
+
+async def test_what_a_guard_withheld_is_paid_for_and_ends_it_as_well(
+    client,
+    operator,
+    candidate,
+    browser,  # noqa: F811
+    model,  # noqa: F811
+):
+    def choose(request):
+        system = request.body["messages"][0]["content"]
+        leaked = re.search(r"never to be repeated: (\w+)", system)[1]
+        return Behaviour(words=(leaked,) if "MARK" in system else ("Shown words.",))
+
+    model.choose = choose
+    # The money that is left when it begins may be spent once.
+    assert (await begin(client, candidate, dollars_per_day=0.000001)).status_code == 204
+    await until(lambda: registry.shadow(NAME) is not None)
+    for question in ("What is a comet?", "What is a planet?"):
+        await asked(client, browser, model, question)
+    shadows = [one for one in model.requests if "MARK" in str(one.body["messages"][0])]
+    one = await told(client)
+    assert (len(shadows), one["answers"], one["stopped"]) == (1, 1, 1)
+    assert one["microdollars"] > 0
+    await end(client)
+
+
+async def test_who_pays_for_a_shadow_keeps_no_vector_of_what_others_were_shown(
+    client,
+    operator,
+    candidate,
+    browser,  # noqa: F811
+    model,  # noqa: F811
+    configure,
+):
+    """Also not when it cannot be compared: then it counts without."""
+    answering(model)
+    vectors = []
+
+    def aside(request):
+        if "input" not in request.body:
+            return None
+        vectors.append(request.body["input"])
+        data = [{"index": at, "embedding": [1.0, at]} for at in range(len(vectors[-1]))]
+        return orjson.dumps({"data": data}) if len(vectors) == 1 else b"{}"
+
+    model.wire.aside = aside
+    configure(LLM_EMBEDDING_MODEL="small", LLM_EMBEDDING_BASE_URL=model.url)
+    assert (await begin(client, candidate)).status_code == 204
+    await until(lambda: registry.shadow(NAME) is not None)
+    await asked(client, browser, model, "What is a comet?")
+    await asked(client, browser, model, "What is a planet?")
+    compared = [one for one in vectors if "Shown words." in one]
+    assert len(compared) == 2
+    assert (await told(client))["answered"] == 2
+    async with db.transaction(organization_id=operator.organization_id) as session:
+        kept = await session.scalars(
+            select(CachedVector.digest).where(CachedVector.made_by.like("embeddings/small/%"))
+        )
+        assert not {*kept} & {sha256(one.encode()).digest() for one in compared[0]}
+    await end(client)
+
+
+async def test_a_shadow_of_what_went_live_ends(client, operator, seeded):
+    name = await seeded("Be kind. {{today}}")
+    await write(client, name)
+    plan = {"version": 2, "percent": 100}
+    assert (await client.post(f"/api/prompts/{name}/shadows", json=plan)).status_code == 204
+    assert (await label(client, name, 2)).status_code == 200
+    [one] = (await client.get(f"/api/prompts/{name}/shadows")).json()
+    assert (one["ended_at"] is not None, one["ended_because"]) == (True, "It went live itself.")
 
 
 def test_values_of_a_prompt_are_in_no_log_line():

@@ -24,6 +24,7 @@ def test_the_test_of_two_shares_and_the_sample_that_it_needs():
     assert p_value(15, 100, 30, 100) == pytest.approx(0.0109, abs=0.0002)
     assert p_value(5, 5, 7, 7) == p_value(0, 0, 1, 2) == 1.0
     assert 380 < sample_needed(0.5, 0.1) < 392
+    assert sample_needed(0.5, 0.5) == 30  # With the 8 that the formula says, 8 % are false alarms.
     assert sample_needed(1.0, 0.1) > 50  # No share is above one: the other way is meant.
 
 

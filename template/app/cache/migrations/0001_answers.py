@@ -87,6 +87,8 @@ BEGIN
             clock_timestamp() + make_interval(secs => seconds)
         ) ON CONFLICT (organization_id, key) DO UPDATE
         SET created_at = excluded.created_at, user_id = excluded.user_id, text = excluded.text,
+            scope = excluded.scope, signature = excluded.signature,
+            embedding = excluded.embedding, made_by = excluded.made_by,
             details = excluded.details, tokens = excluded.tokens, used_at = excluded.used_at,
             microdollars = excluded.microdollars, expires_at = excluded.expires_at;
     END IF;

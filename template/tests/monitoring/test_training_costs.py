@@ -1,0 +1,106 @@
+"""A training is paid for from the budget of the month, and its row stays while it is under way."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.core import db
+from app.core.clock import now
+from app.monitoring import costs, deciding, jobs
+from app.monitoring.models import Decision
+from app.usage.models import UsageCounter, UsageRecord
+from tests.monitoring.test_retraining import (
+    TUNED,
+    Provider,
+    correct,
+    decision_of,
+    prompt,
+    provider,
+    seeded,
+)
+
+__all__ = ["prompt", "provider", "seeded"]
+
+
+async def decided(client, operator, prompt) -> str:
+    name, rule = prompt
+    await correct(operator.organization_id, name, 30)
+    await deciding.decide()
+    return (await decision_of(client, rule))["id"]
+
+
+async def start(client, decision: str) -> None:
+    answer = await client.post(f"/api/monitoring/decisions/{decision}/start")
+    assert answer.status_code == 202, answer.text
+    await jobs.begin(UUID(decision))
+
+
+async def record(operator, decision: str) -> UsageRecord | None:
+    async with db.transaction(organization_id=operator.organization_id) as session:
+        return await session.get(UsageRecord, UUID(decision))
+
+
+async def held(operator) -> int:
+    """Money of the month that is set aside."""
+    async with db.transaction(organization_id=operator.organization_id) as session:
+        rows = await session.scalars(select(UsageCounter).where(UsageCounter.period == "month"))
+        return sum(one.reserved_microdollars for one in rows if one.user_id is None)
+
+
+async def test_no_budget_no_byte_and_what_was_trained_is_booked(
+    client, operator, prompt, provider: Provider, configure, model
+):
+    _, rule = prompt
+    decision = await decided(client, operator, prompt)
+    configure(USAGE_ORGANIZATION_DOLLARS_PER_MONTH="0")
+    await start(client, decision)
+    one = await decision_of(client, rule)
+    assert (one["state"], "budget" in one["why"]) == ("decided", True)
+    assert (provider.files, provider.jobs) == ({}, {})
+    assert await record(operator, decision) is None
+
+    configure(USAGE_ORGANIZATION_DOLLARS_PER_MONTH="")
+    before = await held(operator)
+    await start(client, decision)
+    found = await record(operator, decision)
+    assert (found.state, found.feature) == ("reserved", costs.FEATURE)
+    assert await held(operator) == before + found.reserved_microdollars
+    [job] = provider.jobs.values()
+    job |= {"status": "succeeded", "fine_tuned_model": TUNED, "trained_tokens": 1000}
+    await jobs.follow()
+    await jobs.follow()
+    found = await record(operator, decision)
+    assert (found.state, found.microdollars) == ("settled", costs._price().cost(1000, 0))
+    assert 0 < found.microdollars < found.reserved_microdollars
+    assert (found.input_tokens, found.user_id) == (0, None)
+    assert await held(operator) == before
+
+
+async def test_what_is_not_trained_costs_nothing(client, operator, prompt, provider: Provider):
+    before = await held(operator)
+    decision = await decided(client, operator, prompt)
+    await start(client, decision)
+    [job] = provider.jobs.values()
+    job |= {"status": "failed", "error": {"message": "No."}}
+    await jobs.follow()
+    found = await record(operator, decision)
+    assert (found.state, found.microdollars) == ("released", 0)
+    assert await held(operator) == before
+
+
+async def test_a_row_that_is_old_is_not_forgotten_while_it_is_under_way(
+    client, operator, prompt, provider: Provider
+):
+    """A rule has one row from night to night, until it fires: it may be years old by then."""
+    _, rule = prompt
+    decision = await decided(client, operator, prompt)
+    await start(client, decision)
+    for state, is_there in (("running", True), ("failed", True), ("gone", False)):
+        async with db.transaction(elevated=True) as session:
+            one = await session.get_one(Decision, UUID(decision))
+            one.created_at = now() - timedelta(days=4000)
+            one.looked_at = now() - timedelta(days=4000 if state != "failed" else 1)
+            one.state = "running" if state == "running" else "failed"
+        await jobs.forget()
+        assert (await decision_of(client, rule) is not None) == is_there, state
