@@ -105,9 +105,11 @@ async def _spent(shadow: Shadow, organization_id: UUID, name: str) -> int:
 
 async def _near(organization_id: UUID, shown: str, text: str) -> float | None:
     """Nothing of what people were shown stays with who pays; None when nobody can compare."""
-    own = {"organization_id": organization_id, "user_id": None}
+    texts, pays = [shown, text], organization_id
     try:
-        one, other = await embeddings.embed([shown, text], **own, feature=FEATURE, keep=False)
+        one, other = await embeddings.embed(
+            texts, organization_id=pays, user_id=None, feature=FEATURE, keep=False
+        )
     except Problem as problem:
         log.warning("prompts.shadow_not_compared", problem=problem.type)
         return None
