@@ -12,6 +12,7 @@ from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import mul
 from pathlib import Path
 from struct import unpack
 from typing import Any
@@ -34,7 +35,9 @@ class Head:
     def rate(self, vector: Sequence[float], text: str) -> float:
         found = buckets(text)
         said = sum((self.pieces[one] ^ 0x80) - 0x80 for one in found)
-        known = sum(weight * value for weight, value in zip(self.vector, vector, strict=True))
+        if len(vector) != len(self.vector):
+            raise ValueError("The head was trained on another view.")
+        known: float = sum(map(mul, self.vector, vector))
         return self.bias + known + self.scale * said / math.sqrt(max(1, len(found)))
 
 

@@ -27,6 +27,8 @@ class Words(NamedTuple):
     longest_part: int
     unfinished: frozenset[str]
     """What may still become one of them."""
+    shortest: int
+    """Of whole words and beginnings: no word is listed that does not begin like one of them."""
 
 
 def words() -> Words:
@@ -55,6 +57,7 @@ def _words(languages: tuple[str, ...]) -> Words:
         ),
         max(map(len, parts), default=0),
         frozenset(one[:end] for one in everything for end in range(1, len(one) + 1)),
+        min(map(len, whole | beginnings), default=0),
     )
 
 
@@ -87,6 +90,9 @@ def _is_profane(word: str, known: Words) -> bool:
     if len(word) > LONGEST:
         return False
     word = word.casefold()
+    # Most words begin like none of them.
+    if word[: known.shortest] not in known.unfinished:
+        return False
     if word in known.whole:
         return True
     return any(word[:length] in known.beginnings for length in known.lengths)

@@ -31,11 +31,16 @@ class Phrases:
     def __init__(self, phrases: tuple[str, ...]) -> None:
         self._folded = [" ".join(one.split()).casefold() for one in phrases if one.strip()]
         self._starts = max((len(START.findall(one)) for one in self._folded), default=0)
+        self._first = frozenset(one[0] for one in self._folded)
 
     def unfinished(self, view: str, at: int) -> int:
         """How many characters at the end of `view`, which is new from `at` on, must wait."""
         starts = [found.start() for found in START.finditer(view, at)]
+        plain = view.isascii()
         for start in starts[-self._starts :]:
+            # Most words begin like none of them.
+            if plain and view[start].lower() not in self._first:
+                continue
             tail = BLANKS.sub(" ", view[start:])
             folded = tail.casefold()
             # Letters that grow when they are folded stand for more than one here: better wait.

@@ -47,6 +47,8 @@ CARD_CHARACTERS = "0123456789 -\n"
 IBAN_CHARACTERS = "0123456789 \n" + ascii_uppercase
 # Nothing that is still being written is longer than this, blanks included.
 LONGEST = 44
+# And none is shorter, without blanks.
+SHORTEST = 14
 MAY_GO_ON = re.compile(r"[0-9A-Z][ -]?$")
 DIGIT = re.compile(r"\d", re.ASCII)
 
@@ -66,7 +68,7 @@ class NumberScreen:
         at, skip = len(self._before), self._offset - len(self._before)
         waiting = len(view) if last else _unfinished(view, at)
         findings = []
-        if DIGIT.search(view, at):
+        if waiting - at >= SHORTEST and DIGIT.search(view, at):
             findings = [
                 Finding(skip + start, skip + end, kind, f"[{kind} removed]")
                 for start, end, kind in (*_cards(view, at, waiting), *_ibans(view, at, waiting))
