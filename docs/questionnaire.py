@@ -31,13 +31,29 @@ def settings() -> dict[str, Any]:
     return merged
 
 
+def _read(folder: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted((ROOT / folder).glob("*.yml")):
+        found |= yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: one for name, one in found.items() if not name.startswith("_")}
+
+
+@cache
+def shipped() -> dict[str, dict[str, Any]]:
+    """Ours, whatever a fork puts in their place."""
+    return _read("questions")
+
+
+@cache
+def of_the_fork() -> dict[str, dict[str, Any]]:
+    """Questions that a fork adds, or puts in place of ours: docs/forking.md."""
+    return _read("org")
+
+
 @cache
 def questions() -> dict[str, dict[str, Any]]:
     """Every question in the order of asking, computed ones too."""
-    found: dict[str, dict[str, Any]] = {}
-    for path in sorted((ROOT / "questions").glob("*.yml")):
-        found |= yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found
+    return shipped() | of_the_fork()
 
 
 def asked() -> dict[str, dict[str, Any]]:
@@ -70,10 +86,19 @@ def values(question: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def completed(given: dict[str, Any]) -> dict[str, Any]:
+def ours_again() -> dict[str, Any]:
+    """What the questions say by themselves that a fork has put others in the place of."""
+    replaced = of_the_fork().keys() & shipped().keys()
+    ours = completed({"preset": "prototype"}, shipped()) if replaced else {}
+    return {name: ours[name] for name in replaced}
+
+
+def completed(
+    given: dict[str, Any], among: dict[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """These answers, and what each other question says by itself, computed ones too."""
     known = {"rooms": checks().rooms, "_copier_conf": {"defaults": True}} | given
-    for name, question in questions().items():
+    for name, question in (among or questions()).items():
         default = question.get("default")
         if name not in known and name != "refused" and default != "{{ UNSET }}":
             rendered = _compiled(str(default)).render(known).strip()
@@ -131,7 +156,7 @@ def _values_of(
 ) -> list[str]:
     if question.get("choices"):
         rows = [
-            f"| `{value}` | {title}{_waiting(rooms[name].get(value))} |"
+            f"| `{value}` | {title}{_waiting(rooms.get(name, {}).get(value, ''))} |"
             for value, title in values(question).items()
         ]
         return ["| Value | |", "| --- | --- |", *rows, ""]
@@ -139,7 +164,7 @@ def _values_of(
         low, high = numbers[name]
         return [f"A whole number from {low} to {high}.", ""]
     if question["type"] == "bool":
-        return [f"`true`{_waiting(rooms[name]['true'])} or `false`.", ""]
+        return [f"`true`{_waiting(rooms.get(name, {}).get('true', ''))} or `false`.", ""]
     return []
 
 
@@ -153,7 +178,8 @@ def table() -> str:
     lines = ["| Question | Answers today |", "| --- | --- |"]
     for name, question in asked().items():
         if question.get("choices") or question["type"] == "bool":
-            offered = [f"`{value}`" for value, reason in rooms[name].items() if not reason]
+            known = rooms.get(name) or dict.fromkeys(values(question) or ("true", "false"))
+            offered = [f"`{value}`" for value, reason in known.items() if not reason]
             answers = ", ".join(offered) or "none yet"
         else:
             answers = {"int": "a number"}.get(question["type"], "a text")

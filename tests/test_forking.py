@@ -23,6 +23,7 @@ def fenced(language: str) -> str:
 def fork(template: Path, tmp_path: Path, fast_copier: None) -> Path:
     copied = tmp_path / "fork"
     shutil.copytree(template, copied)
+    shutil.rmtree(copied / "org", ignore_errors=True)  # where this runs in a fork
     (copied / "org").mkdir()
     (copied / "org" / "acme.yml").write_text(fenced("yaml"))
     choices = re.findall(r"`(\{\"hosting\".*?\}\})`", PAGE)[0]

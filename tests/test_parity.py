@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import questionnaire
 from conftest import ROOT, Render, answers_of, git, tree
 
 SIBLINGS = sorted((ROOT / "template").rglob("*.jinja"))
@@ -13,7 +14,7 @@ def everything(render: Render) -> Path:
     answers = answers_of(ROOT / "tests" / "answers" / "everything.yml")
     # One project chooses two providers at most and one place to run; template/ has them all.
     return render(
-        **answers,
+        **questionnaire.ours_again() | answers,
         llm_providers=["anthropic", "google", "vertex", "bedrock"],
         gateways_used=["litellm"],
         log_stores=["loki", "elk"],
