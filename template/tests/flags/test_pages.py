@@ -3,6 +3,7 @@ import re
 
 from typer.testing import CliRunner
 
+from app.core import db
 from app.core.ids import uuid7
 from app.flags import state
 from app.flags.commands import commands
@@ -81,6 +82,7 @@ async def test_a_flag_that_is_stopped_and_started_again_is_on_for_whom_it_was(cl
 
     async def told(*arguments: str) -> dict:
         given = ["set", "model.test", *arguments, "--because", "For a test."]
+        await db.close()  # The command has a loop of its own, and what is left open has this one.
         done = await asyncio.to_thread(CliRunner().invoke, commands, given)
         assert done.exit_code == 0, done.output
         found = (await client.get("/api/flags")).json()
