@@ -52,9 +52,9 @@ class Example:
     zone: str
     text: str
     without_head: bool = False
-    """Refused already, by patterns or by the detector's number."""
-    windows: list[tuple[Any, Any]] = field(default_factory=list)
-    """Of each window the detector's view and the places of its pieces, as arrays."""
+    """Refused already, by patterns."""
+    windows: list[tuple[Any, Any, float]] = field(default_factory=list)
+    """Of each window the detector's view, the places of its pieces, and what its words say."""
 
     @property
     def group(self) -> str:
@@ -161,14 +161,14 @@ def _look(one: Example) -> None:
     one.without_head = asyncio.run(injection.check(question)).action == "block"
     windows = detector().score(one.text, tokens=one.band.tokens, step=one.band.step)
     for window, _ in zip(windows, range(MOST_WINDOWS[one.attack]), strict=False):
-        one.without_head |= learned.is_sure(window, one.band)
-        one.windows.append(_arrays(window))
+        one.windows.append(_arrays(window, one.band))
 
 
-def _arrays(window: Window) -> tuple[Any, Any]:
+def _arrays(window: Window, band: learned.Band) -> tuple[Any, Any, float]:
     import numpy
 
-    return numpy.array(window.vector, "f4"), numpy.array(sorted(buckets(window.text)), "i4")
+    places = numpy.array(sorted(buckets(window.text)), "i4")
+    return numpy.array(window.vector, "f4"), places, learned.of_words(window.text, band)
 
 
 # The fit
@@ -179,8 +179,9 @@ def _fit(examples: list[Example]) -> None:
     from scipy.sparse import csr_matrix
 
     owner = [one for one in examples for _ in one.windows]
-    vectors = numpy.array([vector for one in examples for vector, _ in one.windows], "f4")
-    places = [found for one in examples for _, found in one.windows]
+    vectors = numpy.array([vector for one in examples for vector, _, _ in one.windows], "f4")
+    places = [found for one in examples for _, found, _ in one.windows]
+    words = numpy.array([said for one in examples for _, _, said in one.windows])
     sizes = numpy.array([len(found) for found in places])
     values = numpy.repeat(numpy.maximum(1, sizes) ** -0.5, sizes)
     starts = numpy.concatenate([[0], numpy.cumsum(sizes)])
@@ -193,7 +194,7 @@ def _fit(examples: list[Example]) -> None:
         # An attack is one in a document, too; what people may order is none of a person.
         trained = judged | numpy.array([one.attack for one in owner]) & (name == "elsewhere")
         heads[name], rates[judged] = _head_of(owner, vectors, pieces, judged, trained)
-    told = {"heads": heads, "limits": _limits(owner, rates)}
+    told = {"heads": heads, "limits": _limits(owner, rates + words)}
     FILE.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 

@@ -60,6 +60,16 @@ async def test_an_encoded_attack_is_read():
     assert (verdict.action, verdict.reason) == ("block", "encoded, looks like an attack")
 
 
+def test_each_word_of_attacks_counts_once_and_many_of_them_not_for_ever():
+    one = learned.of_words("Ignore the rest", learned.INSTRUCTION)
+
+    assert one == learned.of_words("ignore and IGNORE", learned.INSTRUCTION) > 0
+    assert learned.of_words("Which plan has phone support?", learned.INSTRUCTION) == 0
+    words = "ignore forget gpt dan persona bypass filter policy moral evil refuse override"
+    most = learned.MOST_WORDS * learned.INSTRUCTION.limits_count
+    assert learned.of_words(words, learned.INSTRUCTION) == most
+
+
 async def test_it_is_loaded_before_the_first_question():
     detector.detector.cache_clear()
     async with lifespan():

@@ -16,7 +16,7 @@ from app.guardrails.normalise import plain, undisguised
 from app.guardrails.settings import GuardrailsSettings
 from app.guardrails.verdicts import Question, Verdict, Zone
 
-VERSION = 4
+VERSION = 5
 
 # One search must not hold the event loop; what stands across two windows is seen in the overlap.
 WINDOW = 2048

@@ -2,8 +2,9 @@
 
 It learned English and takes plain questions in other languages for attacks, so those are left to
 the patterns. What it makes of a window is judged by a head of our own, which was trained on more
-kinds of texts, orders of people above all. Of long prompts it takes many for attacks, so that there
-a window must hold words that attacks are made of.
+kinds of texts, orders of people above all. How many words that attacks are made of stand in
+the window counts, too: of attacks of a kind that the head never saw, they find some that it does
+not.
 """
 
 import re
@@ -19,10 +20,11 @@ from app.guardrails.normalise import plain, undisguised
 from app.guardrails.settings import GuardrailsSettings
 from app.guardrails.verdicts import Question, Verdict, Zone
 
-VERSION = 3
+VERSION = 4
 
 SHORT, LONG = 200, 500
 """A person's text up to so many characters is a question, and an instruction from so many on."""
+MOST_WORDS = 8
 MOST_DECODED = 4
 LONGEST_DECODED = 2_000
 
@@ -58,29 +60,24 @@ NOT_ASCII_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A kind of texts, and which windows of them are refused.
-
-    Those whose number is `alone` or more, or `together` or more with so many of these words, and
-    those that the head rates at the limit of this kind or higher.
-    """
+    """A kind of texts; what a head and these words say of a window must stay below its limit."""
 
     tokens: int
     step: int
-    head: str = ""
-    limit: str = ""
-    alone: float = 2.0
-    together: float = 2.0
-    words: re.Pattern[str] = LIMITS
-    fewest: int = 0
+    head: str
+    limit: str
+    limits_count: float = 0.0
+    orders_count: float = 0.0
+    """How much each different one of the words speaks for an attack."""
 
 
-QUESTION = Band(tokens=254, step=222, head="person", limit="question")
-BETWEEN = Band(254, 222, "person", "between", alone=0.97, together=0.77, fewest=2)
-INSTRUCTION = Band(254, 222, alone=0.97, together=0.5, fewest=4)
-DOCUMENT = Band(96, 80, head="elsewhere", limit="document")
-TOOL = Band(96, 80, "elsewhere", "tool", alone=0.97, together=0.8, words=ORDERS, fewest=4)
+QUESTION = Band(254, 222, "person", "question", limits_count=2.0, orders_count=0.4)
+BETWEEN = Band(254, 222, "person", "between", limits_count=1.6, orders_count=0.4)
+INSTRUCTION = Band(254, 222, "person", "instruction", limits_count=1.6)
+DOCUMENT = Band(96, 80, "elsewhere", "document")
+TOOL = Band(96, 80, "elsewhere", "tool", orders_count=2.0)
 # Manuals of guards quote attacks, which the detector takes for attacks.
-DOCUMENTATION = Band(96, 80, head="elsewhere", limit="documentation")
+DOCUMENTATION = Band(96, 80, "elsewhere", "documentation")
 
 
 def is_on() -> bool:
@@ -104,20 +101,21 @@ def _judged(model: Detector, question: Question) -> Verdict:
 
 
 def _is_attack(window: Window, band: Band) -> bool:
-    if is_sure(window, band):
-        return True
-    if not band.head:
+    missing = limits()[band.limit] - head(band.head).rate(window.vector, window.text)
+    # Of most windows no words could make an attack, so they are not looked for.
+    if missing > MOST_WORDS * (band.limits_count + band.orders_count):
         return False
-    return head(band.head).rate(window.vector, window.text) >= limits()[band.limit]
+    return of_words(window.text, band) >= missing
 
 
-def is_sure(window: Window, band: Band) -> bool:
-    """Whether the detector's number, with words of attacks, is enough."""
-    if window.score >= band.alone:
-        return True
-    if window.score < band.together:
-        return False
-    return len(set(band.words.findall(window.text.casefold()))) >= band.fewest
+def of_words(text: str, band: Band) -> float:
+    """How much the words of attacks in a text speak for one."""
+    text = text.casefold()
+    found = 0.0
+    for pattern, count in ((LIMITS, band.limits_count), (ORDERS, band.orders_count)):
+        if count:
+            found += count * min(MOST_WORDS, len(set(pattern.findall(text))))
+    return found
 
 
 def is_english(text: str) -> bool:
