@@ -52,7 +52,7 @@ class Example:
     zone: str
     text: str
     without_head: bool = False
-    """Refused already, by patterns."""
+    """Refused already, by patterns or by the detector's number."""
     windows: list[tuple[Any, Any, float]] = field(default_factory=list)
     """Of each window the detector's view, the places of its pieces, and what its words say."""
 
@@ -161,6 +161,7 @@ def _look(one: Example) -> None:
     one.without_head = asyncio.run(injection.check(question)).action == "block"
     windows = detector().score(one.text, tokens=one.band.tokens, step=one.band.step)
     for window, _ in zip(windows, range(MOST_WINDOWS[one.attack]), strict=False):
+        one.without_head |= learned.is_sure(window, one.band)
         one.windows.append(_arrays(window, one.band))
 
 

@@ -69,13 +69,17 @@ class Band:
     limits_count: float = 0.0
     orders_count: float = 0.0
     """How much each different one of the words speaks for an attack."""
+    alone: float = 2.0
+    together: float = 2.0
+    fewest: int = 0
+    """The detector's number is enough: alone, or together with so many words of orders."""
 
 
 QUESTION = Band(254, 222, "person", "question", limits_count=2.0, orders_count=0.4)
 BETWEEN = Band(254, 222, "person", "between", limits_count=1.6, orders_count=0.4)
 INSTRUCTION = Band(254, 222, "person", "instruction", limits_count=1.6)
 DOCUMENT = Band(96, 80, "elsewhere", "document")
-TOOL = Band(96, 80, "elsewhere", "tool", orders_count=2.0)
+TOOL = Band(96, 80, "elsewhere", "tool", alone=0.97, together=0.8, fewest=4)
 # Manuals of guards quote attacks, which the detector takes for attacks.
 DOCUMENTATION = Band(96, 80, "elsewhere", "documentation")
 
@@ -101,11 +105,21 @@ def _judged(model: Detector, question: Question) -> Verdict:
 
 
 def _is_attack(window: Window, band: Band) -> bool:
+    if is_sure(window, band):
+        return True
     missing = limits()[band.limit] - head(band.head).rate(window.vector, window.text)
     # Of most windows no words could make an attack, so they are not looked for.
     if missing > MOST_WORDS * (band.limits_count + band.orders_count):
         return False
     return of_words(window.text, band) >= missing
+
+
+def is_sure(window: Window, band: Band) -> bool:
+    if window.score >= band.alone:
+        return True
+    if window.score < band.together:
+        return False
+    return len(set(ORDERS.findall(window.text.casefold()))) >= band.fewest
 
 
 def of_words(text: str, band: Band) -> float:
