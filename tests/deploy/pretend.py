@@ -45,12 +45,20 @@ class Pretended:
         self.silent: set[str] = set()
         self.deaf = 0
         """How many questions nobody answers."""
+        self.good_for: int | None = None
+        """How many questions the first token is good for."""
         self.seen: list[dict[str, int]] = []
         """How requests were shared, one after the other."""
         self.when: dict[int, signal.Signals] = {}
         """At which percent of the new version the release is broken off, and how."""
         self.running: subprocess.Popen[str] | None = None
         self.cloud: Cloud
+
+    def knows(self, who: str) -> bool:
+        if self.good_for is not None and who == "Bearer token-1":
+            self.good_for -= 1
+            return self.good_for >= 0
+        return who.startswith("Bearer token-")
 
     def changed(self) -> None:
         shares = self.cloud.shares()
@@ -95,10 +103,11 @@ def served(cloud: Cloud) -> ThreadingHTTPServer:
         def _do(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             body = json.loads(self.rfile.read(length) or b"{}")
-            assert self.headers["Authorization"] == "Bearer the-token"
             url = urlsplit(self.path)
             status, told = 200, None
-            if cloud.pretended.deaf:
+            if not cloud.pretended.knows(self.headers["Authorization"]):
+                status = 401
+            elif cloud.pretended.deaf:
                 cloud.pretended.deaf -= 1
                 status = 503
             else:

@@ -213,6 +213,15 @@ def test_a_cloud_that_is_busy_is_asked_again(canary: Hosted) -> None:
     assert code == 0, told
 
 
+def test_a_token_that_grows_old_on_the_way_is_renewed(canary: Hosted) -> None:
+    assert canary.release("deploy", "staging", NEW)[0] == 0
+    (canary.log.parent / "log.tokens").unlink()
+    canary.pretended.good_for = 20
+    code, told = canary.release("promote", "staging")
+    assert code == 0, told
+    assert canary.pretended.good_for < 0
+
+
 def test_the_bounds_are_those_of_a_cluster() -> None:
     """And what is asked of Prometheus there is what the app writes into its log here."""
     judge = runpy.run_path(str(ROOT / "template/scripts/ship/gradual/judge.py"))

@@ -75,28 +75,30 @@ def told(*words: str) -> str:
 
 
 class Token:
-    """What a command line signs requests with; it is good for an hour, and asked for more often."""
+    """What a command line signs requests with. It is kept while it is good, an hour as a rule: what
+    the pipeline signed in with is too old for another one after some minutes."""
 
     def __init__(self, *words: str) -> None:
-        self.words, self.found, self.until = words, "", 0.0
+        self.words, self.found = words, ""
 
     def __str__(self) -> str:
-        if not self.found or time.monotonic() > self.until:
-            self.found, self.until = told(*self.words), time.monotonic() + 300
+        self.found = self.found or told(*self.words)
         return self.found
 
 
 def ask(method: str, url: str, token: Token, body: Any = None) -> Any:
     """JSON there and back. What is asked may be asked again, so a busy cloud is."""
     data = None if body is None else json.dumps(body).encode()
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     for left in reversed(range(TRIES)):
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(url, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
-            if not left or (error.code < 500 and error.code not in (409, 429)):
+            if error.code == 401:
+                token.found = ""
+            if not left or (error.code < 500 and error.code not in (401, 409, 429)):
                 said = error.read(2000).decode(errors="replace")
                 raise Failed(f"{method} {url}: {error.code} {said}") from error
         except OSError as error:
