@@ -173,7 +173,7 @@ def data_page() -> str:
     lines = [DATA_RULES, "", f"| Table | {' | '.join(Level)} | kept |"]
     lines += [f"| --- | {'--- | ' * len(Level)}--- |"]
     for table, declared in data.tables():
-        assert declared, table.name
+        assert declared, f"{table.name}: say `__data__ = holds(...)`, see app/core/data.py"
         named = [
             ", ".join(one.name for one in table.columns if declared.levels.get(one.name) == level)
             for level in Level
