@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 
 import httpx2
@@ -168,6 +168,7 @@ async def test_every_panel_shows_something_and_an_alert_arrives_and_is_resolved(
             "--config.file=alertmanager.yml",
         ]
         with ExitStack() as stack:
+            stack.enter_context(closing(server))
             stack.enter_context(
                 running(tmp_path, ALERTMANAGER, *own,
                         f"--web.listen-address=127.0.0.1:{alertmanager}")
@@ -188,7 +189,6 @@ async def test_every_panel_shows_something_and_an_alert_arrives_and_is_resolved(
             assert empty == set(), (tmp_path / "log").read_text()[-3000:]
             await run_until_empty(QUEUE)
             await pager.until("page", "JobsWait", "resolved")
-    server.close()
 
 
 async def enqueue_note(folder, **more):
