@@ -176,7 +176,7 @@ async def test_vectors_of_a_provider_that_is_gone_are_not_asked_for(browser, ser
 async def test_a_model_that_gives_too_many_numbers_is_a_sentence(browser, server):
     server.change = lambda told: {"data": [{"index": 0, "embedding": [0.1] * 1536}]}
     sent = await browser.send(TRAVEL)
-    with pytest.raises(ModelMisconfigured, match="LLM_EMBEDDING_DIMENSIONS"):
+    with pytest.raises(embeddings.TooManyNumbers, match="LLM_EMBEDDING_DIMENSIONS"):
         await jobs.index(sent.json()["id"])
 
 

@@ -73,7 +73,9 @@ async def test_a_store_that_is_not_there_ends_no_document(browser, files, config
 async def test_who_ends_the_reading_process_has_not_refused_the_document(browser, monkeypatch):
     document = (await browser.send(TRAVEL)).json()["id"]
     for number in ("SIGINT", "SIGTERM"):
-        ended = f"import os, signal; os.kill(os.getpid(), signal.{number}); signal.pause()"
+        # Who was started in the background may have been told to ignore SIGINT.
+        heard = f"signal.signal(signal.{number}, signal.SIG_DFL)"
+        ended = f"import os, signal; {heard}; os.kill(os.getpid(), signal.{number})"
         with monkeypatch.context() as outside:
             outside.setattr(reader, "_program", lambda ended=ended: ended)
             another_try = attempt.set(Attempt(1, last=False))

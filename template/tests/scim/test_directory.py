@@ -104,33 +104,6 @@ async def test_pages(directory):
     assert (none["totalResults"], none["Resources"]) == (4, [])
 
 
-@pytest.mark.parametrize("value", [False, "False"])
-async def test_who_is_switched_off_is_out_at_once(directory, admin, browser, new_browser, value):
-    ada = await make_user(admin.organization_id)
-    async with new_browser() as client:
-        theirs = type(browser)(client)
-        await theirs.sign_in(ada)
-        assert (await theirs.open("/account")).path == "/account"
-        off = patch({"op": "Replace", "path": "active", "value": value})
-
-        answer = await directory("PATCH", f"/Users/{ada.user_id}", off)
-
-        assert (answer.status_code, answer.json()["active"]) == (200, False)
-        assert (await theirs.open("/account")).path == "/sign-in"
-        page = await theirs.open("/sign-in")
-        page = await page.send("/sign-in", email=ada.email, password=ada.password)
-        assert "suspended" in page.text
-
-        # Okta writes it without a path.
-        await directory(
-            "PATCH", f"/Users/{ada.user_id}", patch({"op": "replace", "value": {"active": True}})
-        )
-        # What ended stays ended.
-        assert (await theirs.open("/account")).path == "/sign-in"
-        page = await page.send("/sign-in", email=ada.email, password=ada.password)
-        assert page.path == "/chat"
-
-
 async def test_invitations_go_with_who_sent_them(directory, admin):
     """Whoever is about to leave may have invited an address of their own."""
     eve = await make_user(admin.organization_id, role="admin")
@@ -275,34 +248,6 @@ async def test_an_account_that_waits_for_its_mail_elsewhere_is_not_taken(directo
     assert answer.status_code == 409
     row = await member(theirs.email)
     assert (row.activated_at, row.display_name) == (None, "Ada Lovelace")
-
-
-async def test_a_person_in_two_organisations_leaves_one_of_them(
-    directory, admin, browser, new_browser
-):
-    """Sessions in the other one go on."""
-    ada = await make_user()
-    async with db.transaction(elevated=True) as session:
-        await session.execute(
-            text(
-                "INSERT INTO memberships (id, organization_id, user_id, role)"
-                " VALUES (gen_random_uuid(), :o, :u, 'member')"
-            ),
-            {"o": admin.organization_id, "u": ada.user_id},
-        )
-    async with new_browser() as client:
-        theirs = type(browser)(client)
-        await theirs.sign_in(ada)
-        off = patch({"op": "replace", "path": "active", "value": False})
-
-        assert (await directory("PATCH", f"/Users/{ada.user_id}", off)).status_code == 200
-
-        assert (await theirs.open("/account")).path == "/account"
-    found = await rows(
-        "SELECT organization_id FROM memberships WHERE user_id = :u AND suspended_at IS NULL",
-        u=ada.user_id,
-    )
-    assert [row.organization_id for row in found] == [ada.organization_id]
 
 
 async def test_strangers_of_another_organisation_are_in_no_group(directory):

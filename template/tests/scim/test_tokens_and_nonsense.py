@@ -1,12 +1,8 @@
 """Who is let in as a directory, and what is refused of what it sends."""
 
-from datetime import timedelta
-
 import pytest
 
-from app.core.clock import now
-from tests.factories import make_organization, make_user, sign_in
-from tests.scim.conftest import make_token
+from tests.factories import make_user, sign_in
 from tests.scim.test_directory import grace, member, patch, rows
 
 
@@ -22,40 +18,6 @@ async def test_without_a_token_nothing_opens(client, header):
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_an_administrator_s_session_is_no_token(browser, admin):
-    await browser.sign_in(admin)
-    assert (await browser.client.get("/scim/v2/Users")).status_code == 401
-
-
-async def test_a_token_ends_by_time_and_by_hand(directory, admin, client, browser):
-    organization = await make_organization()
-    old = await make_token(organization.id, expires_at=now() - timedelta(seconds=1))
-    assert (await directory("GET", "/Users", by=old)).status_code == 401
-    assert (await directory("GET", "/Users")).status_code == 200
-
-    await browser.sign_in(admin)
-    page = await browser.open("/admin/directory")
-    assert "Last used" in page.text
-    page = await page.send(next(form.action for form in page.forms if "/end" in form.action))
-
-    assert "The token is ended" in page.text
-    assert (await directory("GET", "/Users")).status_code == 401
-
-
-async def test_a_token_is_shown_once_and_opens_the_organisation(browser, client, admin):
-    await browser.sign_in(admin)
-    page = await browser.open("/admin/directory")
-    page = await page.send("/admin/directory/tokens")
-    token = next(word for word in page.text.split() if word.startswith("scim_"))
-    assert token not in (await browser.open("/admin/directory")).html
-
-    answer = await client.get("/scim/v2/Users", headers={"Authorization": f"Bearer {token}"})
-
-    assert [one["id"] for one in answer.json()["Resources"]] == [str(admin.user_id)]
-    stored = await rows("SELECT t::text AS all FROM scim_tokens t")
-    assert all(token not in row.all for row in stored)
-
-
 async def test_who_may_end_a_token_is_told_that_it_was_made_and_by_whom(client, admin, mails_to):
     other = await make_user(admin.organization_id, role="admin")
     member, stranger = await make_user(admin.organization_id), await make_user(role="admin")
@@ -69,12 +31,6 @@ async def test_who_may_end_a_token_is_told_that_it_was_made_and_by_whom(client, 
         assert token not in letter.body
     assert not await mails_to(member.email)
     assert not await mails_to(stranger.email)
-
-
-async def test_members_make_no_token(client):
-    await sign_in(client, await make_user())
-    assert (await client.post("/api/scim/tokens")).status_code == 403
-    assert (await client.get("/admin/directory")).status_code == 403
 
 
 async def test_nobody_ends_the_token_of_another_organisation(client, token, directory):

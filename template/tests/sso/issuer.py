@@ -22,6 +22,17 @@ def b64(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
+def someone(**claims):
+    """A person at the provider whom nobody knows here."""
+    word = secrets.token_hex(6)
+    return {
+        "sub": f"sub-{word}",
+        "email": f"grace.{word}@example.com",
+        "email_verified": True,
+        "name": "Grace Hopper",
+    } | claims
+
+
 class Issuer:
     """Whoever is `person` signs in at once; the attributes say how it lies."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.core import db
 from tests.browser.conftest import open_page as open_page
-from tests.sso.test_sign_in import someone
+from tests.sso.issuer import someone
 from tests.web.conftest import chromium as chromium
 
 pytestmark = pytest.mark.browser

@@ -7,8 +7,8 @@ import pytest
 
 from app.sso import discovery
 from tests.sso.conftest import asked, come_back, leave, sign_in
-from tests.sso.issuer import KEYS
-from tests.sso.test_sign_in import rows, sessions_of, someone
+from tests.sso.issuer import KEYS, someone
+from tests.sso.test_pages_sign_in import rows, sessions_of
 
 
 async def refused(browser, issuer, **more) -> None:

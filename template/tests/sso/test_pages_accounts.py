@@ -6,7 +6,8 @@ import pytest
 
 from tests.factories import PASSWORD, make_user
 from tests.sso.conftest import sign_in
-from tests.sso.test_sign_in import rows, sessions_of, someone
+from tests.sso.issuer import someone
+from tests.sso.test_pages_sign_in import rows, sessions_of
 
 
 @pytest.mark.parametrize("verified", [False, None, "no", 0])

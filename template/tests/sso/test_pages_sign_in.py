@@ -1,7 +1,6 @@
 """The way to a provider and back, and what comes of it."""
 
 import hashlib
-import secrets
 
 import pytest
 from sqlalchemy import text
@@ -11,18 +10,7 @@ from app.audit.service import Filter
 from app.core import db
 from tests.factories import make_user
 from tests.sso.conftest import asked, come_back, leave, sign_in
-from tests.sso.issuer import b64
-
-
-def someone(**claims):
-    """A person at the provider whom nobody knows here."""
-    word = secrets.token_hex(6)
-    return {
-        "sub": f"sub-{word}",
-        "email": f"grace.{word}@example.com",
-        "email_verified": True,
-        "name": "Grace Hopper",
-    } | claims
+from tests.sso.issuer import b64, someone
 
 
 async def rows(statement: str, **values):

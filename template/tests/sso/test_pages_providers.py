@@ -13,7 +13,8 @@ from app.sso import providers
 from tests.conftest import free_port
 from tests.factories import make_user
 from tests.sso.conftest import asked, come_back, leave, sign_in
-from tests.sso.test_sign_in import rows, someone
+from tests.sso.issuer import someone
+from tests.sso.test_pages_sign_in import rows
 
 TENANT = "6f1c3f0a-4d5e-4b7a-9d57-0b5f6a0c1d2e"
 OTHER_TENANT = "00000000-1111-2222-3333-444444444444"

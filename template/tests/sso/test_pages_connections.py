@@ -9,7 +9,8 @@ from app.core import db
 from app.users import service as users
 from tests.factories import make_organization, make_user
 from tests.sso.conftest import come_back, goes_to, sign_in
-from tests.sso.test_sign_in import rows, sessions_of, someone
+from tests.sso.issuer import someone
+from tests.sso.test_pages_sign_in import rows, sessions_of
 
 
 async def connect(browser, issuer, name="acme"):
