@@ -19,7 +19,7 @@ from app.core.settings import ROOT
 from app.evals.models import EvalResult, EvalRun
 from app.jobs.queue import enqueue, run_until_empty
 from app.llm.steps import routing
-from app.modules import MODULES
+from app.modules import has
 from app.monitoring.models import Judgement
 from app.telemetry.listener import listening
 from scripts import dashboards
@@ -205,9 +205,9 @@ async def empty_panels(reader, address):
         for panel in board["panels"]
         for target in panel["targets"]
         if target["datasource"]["type"] == "prometheus"
+        # Where there are no documents their panels stay empty.
+        if has("documents") or "app_documents" not in target["expr"]
     }
-    if len(MODULES) < 30:
-        pytest.skip("Panels of modules that this project left out stay empty.")
     for _ in range(30):
         for one in sorted(waiting):
             query = one[2].replace("$__rate_interval", "1m")
