@@ -1,6 +1,7 @@
 """A conversation belongs to who writes its answer, for as long as that one says so."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
@@ -10,6 +11,20 @@ from app.core import db
 from tests.assistant.conftest import Browser
 from tests.assistant.test_answers import until
 from tests.llm.wire_server import WORDS, Behaviour
+
+
+@pytest.fixture(autouse=True)
+async def own_pauses() -> AsyncIterator[None]:
+    """The task that holds on pauses as this test says, and no later one as this one said."""
+    await ended(holding._holding)
+    yield
+    await ended(holding._holding)
+
+
+async def ended(task: asyncio.Task[None] | None) -> None:
+    if task:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 @pytest.fixture
