@@ -126,7 +126,10 @@ async def known(login: str, cookie: str | None) -> str | None:
     """
     if (name := device_name(login, cookie)) is None:
         return None
-    moment = born(UUID(name))
+    try:
+        moment = born(UUID(name))
+    except ValueError:  # Cookies once held names that do not say when they were made.
+        return None
     if moment < now() - DEVICE_LIFETIME:
         return None
     values = {"id": _devices_of(login), "born": moment}

@@ -115,6 +115,15 @@ async def test_with_two_factors_the_notice_comes_with_the_second(new_browser, ma
         assert len(await notices(mails_to, ada)) == 1
 
 
+async def test_a_device_whose_name_tells_no_age_is_a_stranger(client):
+    ada, name = await make_user(), "aB3" * 7 + "x"
+    cookie = f"{name}.{lockout._proof(ada.email, name)}"
+    assert lockout.device_name(ada.email, cookie) == name
+    client.cookies.set("__Host-device", cookie, domain="testserver.local", path="/")
+    await by_password(client, ada)
+    assert await lockout.known(ada.email, cookie) is None
+
+
 async def test_a_password_that_was_changed_while_it_was_checked_opens_nothing():
     ada = await make_user()
     browser = attempts.Browser("10.0.0.1", "", None, None)
