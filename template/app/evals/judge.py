@@ -17,6 +17,7 @@ from app.core.logging import log
 from app.evals.cases import FOLDER, Case
 from app.evals.settings import EvalsSettings
 from app.llm import gateway
+from app.llm.framing import framed
 from app.llm.port import Ask, Message, PromptUsed
 from app.prompts import registry
 from app.usage.prices import MILLION
@@ -71,11 +72,9 @@ class Judge:
             return None
         live = registry.live(PROMPT)
         self.version = live.number
-        asked = f"<question>\n{question}\n</question>\n\n<answer>\n{answer}\n</answer>"
-        messages = [
-            Message("system", live.text),
-            Message("user", f"{asked}\n\n<rubric>\n{rubric}\n</rubric>"),
-        ]
+        told = {"question": question, "answer": answer, "rubric": rubric}
+        asked = "\n\n".join(framed(tag, text) for tag, text in told.items())
+        messages = [Message("system", live.text), Message("user", asked)]
         ask = Ask(messages, FEATURE, prompt=PromptUsed(PROMPT, live.number), read_by_people=False)
         try:
             said = await gateway.complete(self.person, ask)

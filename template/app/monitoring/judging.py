@@ -17,6 +17,7 @@ from app.core.errors import Problem, TooMany, Unavailable
 from app.evals.cases import FOLDER
 from app.evals.judge import kappa
 from app.llm.errors import AnswerNotAsAsked
+from app.llm.framing import framed, plain
 from app.llm.port import Ask, Message, PromptUsed
 from app.llm.shapes import answer_as
 from app.prompts import registry
@@ -62,12 +63,11 @@ async def judge(person: Person, told: Mapping[str, Any]) -> Verdict:
     """Ask the judge about one answer. Raises a Problem."""
     live = registry.live(PROMPT)
     before = "".join(
-        f"<said by='{one['role']}'>\n{one['text']}\n</said>\n" for one in told["before"]
+        f"<said by='{one['role']}'>\n{plain(one['text'])}\n</said>\n" for one in told["before"]
     )
-    asked = (
-        f"<before>\n{before}</before>\n\n<question>\n{told['question']}\n</question>\n\n"
-        f"<answer>\n{told['answer']}\n</answer>"
-    )
+    asked = f"<before>\n{before}</before>"
+    for tag in ("question", "answer"):
+        asked += f"\n\n{framed(tag, told[tag])}"
     ask = Ask(
         [Message("system", live.text), Message("user", asked)],
         FEATURE,

@@ -12,6 +12,7 @@ from app.guardrails import chain, state
 from app.guardrails.normalise import clean
 from app.guardrails.verdicts import Question, Refused
 from app.llm.call import Call
+from app.llm.framing import framed
 from app.llm.port import Message, Passage, estimated_tokens
 from app.llm.settings import LLMSettings
 from app.llm.steps.input_guards import EXPLAINED, masked
@@ -44,11 +45,15 @@ async def before(call: Call) -> None:
 
 
 async def _texts(call: Call, passages: Sequence[Passage]) -> dict[Passage, str]:
-    """What of each passage goes out: data that the guards mask stays here, and some stay whole."""
+    """What of each passage goes out: data that the guards mask stays here, and some stay whole.
+
+    Names of files and headings are words of others as well.
+    """
     texts = {}
     own = await state.of(call.person.organization_id)
     for one in passages:
-        cleaned = clean(one.text)
+        where = f"{one.title}, {one.path}" if one.path else one.title
+        cleaned = clean(f"{where}\n{one.text}")
         try:
             question = Question(cleaned.text, cleaned.hidden, zone="document")
             opinions = await chain.check(question, own)
@@ -68,7 +73,7 @@ def _fitting(
     room -= estimated_tokens(BEFORE) + 64
     kept = []
     for one in passages:
-        room -= estimated_tokens(_one(0, one, texts[one])) + 4
+        room -= estimated_tokens(texts[one]) + 8
         if room < 0:
             break
         kept.append(one)
@@ -76,13 +81,6 @@ def _fitting(
 
 
 def _written(passages: Sequence[Passage], texts: Mapping[Passage, str]) -> str:
-    told = "\n\n".join(_one(number, one, texts[one]) for number, one in enumerate(passages, 1))
+    told = "\n\n".join(f"[{number}] {texts[one]}" for number, one in enumerate(passages, 1))
     explained = EXPLAINED if PLACEHOLDER.search(told) else ""
-    return f"{BEFORE}{explained}\n\n<passages>\n{told}\n</passages>"
-
-
-def _one(number: int, passage: Passage, text: str) -> str:
-    # Nothing in a document closes the frame that it stands in.
-    text = text.replace("</passages>", "")
-    where = f"{passage.title}, {passage.path}" if passage.path else passage.title
-    return f"[{number}] {where}\n{text}"
+    return f"{BEFORE}{explained}\n\n{framed('passages', told)}"
