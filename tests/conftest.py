@@ -113,6 +113,14 @@ def types_known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+@pytest.fixture
+def known_uv(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A uv that was fetched for us serves the projects, too: each would fetch one of its own, which
+    costs as much as the installing that follows. test_setup.py fetches one, and so does a demo."""
+    fetched = ROOT / ".local" / "uv" / "bin"
+    monkeypatch.setenv("PATH", os.pathsep.join([os.environ["PATH"], str(fetched)]))
+
+
 def know_packages(project: Path) -> None:
     """Give a project's packages what Python compiled of the very same files in template/.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import ANSWER_FILES, Render, answers_of, know_packages
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("known_uv")]
 
 # template/ itself is the project with everything on; `make app` runs its checks and tests.
 RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]

@@ -13,7 +13,7 @@ from conftest import ROOT, answers_of, commit_all, git, know_packages
 from further import OPTIONS, answered, chosen
 from test_update import NEW, OLD, copy, doctor, edit, look_older, make_releases, refused, update
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("known_uv")]
 
 ADOPTER = ROOT / "tests" / "adopter"
 KEEP = """

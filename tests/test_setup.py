@@ -123,6 +123,7 @@ def test_uv_is_fetched_when_the_machine_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_uv")
 def test_the_documented_commands_set_a_project_up_and_the_hook_holds_back_a_conflict(
     render: Render, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +156,7 @@ for module in pkgutil.walk_packages(app.__path__, "app."):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_uv")
 def test_what_the_image_installs_is_all_that_the_app_imports(
     render: Render, tmp_path: Path
 ) -> None:
