@@ -11,6 +11,7 @@ from uuid import UUID
 from app.core.errors import Problem, Unavailable
 from app.core.ids import uuid7
 from app.flags import switches
+from app.guardrails import chain
 from app.llm import settling
 from app.llm.errors import ModelMisconfigured, billed
 from app.llm.extractive import vectors as stand_in
@@ -62,13 +63,15 @@ async def embed(
 ) -> list[list[float]]:
     """One vector for each text, perhaps without a direction. Raises a Problem.
 
-    No transaction is open meanwhile. Without `keep` nothing of the texts stays: those that belong
-    to another organisation than the one that pays.
+    What guards mask for a model is masked here as well. No transaction is open meanwhile. Without
+    `keep` nothing of the texts stays: those that belong to another organisation than the one that
+    pays.
     """
     provider, _, name = (model or chosen()).partition("/")
     if f"{provider}/{name}" == STAND_IN:
         return await asyncio.to_thread(stand_in.vectors, texts)
     await switches.check(feature, organization_id=organization_id, who=user_id)
+    texts = [await chain.without_data(one) for one in texts]
     kind = f"{provider}/{name}/{LLMSettings.load().embedding_dimensions or ''}"
     known: dict[str, Sequence[float]] = {}
     stores = parts("vector_store") if keep else []

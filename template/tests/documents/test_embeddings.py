@@ -80,6 +80,18 @@ async def test_documents_and_questions_get_their_vectors_from_the_provider(brows
     assert await records(browser) == [("documents", "small-vectors", 7, "settled")] * 3
 
 
+async def test_what_no_model_gets_no_provider_of_vectors_gets(browser, server):
+    key = f"-----BEGIN PRIVATE KEY-----\n{'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC' * 4}"
+    await browser.upload(f"{TRAVEL} Ask bob@example.com about it. {key}", "rules.txt")
+    found = await browser.search("travel costs of bob@example.com")
+
+    assert "bob@example.com" in found[0]["text"]
+    passage, question = (str(one["input"]) for one in server.asked)
+    assert "Ask [EMAIL] about it. [SECRET]" in passage
+    assert "MIIEvQ" not in passage
+    assert "travel costs of [EMAIL]" in question
+
+
 async def test_the_model_s_key_is_not_sent_to_another_address(browser, server, configure):
     configure(LLM_EMBEDDING_API_KEY="", LLM_API_KEY="the-model-s-own")
     await browser.upload(TRAVEL)

@@ -73,6 +73,11 @@ async def test_others_make_none_of_it(office, corrected, browser_of, model):
     assert empty.status_code == 422
 
 
+def test_a_private_key_goes_whole_whether_or_not_its_end_was_kept():
+    key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIHq9\nawEHoUQDQgAE"
+    assert Deidentifier([], "Ada King").read(f"Mine is {key}") == "Mine is [SECRET_1]"
+
+
 def test_the_same_data_has_the_same_placeholder():
     reader = Deidentifier(["Grace Hopper", "Al"], "Ada King")
     assert (

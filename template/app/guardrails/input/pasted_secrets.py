@@ -9,7 +9,7 @@ MASKS = True
 
 async def check(question: Question) -> Verdict:
     found = secrets_in(question.text)
-    if any(kind == PRIVATE for _, _, kind in found):
-        return Verdict("block", PRIVATE, 1.0)
     masks = tuple(Mask(start, end, "secret") for start, end, _ in found)
+    if any(kind == PRIVATE for _, _, kind in found):
+        return Verdict("block", PRIVATE, 1.0, masks)
     return Verdict("mask", "secrets", masks=masks) if masks else Verdict("allow")

@@ -98,9 +98,15 @@ class SecretScreen:
 
 
 def secrets_in(text: str) -> list[tuple[int, int, str]]:
-    """Where in a whole text they stand, and of which kind."""
+    """Where in a whole text they stand, and of which kind.
+
+    A private key goes on to the end of the text: its lines follow its name, and what ends them is
+    easily lost.
+    """
     _, findings = SecretScreen().feed(text, last=True)
-    return [(one.start, one.end, one.reason) for one in findings]
+    return [
+        (one.start, len(text) if one.reason == PRIVATE else one.end, one.reason) for one in findings
+    ]
 
 
 def _real(text: str, kind: str) -> bool:
