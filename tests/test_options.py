@@ -17,6 +17,7 @@ import questionnaire
 import yaml
 from conftest import ANSWER_FILES, ROOT, Render, answers_of, commit_all, git, tree
 from covering import Row, covering_rows, pairs, some_row
+from documents import left_out
 from further import OPTIONS, chosen
 
 CHECKS = questionnaire.checks()
@@ -153,6 +154,7 @@ def assert_whole(project: Path) -> None:
             assert_read(path.suffix, text)
     assert not (project / "uv.lock").exists()
     assert answers_in_app(project)["project"]["slug"] in (project / "pyproject.toml").read_text()
+    assert not (named := left_out(project)), f"documents name what was left out: {named}"
 
 
 @cache
