@@ -4,6 +4,7 @@ The first line is `Subject: ...`, the second is empty, the rest is the body. A v
 missing stops the mail.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -32,12 +33,18 @@ class ModuleLoader(BaseLoader):
         return path.read_text(encoding="utf-8"), str(path), None
 
 
+def unlinked(name: str) -> str:
+    """What a stranger calls themselves, so that no mail program makes a link of a part of it."""
+    return re.sub(r"(?<=\S)[.:/@](?=\S)", "\\g<0>\u2060", name)
+
+
 @cache
 def _environment() -> Environment:
     # Plain text needs no escaping: `html.py` escapes the finished body.
     environment = Environment(  # noqa: S701
         loader=ModuleLoader(), undefined=StrictUndefined, keep_trailing_newline=True
     )
+    environment.filters["unlinked"] = unlinked
     environment.globals |= {
         "project_name": project_name(),
         "public_url": get_settings().public_url,

@@ -134,6 +134,19 @@ async def test_five_invitations_a_day_reach_one_mailbox(office, new_address, mai
     assert len(await mails_to(new_address)) == 5
 
 
+async def test_a_name_is_no_link_in_a_stranger_s_mailbox(office, new_address, mails_to):
+    name = "You won! Go to https://evil.example/prize or www.evil.example, J. Doe"
+    await office.patch("/api/me", json={"display_name": "ada@evil.example"})
+    await office.patch("/api/organization", json={"name": name})
+    await office.post("/api/invitations", json={"email": new_address})
+    [letter] = await mails_to(new_address)
+
+    assert "evil" in letter.body
+    assert "J. Doe" in letter.body
+    before_the_link = letter.body.partition("Accept within")[0]
+    assert not re.search(r"\w[.@:/]\w|://", before_the_link)
+
+
 @pytest.mark.parametrize("loses", ["suspend", "role", "remove"])
 async def test_nobody_comes_back_by_an_invitation_that_they_sent(
     office, new_browser, new_address, loses
