@@ -18,7 +18,7 @@ class SignUpSettings(ModuleSettings):
     organization: Literal["own", "shared"] = "own" if USERS.get("tenancy") == "many" else "shared"
     """Whoever was not invited gets an organisation of their own, or joins the shared one."""
     first_is_admin: bool = False
-    """The first person of an empty database may sign up, and administers it; `app dev` sets it."""
+    """The first person of an empty database may sign up, and runs the app; `app dev` sets it."""
 
     def production_problems(self) -> list[str]:
         if self.first_is_admin:

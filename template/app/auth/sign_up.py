@@ -161,14 +161,7 @@ async def _place(db: AsyncSession, email: str, invitation: str | None) -> tuple[
         if invited.email.lower() != email.lower():
             raise SignUpClosed("This invitation is for another mail address.")
         return invited.organization_id, invited.role
-    organization_id = await shared_organization(db)
-    role = Role.MEMBER
-    if organization_id and SignUpSettings.load().first_is_admin:
-        # One at a time, or two people at once would both be the first.
-        await db.execute(text("SELECT pg_advisory_xact_lock(8080, 1)"))
-        if not await db.scalar(select(func.count()).select_from(User)):
-            role = Role.ADMIN
-    return organization_id, role
+    return await shared_organization(db), Role.MEMBER
 
 
 async def shared_organization(db: AsyncSession) -> UUID | None:
@@ -213,6 +206,8 @@ async def activate(token: str, password: str) -> Activated:
 
 async def settle(db: AsyncSession, user: User) -> UUID:
     """The organisation of someone whose address is confirmed now: a place, or one of their own."""
+    if SignUpSettings.load().first_is_admin and await _is_the_first(db, user):
+        return await _hand_the_app_to(db, user)
     organization_id: UUID | None = await db.scalar(
         select(Membership.organization_id).where(Membership.user_id == user.id)
     )
@@ -221,3 +216,20 @@ async def settle(db: AsyncSession, user: User) -> UUID:
         organization_id = (await found_for(db, user)).id
     await users.accept_invitations(db, user.email, organization_id)
     return organization_id
+
+
+async def _is_the_first(db: AsyncSession, user: User) -> bool:
+    """Who mistyped the address, and confirmed nothing, stands in nobody's way."""
+    # One at a time, or two people at once would both be the first.
+    await db.execute(text("SELECT pg_advisory_xact_lock(8080, 1)"))
+    others = select(User.id).where(User.activated_at.is_not(None), User.id != user.id)
+    return not await db.scalar(others.limit(1))
+
+
+async def _hand_the_app_to(db: AsyncSession, user: User) -> UUID:
+    """The place that `app create-admin` gives; an organisation of their own does not run the app."""
+    organization = await users.the_organization(db)
+    await users.make_admin(db, user.id, organization.id)
+    if SignUpSettings.load().organization == "own" and organization.owner_id is None:
+        organization.owner_id = user.id
+    return organization.id

@@ -49,6 +49,9 @@ async def heading(page: Page, text: str) -> None:
 async def test_from_sign_up_to_the_audit_log(dev_server: str, open_page: OpenPage) -> None:
     page = await open_page(dev_server)
     account = page.locator("summary", has_text="grace@example.com")
+    async with httpx2.AsyncClient(base_url=dev_server) as client:  # An address mistyped before.
+        mistyped = {"email": "grce@example.com", "password": PASSWORD, "display_name": "Grace"}
+        assert (await client.post("/api/auth/sign-up", json=mistyped)).status_code == 202
 
     await page.goto("/")
     await follow(page, "Create an account")
@@ -58,7 +61,7 @@ async def test_from_sign_up_to_the_audit_log(dev_server: str, open_page: OpenPag
     await heading(page, "Look into your mail")
 
     await follow(page, "Open the dev inbox")
-    await page.get_by_role("link", name="Confirm your address").click()
+    await page.get_by_role("link", name="Confirm your address").first.click()
     await page.get_by_role("link", name="/activate/").click()
     await heading(page, "Confirm your address")
     await fill(page, Password=PASSWORD)
@@ -114,6 +117,11 @@ async def test_from_sign_up_to_the_audit_log(dev_server: str, open_page: OpenPag
     await expect(page.get_by_text("Your rating is kept.")).to_be_attached()
     await expect(good).to_have_attribute("aria-pressed", "true")
     call_id = await answer.get_attribute("data-call-id")
+
+    # Whoever is first on a laptop runs the app, also where others get an organisation of their own.
+    await follow(page, "Prompts")
+    await follow(page, "assistant.system")
+    await heading(page, "assistant.system")
 
     await follow(page, "Audit log")
     row = page.get_by_role("table", name="Events").get_by_role("row")
