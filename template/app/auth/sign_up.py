@@ -227,7 +227,7 @@ async def _is_the_first(db: AsyncSession, user: User) -> bool:
 
 
 async def _hand_the_app_to(db: AsyncSession, user: User) -> UUID:
-    """The place that `app create-admin` gives; an organisation of their own does not run the app."""
+    """The place that `app create-admin` gives: an organisation of their own runs nothing."""
     organization = await users.the_organization(db)
     await users.make_admin(db, user.id, organization.id)
     if SignUpSettings.load().organization == "own" and organization.owner_id is None:

@@ -148,7 +148,7 @@ def compare(
     change = found.change
     out.print(
         f"{found.both} cases in common: {change.value:+.1%}"
-        f" ({change.low:+.1%} to {change.high:+.1%}, paired bootstrap, 95 %)"
+        f" ({change.low:+.1%} to {change.high:+.1%}, Newcombe, 95 %)"
     )
     if change.high < 0:
         raise typer.Exit(1)

@@ -63,7 +63,7 @@ class ComparedOut(BaseModel):
     better: list[str]
     worse: list[str]
     change: ShareOut | None
-    """Of the share that passed, with its interval of 95 % by paired bootstrap."""
+    """Of the share that passed, with Newcombe's interval of 95 % for the same cases."""
 
 
 class ModelOut(BaseModel):

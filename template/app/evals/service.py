@@ -23,7 +23,7 @@ from app.jobs.queue import enqueue
 from app.llm.port import Provider
 from app.prompts import service as prompts
 from app.prompts.models import PromptVersion
-from app.prompts.statistics import Interval, wilson
+from app.prompts.statistics import Interval, paired_difference, wilson
 
 READ_HELD_OUT = "evals.read_held_out"
 LONGEST = timedelta(days=2)
@@ -216,12 +216,12 @@ async def compare(db: AsyncSession, before: UUID, after: UUID) -> Compared:
     await run(db, after)
     one, other = await states(db, before), await states(db, after)
     both = [case for case in one if one[case] in gate.COUNTED and other.get(case) in gate.COUNTED]
-    flat = [{"/".join(case): state for case, state in of.items()} for of in (one, other)]
+    passed = [[of[case] == "passed" for case in both] for of in (one, other)]
     return Compared(
         both=len(both),
         better=sorted(case for case in both if (one[case], other[case]) == ("failed", "passed")),
         worse=sorted(case for case in both if (one[case], other[case]) == ("passed", "failed")),
-        change=gate.compared(*flat),
+        change=paired_difference(*passed) if both else None,
     )
 
 

@@ -14,7 +14,7 @@ from app.core.db import Database
 from app.core.errors import Problem
 from app.flags import service
 from app.flags.schemas import Reason
-from app.flags.switches import PREFIX
+from app.flags.switches import ALL, PREFIX
 from app.users.operators import is_operator, operators
 from app.web import flash, render
 from app.web.form_pages import render_form
@@ -49,6 +49,7 @@ async def show_flags(request: Request, db: Database, person: Reader) -> HTMLResp
         request,
         "flags/list.html",
         person=person,
+        all=next(one for one in found if one.name == ALL),
         switches=[one for one in found if one.name.startswith(PREFIX)],
         releases=[one for one in found if not one.name.startswith(PREFIX)],
     )

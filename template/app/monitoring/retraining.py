@@ -13,6 +13,8 @@ from app.core.logging import log
 from app.core.outbound import OutboundFailed, OutboundRefused
 from app.evals import service as evals
 from app.evals import work
+from app.flags import switches
+from app.flags.switches import FeatureSwitchedOff
 from app.jobs.queue import enqueue
 from app.mail import links
 from app.mail import service as mail
@@ -41,8 +43,8 @@ async def begin(decision_id: UUID) -> None:
         await _train(one)
     except (TuningRefused, OutboundRefused) as error:
         await end(decision_id, "failed", str(error))
-    except TooMany as problem:
-        # It may be started again when there is money.
+    except (TooMany, FeatureSwitchedOff) as problem:
+        # It may be started again when there is money, or it is switched on.
         await _set(decision_id, state="decided", why=problem.detail[:500])
 
 
@@ -63,6 +65,7 @@ async def _rebuild(one: Decision) -> None:
 
 async def _train(one: Decision) -> None:
     await ready()
+    await switches.check(costs.FEATURE, organization_id=one.organization_id)
     async with transaction(organization_id=one.organization_id) as db:
         found = await dataset.of_prompt(db, one.prompt)
     if len(found.training) < LEAST:

@@ -18,6 +18,7 @@ from app.core.db import transaction
 from app.core.direct import direct
 from app.core.errors import Problem
 from app.core.logging import log
+from app.flags.switches import FeatureSwitchedOff
 from app.llm import embeddings, gateway
 from app.llm.errors import AnswerWithheld
 from app.llm.port import Ask, Message, PromptUsed
@@ -138,6 +139,8 @@ async def _answer(shadow: Shadow, organization_id: UUID, ask: Ask) -> tuple[str,
         answer = await gateway.complete(operators.machine(organization_id), own)
     except AnswerWithheld:
         return "withheld", "", 0
+    except FeatureSwitchedOff:
+        raise  # Not asked, and no failure of the candidate.
     except Problem as problem:
         log.warning("prompts.shadow_unanswered", problem=problem.type)
         return "refused" if problem.status in {403, 413, 422} else "failed", "", 0

@@ -159,6 +159,7 @@ async def test_who_wrote_a_version_does_not_read_what_is_held_out(
     compared = await client.get(f"/api/evaluations/compare?before={run.id}&after={later.id}")
     assert sorted(compared.json()["better"]) == ["s, held out", "s/open-case"]
     assert compared.json()["change"]["value"] == 1.0
+    assert compared.json()["change"]["low"] < 0.1  # Two cases are no proof.
     async with new_browser() as other:
         reader = await make_user(operators, role="admin", password=False)
         await sign_in(other, reader)

@@ -50,6 +50,13 @@ async def test_an_operator_stops_a_feature_and_sees_who_did_it_and_why(client, o
     assert (await client.get("/admin/flags/nonsense", headers=HTML)).status_code == 404
 
 
+async def test_with_everything_off_no_switch_looks_as_if_it_were_on(client, operator):
+    assert "Nothing asks a model" not in (await client.get("/admin/flags", headers=HTML)).text
+    fields = {"share": "100", "reason": "It tells secrets."}
+    await client.post("/admin/flags/model.all", data=fields, headers=HTML)
+    assert "Nothing asks a model" in (await client.get("/admin/flags", headers=HTML)).text
+
+
 async def test_nobody_undoes_on_the_page_what_was_set_after_it_was_opened(client, operator):
     here, address = str(operator.organization_id), "/admin/flags/model.test"
     wanted = {"enabled": True, "roles": ["admin", "member"], "reason": "Not for reviewers."}

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from app.core import db
 from app.core.clock import now
+from app.flags.state import kept
 from app.monitoring import costs, deciding, jobs
 from app.monitoring.models import Decision
 from app.usage.models import UsageCounter, UsageRecord
@@ -75,6 +76,26 @@ async def test_no_budget_no_byte_and_what_was_trained_is_booked(
     assert 0 < found.microdollars < found.reserved_microdollars
     assert (found.input_tokens, found.user_id) == (0, None)
     assert await held(operator) == before
+
+
+async def test_switched_off_nothing_is_sent_and_the_decision_waits(
+    client, operator, prompt, provider: Provider
+):
+    _, rule = prompt
+    decision = await decided(client, operator, prompt)
+    for switch in ("model.monitoring.training", "model.all"):
+        for enabled in (False, True):
+            wanted = {"enabled": enabled, "reason": "No words leave this house."}
+            assert (await client.put(f"/api/flags/{switch}", json=wanted)).status_code == 204
+            await kept.refresh()
+            if not enabled:
+                await start(client, decision)
+                one = await decision_of(client, rule)
+                assert (one["state"], "switched off" in one["why"]) == ("decided", True)
+                assert (provider.files, provider.jobs) == ({}, {})
+                assert await record(operator, decision) is None
+    await start(client, decision)
+    assert len(provider.jobs) == 1
 
 
 async def test_what_is_not_trained_costs_nothing(client, operator, prompt, provider: Provider):

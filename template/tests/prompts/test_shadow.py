@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 from app.cache import noting
 from app.cache.models import CachedAnswer, CachedVector
 from app.core import db
+from app.flags.state import kept
 from app.llm.port import PromptUsed
 from app.prompts import registry, shadowing
 from app.prompts.files import files
@@ -131,6 +132,27 @@ async def test_a_day_s_money_ends_it_for_the_day(
     await asked(client, browser, model, "What is a comet?")
     assert len(model.requests) == 1
     assert (await told(client))["answers"] == 0
+    await end(client)
+
+
+async def test_switched_off_it_is_not_asked_and_has_not_failed(
+    client,
+    operator,
+    candidate,
+    browser,  # noqa: F811
+    model,  # noqa: F811
+):
+    answering(model)
+    assert (await begin(client, candidate)).status_code == 204
+    await until(lambda: registry.shadow(NAME) is not None)
+    switch = "/api/flags/model.prompts.shadow"
+    for enabled, requests in ((False, 1), (True, 3)):
+        wanted = {"enabled": enabled, "reason": "It costs too much."}
+        assert (await client.put(switch, json=wanted)).status_code == 204
+        await kept.refresh()
+        await asked(client, browser, model, f"What is a comet, {requests}?")
+        assert len(model.requests) == requests
+    assert (await told(client))["answers"] == 1
     await end(client)
 
 

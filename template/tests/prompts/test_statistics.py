@@ -1,8 +1,18 @@
 """Against numbers that others have published or that can be counted by hand."""
 
+import itertools
+import math
+
 import pytest
 
-from app.prompts.statistics import difference, p_value, paired, sample_needed, wilson
+from app.prompts.statistics import (
+    difference,
+    p_value,
+    paired,
+    paired_difference,
+    sample_needed,
+    wilson,
+)
 
 
 def test_intervals_of_shares_are_those_of_the_literature():
@@ -36,3 +46,22 @@ def test_the_bootstrap_sees_a_change_of_the_same_cases_and_invents_none():
     assert 0.2 < better.low < 0.3 < better.high < 0.4
     assert better == paired([0.0] * 30 + [1.0] * 70, [1.0] * 100)
     assert (paired([], []).low, paired([], []).high) == (-1.0, 1.0)
+
+
+def test_the_interval_of_few_pairs_is_as_wide_as_it_must_be():
+    """Whatever is true, of all the outcomes that eight cases may have, 95 of 100 hold it."""
+    outcomes = [(True, True), (True, False), (False, True), (False, False)]
+    for chances in ((0.97, 0.03, 0.0, 0.0), (0.5, 0.3, 0.1, 0.1), (0.25, 0.25, 0.25, 0.25)):
+        held = 0.0
+        for counts in itertools.product(range(9), repeat=4):
+            if sum(counts) != 8:
+                continue
+            pairs = [one for one, many in zip(outcomes, counts, strict=True) for _ in range(many)]
+            ways = math.factorial(8) / math.prod(map(math.factorial, counts))
+            chance = ways * math.prod(p**k for p, k in zip(chances, counts, strict=True))
+            found = paired_difference(*zip(*pairs, strict=True))
+            held += chance * (found.low <= chances[2] - chances[1] <= found.high)
+        assert held > 0.94, chances
+    assert paired_difference([True] * 3, [True] * 3).low < -0.5
+    large = [True] * 180 + [False] * 40
+    assert -0.03 < paired_difference(large, large).low < 0
