@@ -80,9 +80,9 @@ def paired_difference(before: Sequence[bool], after: Sequence[bool]) -> Interval
     )
     one, other = wilson(both + worse, len(pairs)), wilson(both + better, len(pairs))
     value = (better - worse) / len(pairs) if pairs else 0.0
-    product = both * neither - worse * better
+    product: float = both * neither - worse * better
     if product > 0:  # Corrected for continuity.
-        product = max(0, product - len(pairs) / 2)
+        product = max(0.0, product - len(pairs) / 2)
     margins = (both + worse) * (better + neither) * (both + better) * (worse + neither)
     phi = product / math.sqrt(margins) if margins else 0.0
 

@@ -14,7 +14,7 @@ from app.access.person import Person
 from app.core.db import Database
 from app.core.errors import NotFound
 from app.usage import service
-from app.usage.schemas import LARGEST
+from app.usage.schemas import LARGEST, CostCenter
 from app.usage.settings import microdollars
 from app.web import flash
 from app.web.form_pages import render_form
@@ -44,6 +44,7 @@ class Budgets(BaseModel):
     tokens_per_hour: int | None = Field(None, ge=0, le=LARGEST)
     tokens_per_day: int | None = Field(None, ge=0, le=LARGEST)
     dollars_per_month: Decimal | None = Field(None, ge=0, le=LARGEST // MILLION, decimal_places=6)
+    cost_center: CostCenter = ""
 
 
 @router.get(PAGE)
@@ -68,6 +69,7 @@ async def set_budgets(request: Request, db: Database, person: ProvenLimiter) -> 
         tokens_per_hour=wanted.tokens_per_hour,
         tokens_per_day=wanted.tokens_per_day,
         microdollars_per_month=microdollars(wanted.dollars_per_month),
+        cost_center=wanted.cost_center,
     )
     back = f"{PAGE}?of={wanted.user_id}" if wanted.user_id else PAGE
     return flash.redirect(back, "The budgets hold from the next call on.")
@@ -85,11 +87,7 @@ async def _page(
     if user_id and str(user_id) not in names:
         raise NotFound("No such person.")
     if form is None:
-        given = await service.own_limits(db, person.organization_id, user_id)
-        month = given.pop("microdollars_per_month")
-        dollars = None if month is None else f"{Decimal(month) / MILLION:f}"
-        filled = given | {"dollars_per_month": dollars}
-        form = blank(**{name: value for name, value in filled.items() if value is not None})
+        form = blank(**await _set_so_far(db, person, user_id))
     return render_form(
         request,
         "usage/budgets.html",
@@ -101,6 +99,18 @@ async def _page(
         whose=names.get(str(user_id)),
         defaults=_defaults("person" if user_id else "organization"),
     )
+
+
+async def _set_so_far(
+    db: AsyncSession, person: Person, user_id: UUID | None
+) -> dict[str, int | str]:
+    row = await service.own_limits(db, person.organization_id, user_id)
+    if row is None:
+        return {}
+    filled = {name: getattr(row, name) for name in (*service.LIMITS, "cost_center")}
+    month = filled.pop("microdollars_per_month")
+    filled["dollars_per_month"] = None if month is None else f"{Decimal(month) / MILLION:f}"
+    return {name: value for name, value in filled.items() if value is not None}
 
 
 def _defaults(holder: str) -> dict[str, str]:

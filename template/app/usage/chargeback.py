@@ -41,6 +41,7 @@ COLUMNS = (
     "calls_of_unknown_price",
     "prompt",
     "prompt_version",
+    "cost_center",
 )
 # A spreadsheet takes what begins with one of these for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -85,6 +86,7 @@ def _query() -> Any:
         User.email,
         UsageRecord.prompt,
         UsageRecord.prompt_version,
+        UsageRecord.cost_center,
     )
     record = UsageRecord
     return (
@@ -102,7 +104,7 @@ def _query() -> Any:
         .where(record.state == "settled")
         .group_by(*keys)
         .order_by(record.feature, record.provider, record.model, record.user_id, record.prompt)
-        .order_by(record.prompt_version)
+        .order_by(record.prompt_version, record.cost_center)
     )
 
 
@@ -133,6 +135,7 @@ def _cells(month: str, organization: Organization, row: Row[Any]) -> tuple[objec
         row.unknown,
         safe(row.prompt),
         "" if row.prompt_version is None else row.prompt_version,
+        safe(row.cost_center),
     )
 
 

@@ -14,6 +14,7 @@ from app.usage import chargeback, reports, service
 from app.usage.chargeback import MonthStillOpen
 from app.usage.schemas import (
     AllowanceOut,
+    CostCenterOut,
     FeatureOut,
     LatencyOut,
     Limits,
@@ -71,6 +72,9 @@ async def organization_usage(db: Database, span: Span) -> OrganizationUsage:
         until=span[1],
         people=[PersonOut.model_validate(one) for one in people],
         features=[FeatureOut.model_validate(one) for one in await reports.by_feature(db, *span)],
+        cost_centers=[
+            CostCenterOut.model_validate(one) for one in await reports.by_cost_center(db, *span)
+        ],
     )
 
 
@@ -92,7 +96,7 @@ async def chargeback_file(
     person: Annotated[Person, allow("usage.read")],
     month: Annotated[str, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")],
 ) -> Response:
-    """A month that is over as CSV: calls by feature, model, person and prompt."""
+    """A month that is over as CSV: calls by cost centre, feature, model, person and prompt."""
     since = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
     made = await chargeback.export(db, person, since)
     return Response(

@@ -18,7 +18,9 @@ class UsageRecord(Base):
     """One model call: what was reserved for it and what it used."""
 
     __tablename__ = "usage_records"
-    __data__ = holds(plain="feature provider model prompt state outcome", kept=ORGANIZATION)
+    __data__ = holds(
+        plain="feature provider model prompt state outcome", words="cost_center", kept=ORGANIZATION
+    )
     __table_args__ = (
         CheckConstraint("state IN ('reserved', 'settled', 'released')", name="state"),
         Index("ix_usage_records_time", "organization_id", "created_at"),
@@ -55,6 +57,8 @@ class UsageRecord(Base):
     """When not, the dearest price was taken."""
     first_text_ms: Mapped[int | None]
     """Milliseconds until the provider's first word; empty: none came."""
+    cost_center: Mapped[str] = mapped_column(String(60), server_default="")
+    """Who is charged: what was set when the call began; empty when nothing was."""
     expires_at: Mapped[datetime]
     """After this moment nobody is working on the call any more."""
     finished_at: Mapped[datetime | None]
@@ -95,10 +99,11 @@ class UsageCounter(Base):
 
 
 class UsageLimit(Base):
-    """Budgets of one organisation or person that replace those in the settings, where given."""
+    """Budgets of one organisation or person that replace those in the settings, where given, and
+    the cost centre that is charged."""
 
     __tablename__ = "usage_limits"
-    __data__ = holds(kept=ORGANIZATION)
+    __data__ = holds(words="cost_center", kept=ORGANIZATION)
     __table_args__ = (
         UniqueConstraint(
             "organization_id",
@@ -117,6 +122,8 @@ class UsageLimit(Base):
     tokens_per_hour: Mapped[int | None] = mapped_column(BigInteger)
     tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
     microdollars_per_month: Mapped[int | None] = mapped_column(BigInteger)
+    cost_center: Mapped[str | None] = mapped_column(String(60))
+    """Of a person it wins over the organisation's."""
 
 
 class UsageWarning(Base):

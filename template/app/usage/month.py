@@ -18,13 +18,14 @@ SUMMED = [
     *(cast(func.sum(getattr(UsageRecord, name)), BigInteger).label(name) for name in TOTALS[1:]),
 ]
 SETTLED = UsageRecord.state == "settled"
-PEOPLE, FEATURES, PROMPTS, MODELS = (
+PEOPLE, FEATURES, PROMPTS, MODELS, CENTERS = (
     ("user_id", "feature"),
     ("feature", "model"),
     ("prompt", "prompt_version"),
     ("provider", "model"),
+    ("cost_center",),
 )
-KEYS = list(dict.fromkeys((*PEOPLE, *FEATURES, *PROMPTS, *MODELS)))
+KEYS = list(dict.fromkeys((*PEOPLE, *FEATURES, *PROMPTS, *MODELS, *CENTERS)))
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Sums:
     people: list[Line]
     features: list[Line]
     prompts: list[Line]
+    centers: list[Line]
     models: list[tuple[str, str]]
 
 
@@ -57,22 +59,24 @@ async def sums(db: AsyncSession, since: datetime, until: datetime, *, most: int)
     ).c
     totals = [cast(func.sum(cells[name]), BigInteger).label(name) for name in TOTALS]
     # A bit is set for each column that does not count: so each of the sets has its number.
-    which = func.grouping(cells.user_id, cells.prompt, cells.provider).label("which")
-    sets = (PEOPLE, FEATURES, PROMPTS, MODELS)
+    told = (cells.user_id, cells.prompt, cells.provider, cells.cost_center)
+    which = func.grouping(*told).label("which")
+    sets = (PEOPLE, FEATURES, PROMPTS, MODELS, CENTERS)
     rows = await db.execute(
         select(which, *(cells[key] for key in KEYS), *totals)
         .group_by(func.grouping_sets(*(tuple_(*(cells[key] for key in keys)) for keys in sets)))
         .order_by(totals[-1].desc(), totals[0].desc())
     )
-    found: dict[int, list[Any]] = {0b011: [], 0b111: [], 0b101: [], 0b110: []}
+    found: dict[int, list[Any]] = {0b0111: [], 0b1111: [], 0b1011: [], 0b1101: [], 0b1110: []}
     for row in rows:
         found[row.which].append(row)
-    people, features, prompts, models = found.values()
+    people, features, prompts, models, centers = found.values()
     names = await names_of(db, {row.user_id for row in people[:most] if row.user_id})
     return Sums(
         [_line(row, PEOPLE, names.get(row.user_id, "")) for row in people[:most]],
         [_line(row, FEATURES) for row in features],
         [_line(row, PROMPTS) for row in prompts if row.prompt],
+        [_line(row, CENTERS) for row in centers],
         sorted((row.provider, row.model) for row in models),
     )
 

@@ -115,6 +115,7 @@ async def show_organization(
         by_feature=_costs(sums.features, "feature"),
         by_model=_costs(sums.features, "model"),
         prompts=sums.prompts,
+        centers=sums.centers if any(one.cost_center for one in sums.centers) else [],
         waits=[
             ("Half of all", [_seconds(waits.get(day), "half") for day in month.days]),
             ("95 of 100", [_seconds(waits.get(day), "most") for day in month.days]),

@@ -41,6 +41,7 @@ class Line:
     day: datetime | None = None
     prompt: str = ""
     prompt_version: int | None = None
+    cost_center: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,11 @@ async def by_prompt(db: AsyncSession, since: datetime, until: datetime) -> list[
     """Sums for each version of a registered prompt, the dearest first."""
     keys = (UsageRecord.prompt, UsageRecord.prompt_version)
     return [line for line in await _sums(db, since, until, *keys) if line.prompt]
+
+
+async def by_cost_center(db: AsyncSession, since: datetime, until: datetime) -> list[Line]:
+    """Sums for each cost centre, the dearest first."""
+    return await _sums(db, since, until, UsageRecord.cost_center)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """Shapes of the JSON API. Money is in millionths of a US dollar."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 LARGEST = 10**15
+# One line: it becomes a cell of a file.
+CostCenter = Annotated[str, Field(max_length=60, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class LineOut(BaseModel):
@@ -25,6 +28,11 @@ class FeatureOut(LineOut):
 class PromptOut(LineOut):
     prompt: str
     prompt_version: int | None
+
+
+class CostCenterOut(LineOut):
+    cost_center: str
+    """Empty for calls of people without one."""
 
 
 class LatencyOut(BaseModel):
@@ -72,6 +80,7 @@ class OrganizationUsage(BaseModel):
     until: datetime
     people: list[PersonOut]
     features: list[FeatureOut]
+    cost_centers: list[CostCenterOut]
 
 
 class Limits(BaseModel):
@@ -86,3 +95,5 @@ class Limits(BaseModel):
     tokens_per_hour: int | None = Field(None, ge=0, le=LARGEST)
     tokens_per_day: int | None = Field(None, ge=0, le=LARGEST)
     microdollars_per_month: int | None = Field(None, ge=0, le=LARGEST)
+    cost_center: CostCenter | None = None
+    """Who is charged for the calls from now on. Left out, it stays; an empty one is none."""

@@ -235,14 +235,14 @@ async def limits(
 
 async def own_limits(
     db: AsyncSession, organization_id: UUID, user_id: UUID | None
-) -> dict[str, int | None]:
+) -> UsageLimit | None:
     """What was set for this person, or with no `user_id` for the organisation."""
-    row = await db.scalar(
+    found: UsageLimit | None = await db.scalar(
         select(UsageLimit)
         .where(UsageLimit.organization_id == organization_id)
         .where(UsageLimit.user_id.is_not_distinct_from(user_id))
     )
-    return {name: getattr(row, name) if row else None for name in LIMITS}
+    return found
 
 
 async def people(db: AsyncSession, *, most: int) -> list[tuple[UUID, str]]:
@@ -252,17 +252,25 @@ async def people(db: AsyncSession, *, most: int) -> list[tuple[UUID, str]]:
 
 
 async def set_limit(
-    db: AsyncSession, person: Person, *, user_id: UUID | None, **given: int | None
+    db: AsyncSession,
+    person: Person,
+    *,
+    user_id: UUID | None,
+    cost_center: str | None = None,
+    **given: int | None,
 ) -> None:
     """Set the budgets of a person, or with no `user_id` of the organisation: any of `LIMITS`.
 
-    None stands for what the settings say. Raises `NotFound` for people of other organisations.
+    None stands for what the settings say. The cost centre stays when it is None; an empty one is
+    none of its own. Raises `NotFound` for people of other organisations.
     """
     if user_id and not await db.scalar(select(PEOPLE.c.id).where(PEOPLE.c.id == user_id)):
         raise NotFound("No such person.")
     if unknown := given.keys() - set(LIMITS):
         raise TypeError(f"There is no budget called {', '.join(sorted(unknown))}.")
-    values = {name: given.get(name) for name in LIMITS}
+    values: dict[str, int | str | None] = {name: given.get(name) for name in LIMITS}
+    if cost_center is not None:
+        values["cost_center"] = cost_center.strip() or None
     await db.execute(
         insert(UsageLimit)
         .values(organization_id=person.organization_id, user_id=user_id, **values)

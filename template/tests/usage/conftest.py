@@ -1,5 +1,6 @@
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -91,7 +92,7 @@ async def till(app: FastAPI) -> Till:
     return Till(person_of(await make_user(password=False)))
 
 
-async def limit(person: Person, user_id: UUID | None = None, **values: int) -> None:
+async def limit(person: Person, user_id: UUID | None = None, **values: Any) -> None:
     """Set budgets; those not named stay with the settings."""
     async with db.transaction(
         organization_id=person.organization_id, user_id=person.user_id

@@ -51,11 +51,16 @@ async def test_settling_twice_books_once(till):
 
 
 async def test_a_reservation_that_was_lost_with_the_databases_power_is_booked_all_the_same(till):
+    person = till.person
+    await limit(person, cost_center="Everyone")
+    await limit(person, person.user_id, cost_center="Research 42")
     lost = till.reservation(100, 1000)
 
     assert await till.settle(lost, 40, 400)
     assert not await till.settle(lost, 40, 400)
     assert await till.sums() == await till.sums(everyone=True) == (1, 40, 400, 0, 0)
+    async with db.transaction(organization_id=person.organization_id) as session:
+        assert await session.scalar(select(UsageRecord.cost_center)) == "Research 42"
 
 
 async def test_a_reservation_that_was_refused_leaves_no_entry(till):

@@ -1,17 +1,22 @@
 """The file that departments are charged by."""
 
 import csv
+from collections import Counter
+from dataclasses import replace
 from io import StringIO
+from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from app.core import db
 from app.core.clock import now
 from app.usage.chargeback import COLUMNS, safe
+from app.users.models import User
 from tests.factories import make_organization, make_user, sign_in
 from tests.usage.conftest import Till, person_of
 
+HTML = {"Accept": "text/html"}
 FILE = "/api/usage/chargeback?month=2026-02"
 
 
@@ -50,6 +55,56 @@ async def test_a_month_that_is_over_is_a_file_that_no_spreadsheet_computes(clien
     assert (dear["estimated_calls"], dear["calls_of_unknown_price"]) == ("2", "0")
     events = (await client.get("/api/audit", params={"action": "usage.exported"})).json()["events"]
     assert (events[0]["target"], events[0]["detail"]) == ("2026-02", {"lines": 2})
+
+
+async def test_each_call_is_charged_to_the_cost_centre_of_its_day(client, spent):
+    """Also after somebody moved to another one, left, or was never in any."""
+    admin, member = spent
+    await sign_in(client, admin, second_factor=True)
+
+    async def asked(by: UUID, microdollars: int) -> None:
+        till = Till(replace(person_of(admin), user_id=by))
+        await till.settle(await till.reserve(), 10, microdollars)
+
+    async def charge(to: str | None, **whose) -> None:
+        wanted = whose if to is None else whose | {"cost_center": to}
+        assert (await client.put("/api/usage/limits", json=wanted)).status_code == 204
+
+    mine = {"user_id": str(member.user_id)}
+    await asked(member.user_id, 1)
+    await charge("Research 42", **mine, tokens_per_day=1000)
+    await asked(member.user_id, 333_333)
+    await charge(None, **mine)  # Budgets alone leave it as it is.
+    await asked(member.user_id, 333_333)
+    await charge(" =Overhead ")
+    await asked(admin.user_id, 5)
+    await asked(member.user_id, 333_335)
+    await charge("Sales", **mine)
+    await asked(member.user_id, 70)
+    await charge("", **mine)
+    await asked(member.user_id, 600)
+    assert (await client.put("/api/usage/limits", json={"cost_center": "a\nb"})).status_code == 422
+
+    found = (await client.get("/api/usage/organization")).json()["cost_centers"]
+    sums = {one["cost_center"]: one["microdollars"] for one in found}
+    assert sums == {"": 1, "=Overhead": 605, "Research 42": 1_000_001, "Sales": 70}
+    page = " ".join((await client.get("/admin/usage", headers=HTML)).text.split())
+    assert "By cost centre" in page
+    assert '<td data-label="Cost centre">Research 42</td>' in page
+
+    async with db.transaction(elevated=True) as session:
+        await session.execute(delete(User).where(User.id == member.user_id))
+    async with db.transaction(organization_id=admin.organization_id) as session:
+        moved = "UPDATE usage_records SET created_at = '2026-01-03T12:00Z' WHERE input_tokens = 10"
+        await session.execute(text(moved))
+    file = await client.get("/api/usage/chargeback?month=2026-01")
+    costs: Counter[str] = Counter()
+    for line in csv.DictReader(StringIO(file.text)):
+        costs[line["cost_center"]] += round(1_000_000 * float(line["cost_usd"]))
+    assert costs == {"": 1, "'=Overhead": 605, "Research 42": 1_000_001, "Sales": 70}
+    january = {"since": "2026-01-01T00:00Z", "until": "2026-02-01T00:00Z"}
+    whole = (await client.get("/api/usage/organization", params=january)).json()["features"]
+    assert sum(one["microdollars"] for one in whole) == costs.total()
 
 
 async def test_a_month_in_which_calls_may_still_be_booked_is_no_file(client, spent):

@@ -130,7 +130,10 @@ async def budgets(client: httpx2.AsyncClient, **fields: str) -> httpx2.Response:
 async def test_an_administrator_sets_the_organisations_budget_and_it_holds_at_once(client, team):
     admin, member = team
     await sign_in(client, admin)
-    page = await budgets(client, tokens_per_hour="150", dollars_per_month="0.5")
+    page = await budgets(
+        client, tokens_per_hour="150", dollars_per_month="0.5", cost_center="Research 42"
+    )
+    assert 'value="Research 42"' in page.text
     assert "The budgets hold from the next call on." in page.text
     assert re.search(
         r'name="tokens_per_hour"[^>]*value="150"|value="150"[^>]*tokens_per_hour', page.text

@@ -128,11 +128,12 @@ BEGIN
     INSERT INTO usage_records (
         id, created_at, organization_id, user_id, feature, provider, model, state, outcome,
         reserved_tokens, reserved_microdollars, input_tokens, cached_input_tokens, output_tokens,
-        microdollars, estimated, price_known, prompt, prompt_version, expires_at
+        microdollars, estimated, price_known, prompt, prompt_version, expires_at, cost_center
     ) VALUES (
         call_id, moment, organization, person, purpose, at_provider, of_model, 'reserved', '',
         more_tokens, more_microdollars, 0, 0, 0, 0, false, known, of_prompt, of_version,
-        moment + make_interval(secs => seconds)
+        moment + make_interval(secs => seconds),
+        coalesce(own.cost_center, everyone.cost_center, '')
     );
 END
 $$
@@ -162,10 +163,16 @@ BEGIN
         INSERT INTO usage_records (
             id, created_at, organization_id, user_id, feature, provider, model, state, outcome,
             reserved_tokens, reserved_microdollars, input_tokens, cached_input_tokens,
-            output_tokens, microdollars, estimated, price_known, prompt, prompt_version, expires_at
+            output_tokens, microdollars, estimated, price_known, prompt, prompt_version, expires_at,
+            cost_center
         ) VALUES (
             call_id, clock_timestamp(), organization, person, purpose, at_provider, new_model,
-            'reserved', '', 0, 0, 0, 0, 0, 0, false, known, of_prompt, of_version, clock_timestamp()
+            'reserved', '', 0, 0, 0, 0, 0, 0, false, known, of_prompt, of_version,
+            clock_timestamp(),
+            coalesce((SELECT l.cost_center FROM usage_limits l
+                      WHERE l.organization_id = organization AND l.cost_center IS NOT NULL
+                        AND (l.user_id = person OR l.user_id IS NULL)
+                      ORDER BY l.user_id NULLS LAST LIMIT 1), '')
         ) ON CONFLICT DO NOTHING RETURNING * INTO entry;
         IF NOT FOUND THEN
             RETURN false;
@@ -271,6 +278,7 @@ def _create_records() -> None:
         sa.Column("estimated", sa.Boolean(), nullable=False),
         sa.Column("price_known", sa.Boolean(), nullable=False),
         sa.Column("first_text_ms", sa.Integer()),
+        sa.Column("cost_center", sa.String(60), server_default="", nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("finished_at", MOMENT),
         *_holder("usage_records", person_gone="SET NULL"),
@@ -322,6 +330,7 @@ def _create_limits() -> None:
         sa.Column("tokens_per_hour", sa.BigInteger()),
         sa.Column("tokens_per_day", sa.BigInteger()),
         sa.Column("microdollars_per_month", sa.BigInteger()),
+        sa.Column("cost_center", sa.String(60)),
         *_holder("usage_limits", person_gone="CASCADE"),
         sa.UniqueConstraint(
             "organization_id",
