@@ -6,13 +6,14 @@ from typing import LiteralString
 from uuid import UUID
 
 from psycopg import Error as PsycopgError
-from sqlalchemy import column, delete, func, select, table, true
+from sqlalchemy import column, delete, func, select, table, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.audit import service as audit
 from app.core.clock import now
+from app.core.db import elevated
 from app.core.direct import Direct, write
 from app.core.errors import NotFound, TooMany, Unavailable
 from app.limits.connections import fetch
@@ -271,12 +272,35 @@ async def set_limit(
     values: dict[str, int | str | None] = {name: given.get(name) for name in LIMITS}
     if cost_center is not None:
         values["cost_center"] = cost_center.strip() or None
+    before = await own_limits(db, person.organization_id, user_id)
+    month = before.microdollars_per_month if before else None
     await db.execute(
         insert(UsageLimit)
         .values(organization_id=person.organization_id, user_id=user_id, **values)
         .on_conflict_do_update(constraint="uq_usage_limits_holder", set_=values)
     )
+    if values["microdollars_per_month"] != month:
+        await _warn_anew(db, person.organization_id, user_id)
     await audit.record(db, "usage.limited", person=person, target=user_id, detail=values)
+
+
+async def _warn_anew(db: AsyncSession, organization_id: UUID, user_id: UUID | None) -> None:
+    """What was told of the budget before, and refused by it, says nothing of this one."""
+    month = func.date_trunc("month", func.now(), "UTC")
+    async with elevated(db):
+        await db.execute(
+            delete(UsageWarning)
+            .where(UsageWarning.organization_id == organization_id)
+            .where(UsageWarning.user_id.is_not_distinct_from(user_id))
+            .where(UsageWarning.starts_at == month)
+        )
+    await db.execute(
+        update(UsageCounter)
+        .where(UsageCounter.organization_id == organization_id)
+        .where(UsageCounter.user_id.is_not_distinct_from(user_id))
+        .where(UsageCounter.period == "month", UsageCounter.starts_at == month)
+        .values(refused=0)
+    )
 
 
 async def orphans(db: AsyncSession, *, most: int = 500) -> list[UsageRecord]:

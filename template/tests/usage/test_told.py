@@ -69,6 +69,31 @@ async def test_a_persons_own_budget_is_told_to_them_and_a_refusal_counts_as_spen
     assert await mails_to(admin) == []
 
 
+@pytest.mark.parametrize("holder", ["organization", "person"])
+async def test_of_another_budget_is_told_anew(team, holder):
+    """Whoever raised it in time hears of the end of that one, too."""
+    _, admin, member = team
+    whose, reader = (None, admin) if holder == "organization" else (member.user_id, member)
+
+    async def told(dollars: int, **more: int) -> list[str]:
+        month = {"microdollars_per_month": dollars * 1_000_000}
+        await limit(person_of(admin), whose, **month | more)
+        await warn()
+        return [one.subject.partition(": ")[2][:4] for one in await mails_to(reader)]
+
+    await limit(person_of(admin), whose, microdollars_per_month=1_000_000)
+    till = Till(person_of(member))
+    await till.settle(await till.reserve(1, 0), 1, 150_000)
+    with pytest.raises(BudgetSpent):
+        await till.reserve(1, 900_000)
+    assert await told(1) == ["100 "]
+    assert await told(10) == ["100 "]
+    await till.settle(await till.reserve(1, 0), 1, 7_900_000)
+    assert await told(10) == ["80 %", "100 "]
+    # What else is set changes nothing of what was told.
+    assert await told(10, tokens_per_day=10_000) == ["80 %", "100 "]
+
+
 async def test_no_budget_and_a_budget_of_nothing_are_not_warned_of(team, configure):
     configure(USAGE_ORGANIZATION_DOLLARS_PER_MONTH="")
     _, admin, member = team
