@@ -186,7 +186,7 @@ def test_a_release_that_does_not_answer_is_taken_back(tmp_path: Path) -> None:
     done = run(*steps_of_gitlab("production"), cwd=TEMPLATE, env=more | {"GITLAB_CI": "true"})
 
     assert done.returncode != 0
-    assert "make rollback TO=production IMAGE=" in (tmp_path / "log").read_text()
+    assert "make rollback TO=production\n" in (tmp_path / "log").read_text()
 
 
 def test_nothing_is_started_that_our_pipeline_did_not_sign(tmp_path: Path) -> None:

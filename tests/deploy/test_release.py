@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -18,7 +19,12 @@ IMAGE = "registry.example.com/demo@sha256:" + "0" * 64
 STAND_IN = """#!/bin/sh
 echo "${0##*/} $*" >> "$LOG"
 case "$*" in
-  *.image*) echo "$BEFORE" ;;
+  *dockerLabels*|*show*tags*) [ -z "$KNOWN" ] || echo "$QUOTE$KNOWN$QUOTE" ;;
+  *labels.image-before-1*) printf %.32s "${KNOWN#*@sha256:}" ;;
+  *labels.image-before-2*) [ -z "$KNOWN" ] || printf %s "$KNOWN" | tail -c 32 ;;
+  *"value(status.latestReadyRevisionName)"*) echo ready-1 ;;
+  *"properties.latestReadyRevisionName --output"*) echo ready-1 ;;
+  *.image*) echo "$QUOTE$BEFORE$QUOTE" ;;
   *describe-task-definition*) echo '{"family": "demo", "containerDefinitions":
     [{"name": "app", "image": "old"}, {"name": "scanner", "image": "clamav"}], "revision": 1}' ;;
   *register-task-definition*) cat >> "$LOG"; echo arn:new ;;
@@ -42,58 +48,119 @@ NEW_APP = {
 }
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
-def test_a_release_migrates_first_and_tells_when_it_was_not_taken(
-    tmp_path: Path, cloud: str
-) -> None:
-    shutil.copytree(SOURCE, tmp_path / "deploy" / "terraform")
-    shutil.copytree(ROOT / "template" / "scripts", tmp_path / "scripts")
-    (tmp_path / "app").mkdir()
-    (tmp_path / "app" / "answers.toml").write_text(
-        '[project]\nslug = "demo"\n[hosting]\n'
-        f'target = "{cloud}"\ncloud_runtime = "containers"\nrelease_strategy = "rolling"\n'
-    )
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("aws", "az", "gcloud", "sleep", "cosign"):
-        (tools / name).write_text(STAND_IN)
-        (tools / name).chmod(0o755)
-    log = tmp_path / "log"
-    signed = {
+BEFORE, OLDER = (f"registry.example.com/demo@sha256:{digit * 64}" for digit in "12")
+# How each cloud is told which image was there before.
+MARKS = {
+    "aws": '"image-before": "{}"',
+    "azure": "--tags image-before={}",
+    "gcp": "--update-labels image-before-1={},image-before-2={}",
+}
+
+
+def mark(cloud: str, image: str) -> str:
+    digest = image.rpartition("@sha256:")[2]
+    halves = (digest[:32], digest[32:]) if cloud == "gcp" else (image, "")
+    return MARKS[cloud].format(*halves)
+
+
+class Released:
+    """A project with a cloud, whose command line stands in."""
+
+    signed: ClassVar = {
         "SIGNED_BY": "^https://ci[.]example[.]com/",
         "SIGNED_ISSUER": "https://ci.example.com",
     }
 
-    def release(migrated: str = "0", runs: str = "arn:new") -> tuple[int, str]:
-        log.write_text("")
+    def __init__(self, folder: Path, cloud: str) -> None:
+        self.folder, self.cloud, self.log = folder, cloud, folder / "log"
+        shutil.copytree(SOURCE, folder / "deploy" / "terraform")
+        shutil.copytree(ROOT / "template" / "scripts", folder / "scripts")
+        (folder / "app").mkdir()
+        (folder / "app" / "answers.toml").write_text(
+            '[project]\nslug = "demo"\n[hosting]\n'
+            f'target = "{cloud}"\ncloud_runtime = "containers"\nrelease_strategy = "rolling"\n'
+        )
+        self.tools = folder / "tools"
+        self.tools.mkdir()
+        for name in ("aws", "az", "gcloud", "sleep", "cosign"):
+            (self.tools / name).write_text(STAND_IN)
+            (self.tools / name).chmod(0o755)
+
+    def make(self, *words: str, **more: str) -> tuple[int, str]:
+        self.log.write_text("")
+        given = {"MIGRATED": "0", "RUNS": "arn:new", "BEFORE": BEFORE, "KNOWN": "", **more}
         done = subprocess.run(
-            [sys.executable, "scripts/ship/release.py", "deploy", "staging", IMAGE],
-            cwd=tmp_path,
+            [sys.executable, "scripts/ship/release.py", *words],
+            cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,
             env=os.environ
-            | {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log)}
-            | {"MIGRATED": migrated, "RUNS": runs, "BEFORE": "app@sha256:1"}
-            | signed,
+            | {"PATH": f"{self.tools}:{os.environ['PATH']}", "LOG": str(self.log)}
+            | {"QUOTE": '"' if self.cloud == "aws" else ""}
+            | given
+            | self.signed,
         )
-        return done.returncode, log.read_text() + done.stdout + done.stderr
+        return done.returncode, self.log.read_text() + done.stdout + done.stderr
 
-    code, told = release()
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_release_migrates_first_and_tells_when_it_was_not_taken(
+    tmp_path: Path, cloud: str
+) -> None:
+    release = Released(tmp_path, cloud)
+    deploy = ("deploy", "staging", IMAGE)
+
+    code, told = release.make(*deploy)
     assert code == 0, told
-    assert told.startswith(f"cosign verify --certificate-identity-regexp {signed['SIGNED_BY']} ")
+    by = release.signed["SIGNED_BY"]
+    assert told.startswith(f"cosign verify --certificate-identity-regexp {by} ")
     assert 0 < told.index("migrate") < told.index(NEW_APP[cloud]) < told.rindex("worker")
-    assert f"The way back: deploy/terraform/{cloud}/release.sh staging app@sha256:1\n" in told
+    assert f"The way back: deploy/terraform/{cloud}/release.sh staging {BEFORE} back\n" in told
+    assert mark(cloud, BEFORE) in told
     if cloud == "aws":
         assert f'"image": "{IMAGE}"' in told
         assert '"image": "clamav"' in told
         assert "revision" not in told.partition("register")[2].partition("aws ")[0]
-    code, told = release(migrated="1")
+    code, told = release.make(*deploy, MIGRATED="1")
     assert code != 0
     assert NEW_APP[cloud] not in told
-    code, told = release(runs="arn:old")
+    code, told = release.make(*deploy, RUNS="arn:old")
     assert code != 0
     assert NEW_APP[cloud] in told
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_the_cloud_knows_the_version_before(tmp_path: Path, cloud: str) -> None:
+    """At night nobody looks for a digest; who goes back twice does not meet what was bad."""
+    release = Released(tmp_path, cloud)
+    there = NEW_APP[cloud].replace(IMAGE, OLDER)
+
+    code, told = release.make("rollback", "staging", KNOWN=OLDER)
+    assert code == 0, told
+    assert f"Back to {OLDER}\n" in told
+    assert there in told
+    assert "worker" in told
+    assert "migrate" not in told, "what went on stays: the version before works on it"
+    if cloud == "aws":
+        assert f'"image": "{OLDER}"' in told
+        assert mark(cloud, "") in told
+    else:
+        assert any(line.endswith(f"{mark(cloud, '')}{end}") for line in told.splitlines()
+                   for end in (" --quiet", " --output none"))  # fmt: skip
+    code, told = release.make("rollback", "staging")
+    assert code != 0
+    assert "knows no version before, or went back to it: name the image" in told
+    assert there not in told
+    code, told = release.make("rollback", "staging", IMAGE, KNOWN=OLDER)
+    assert code == 0, told
+    assert NEW_APP[cloud] in told
+    assert mark(cloud, IMAGE) not in told
+    # The same once more, as after a pipeline that was broken off, leaves what was before it.
+    code, told = release.make("deploy", "staging", IMAGE, BEFORE=IMAGE, KNOWN=OLDER)
+    assert code == 0, told
+    assert mark(cloud, IMAGE) not in told
+    assert cloud != "aws" or mark(cloud, OLDER) in told
 
 
 # What Terraform tells cluster.sh, what is installed, how it signs in, what deploy/cluster is given.

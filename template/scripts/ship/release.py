@@ -130,6 +130,8 @@ def commands(answers: dict[str, Any], action: str, environment: str, image: str)
     if not cloud:
         return machine(action, image)
     script = Path("deploy") / "terraform" / hosting["target"] / "release.sh"
+    if action == "rollback":
+        return [[str(script), environment, digested(image) if image else "", "back"]]
     return [[str(script), environment, digested(image)]]
 
 

@@ -1,21 +1,40 @@
 #!/usr/bin/env bash
 # Brings an image to an environment: the migrations first, then app and worker.
 #   ./release.sh staging REGISTRY.azurecr.io/app@sha256:...
-# The way back is the same command with the image before. What does not become ready gets no requests,
-# and this script fails. It needs the Azure CLI, signed in to the subscription.
-# A third word does one of them only: migrate, app or worker.
+#   ./release.sh staging "" back        the image before, which a tag of the app knows; no migration runs
+# What does not become ready gets no requests, and this script fails. It needs the Azure CLI, signed in to the
+# subscription. A third word does one of them only (migrate, app or worker), or goes back to IMAGE.
 set -euo pipefail
 
-image=${2:?usage: release.sh ENVIRONMENT IMAGE [PART]}
-parts=${3:-migrate app worker}
+image=${2?usage: release.sh ENVIRONMENT IMAGE [PART|back]}
+what=${3:-}
 slug=$(sed -n 's/^slug *= *"\(.*\)"/\1/p' "$(dirname "$0")/../answers.tfvars")
 # As sizes.tf makes it; the resource group is called the same.
 name=${slug:0:19}
 name=${name%-}-${1:0:4}
 
-if [ -z "${3:-}" ]; then
-  echo "The way back: $0 $1 $(az containerapp show --resource-group "$name" --name "$name-app" \
-    --query "properties.template.containers[?name=='app'].image | [0]" --output tsv || true)"
+told() { az containerapp show --resource-group "$name" --name "$name-app" --query "$1" --output tsv; }
+
+parts=${what:-migrate app worker}
+[ "$what" != back ] || parts="app worker"
+marks=()
+if [ "$what" = back ]; then
+  [ -n "$image" ] || image=$(told 'tags."image-before"')
+  [ -n "$image" ] || {
+    echo "Azure knows no version before, or went back to it: name the image." >&2
+    exit 1
+  }
+  # Who goes back twice shall not meet what was bad again.
+  marks=(--tags image-before=)
+  echo "Back to $image"
+elif [ -z "$what" ]; then
+  serves=$(az containerapp revision show --resource-group "$name" --name "$name-app" \
+    --revision "$(told properties.latestReadyRevisionName)" \
+    --query "properties.template.containers[?name=='app'].image | [0]" --output tsv || true)
+  if [ "$serves" != "$image" ]; then
+    marks=(--tags "image-before=$serves")
+    echo "The way back: $0 $1 $serves back"
+  fi
 fi
 
 migrate() {
@@ -39,8 +58,10 @@ for part in $parts; do
     migrate
     continue
   fi
+  marked=()
+  [ "$part" != app ] || marked=(${marks[@]+"${marks[@]}"})
   az containerapp update --resource-group "$name" --name "$name-$part" \
-    --container-name app --image "$image" --output none
+    --container-name app --image "$image" ${marked[@]+"${marked[@]}"} --output none
   # Ten minutes, as a process has in the other clouds.
   for try in {1..40}; do
     ready=$(az containerapp show --resource-group "$name" --name "$name-$part" --output json \
