@@ -116,6 +116,9 @@ class CloudRun(Cloud):
                 {"name": path[4:], "containers": containers, "conditions": ready},
             )
         if path == "/v2/entries:list" and method == "POST":
+            assert body["resourceNames"] == [
+                "projects/demo/locations/global/buckets/_Default/views/demo-stag-figures"
+            ]
             [revision] = re.findall(r'revision_name="(\S+)"', body["filter"])
             told = self.pretended.lines(self.image(revision))
             # One page holds one, as Google may give fewer than were asked for.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import names
+import rules_alarms
 import rules_aws
 import rules_azure
 import rules_gcp
@@ -36,7 +37,11 @@ def each_alone(folder: Path, environment: str) -> Parsed:
 
 
 def problems(cloud: str, found: Parsed, *, production: bool = True) -> list[str]:
-    told = {*RULES[cloud](found, production), *names.of_files(found)}
+    told = {
+        *RULES[cloud](found, production),
+        *names.of_files(found),
+        *rules_alarms.of_workers(found),
+    }
     return sorted(one for one in told if one)
 
 

@@ -11,6 +11,8 @@ BROAD = {
     "Azure Kubernetes Service Cluster Admin Role",
     "Azure Kubernetes Service RBAC Cluster Admin",
     "Key Vault Administrator",
+    # Everything that may be read at all, and every log.
+    "Log Analytics Reader",
 }
 
 
@@ -71,6 +73,10 @@ def rights(found: Parsed) -> Iterator[str]:
     for one in found.get("azurerm_role_assignment", []):
         if str(one.get("role_definition_name")) in BROAD:
             yield f"{where(one)}: gives {one['role_definition_name']}"
+    for one in found.get("azurerm_role_definition", []):
+        for allowed in many(one.get("permissions")):
+            if any("*" in str(action) for action in many(allowed.get("actions"))):
+                yield f"{where(one)}: allows more than it says"
     for one in found.get("azurerm_federated_identity_credential", []):
         if not one.get("subject") or "*" in str(one["subject"]):
             yield f"{where(one)}: trusts every job of the issuer"

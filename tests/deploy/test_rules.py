@@ -16,6 +16,8 @@ def answers(cloud: str, environment: str = "production") -> str:
         (SOURCE / "answers.tfvars")
         .read_text(encoding="utf-8")
         .replace('"local"', f'"{REGIONS[cloud]}"')
+        # What is watched needs more.
+        .replace('"rolling"', '"canary"')
         .replace('"openai"', f'"{MODELS[cloud]}"')
         .replace('"demo"', f'"{names.ODD[environment]}"')
     )

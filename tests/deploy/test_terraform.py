@@ -313,12 +313,11 @@ def gcp_containers(plan: Any) -> None:
         for one in app["values"]["template"][0]["containers"][0]["env"]
     }
     assert given["METRICS_LOG_SECONDS"] == "60", "a release reads what is told"
-    [role] = [
-        one["values"]
-        for one in rules.planned(plan, "google_project_iam_custom_role")
-        if one["values"]["role_id"].endswith("figures")
-    ]
-    assert role["permissions"] == ["logging.logEntries.list"]
+    [view] = rules.planned(plan, "google_logging_log_view")
+    [seen] = rules.planned(plan, "google_logging_log_view_iam_member")
+    assert view["values"]["name"] == "demo-prod-figures", "as scripts/ship/gradual asks"
+    assert "run.googleapis.com/stdout" in view["values"]["filter"]
+    assert seen["values"]["role"] == "roles/logging.viewAccessor"
 
 
 def azure_containers(plan: Any) -> None:
@@ -328,8 +327,9 @@ def azure_containers(plan: Any) -> None:
     }
     modes = {name: one["revision_mode"] for name, one in apps.items()}
     assert modes == {"app": "Multiple", "worker": "Single"}, "half of the jobs go to nobody"
-    roles = [one["values"] for one in rules.planned(plan, "azurerm_role_assignment")]
-    assert "Log Analytics Reader" in {one["role_definition_name"] for one in roles}
+    [role] = rules.planned(plan, "azurerm_role_definition")
+    [allowed] = role["values"]["permissions"]
+    assert allowed["actions"][-1].endswith("/query/Tables.Custom/read"), "no other log"
     [database] = rules.planned(plan, "azurerm_postgresql_flexible_server")
     assert database["values"]["high_availability"][0]["mode"] == "ZoneRedundant"
     environments = rules.planned(plan, "azurerm_container_app_environment")

@@ -67,6 +67,7 @@ module "kubernetes" {
   production      = local.production
   key             = aws_kms_key.this.arn
   rights          = local.rights
+  alarm_topics    = [module.monitoring.topic]
   secrets = concat(
     [for secret in aws_secretsmanager_secret.this : secret.arn],
     [for secret in aws_secretsmanager_secret.role : secret.arn],

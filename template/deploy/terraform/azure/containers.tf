@@ -32,6 +32,7 @@ module "containers" {
   registry   = data.azurerm_container_registry.images.login_server
   subnet     = module.network.containers_subnet
   logs       = azurerm_log_analytics_workspace.this.id
+  alarms     = module.monitoring.group
   documents  = var.documents
   production = local.production
   split      = var.release_strategy != "rolling"
@@ -103,11 +104,28 @@ resource "azurerm_role_assignment" "release" {
   principal_id         = azurerm_user_assigned_identity.release[0].principal_id
 }
 
-# A release that is watched reads what the app counted, in its log.
-resource "azurerm_role_assignment" "figures" {
+# A release that is watched reads what the app counted, in its log: the tables of containers, which Azure counts
+# among custom ones, and no other of the workspace.
+resource "azurerm_role_definition" "figures" {
   count = var.ci_subject != "" && var.release_strategy != "rolling" ? 1 : 0
 
-  scope                = azurerm_log_analytics_workspace.this.id
-  role_definition_name = "Log Analytics Reader"
-  principal_id         = azurerm_user_assigned_identity.release[0].principal_id
+  name        = "${local.name}-figures"
+  description = "Reads what containers write"
+  scope       = azurerm_resource_group.this.id
+
+  permissions {
+    actions = [
+      "Microsoft.OperationalInsights/workspaces/read",
+      "Microsoft.OperationalInsights/workspaces/query/read",
+      "Microsoft.OperationalInsights/workspaces/query/Tables.Custom/read",
+    ]
+  }
+}
+
+resource "azurerm_role_assignment" "figures" {
+  count = length(azurerm_role_definition.figures)
+
+  scope              = azurerm_log_analytics_workspace.this.id
+  role_definition_id = azurerm_role_definition.figures[count.index].role_definition_resource_id
+  principal_id       = azurerm_user_assigned_identity.release[0].principal_id
 }

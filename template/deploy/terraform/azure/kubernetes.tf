@@ -59,6 +59,8 @@ module "kubernetes" {
   source = "./modules/kubernetes"
 
   name           = local.name
+  namespace      = local.namespace
+  worker         = "${var.slug}-worker"
   group          = azurerm_resource_group.this.name
   group_id       = azurerm_resource_group.this.id
   region         = var.region

@@ -35,6 +35,7 @@ module "containers" {
   production = local.production
   edge       = module.edge.ids
   releases   = module.ci[*].member
+  channels   = [module.monitoring.channel]
   accounts   = [google_service_account.app.name, google_service_account.job["migrate"].name]
   jobs = {
     roles = {
@@ -60,22 +61,28 @@ module "containers" {
   depends_on = [google_secret_manager_secret_iam_member.reader]
 }
 
-# A release that is watched reads what the app counted, in its log; Google knows nothing finer than all
-# logs of the project.
-resource "google_project_iam_custom_role" "figures" {
+# A release that is watched reads what the app counted, in its log. Google knows no finer part of the logs than
+# what this kind of process writes: no log of the database, the load balancer or of who did what.
+resource "google_logging_log_view" "figures" {
   count = var.release_strategy == "rolling" ? 0 : length(module.ci)
 
-  role_id     = replace("${local.name}_figures", "-", "_")
-  title       = "${local.name}: reads the figures in the log"
-  permissions = ["logging.logEntries.list"]
+  name        = "${local.name}-figures"
+  bucket      = "_Default"
+  location    = "global"
+  parent      = "projects/${var.project}"
+  description = "Where a release finds the figures of the new version."
+  filter      = "resource.type = \"cloud_run_revision\" AND LOG_ID(\"run.googleapis.com/stdout\")"
 }
 
-resource "google_project_iam_member" "figures" {
-  count = length(google_project_iam_custom_role.figures)
+resource "google_logging_log_view_iam_member" "figures" {
+  count = length(google_logging_log_view.figures)
 
-  project = var.project
-  role    = google_project_iam_custom_role.figures[count.index].name
-  member  = module.ci[0].member
+  name     = google_logging_log_view.figures[count.index].name
+  bucket   = "_Default"
+  location = "global"
+  parent   = "projects/${var.project}"
+  role     = "roles/logging.viewAccessor"
+  member   = module.ci[0].member
 }
 
 # Each part of the app is an account of its own, and reads its own secrets only.

@@ -3,7 +3,7 @@
 resource "google_project_service" "used" {
   for_each = toset(concat(
     [
-      "compute", "sqladmin", "secretmanager", "dns", "monitoring", "billingbudgets", "storage",
+      "compute", "sqladmin", "secretmanager", "dns", "logging", "monitoring", "billingbudgets", "storage",
       "artifactregistry", "iam", "iamcredentials", "sts", "cloudresourcemanager",
     ],
     local.runtime_services,

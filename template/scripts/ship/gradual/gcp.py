@@ -29,7 +29,7 @@ class CloudRun:
     def __init__(self, place: Place) -> None:
         self.project = told("gcloud", "config", "get-value", "project")
         self.token = Token("gcloud", "auth", "print-access-token")
-        self.service = f"{place.name(20)}-app"
+        self.service, self.view = f"{place.name(20)}-app", f"{place.name(20)}-figures"
         self.path = f"projects/{self.project}/locations/{place.region}/services/{self.service}"
 
     def _ask(self, method: str, url: str, body: Any = None) -> Any:
@@ -105,7 +105,10 @@ class CloudRun:
     def figures(self, version: str, minutes: int) -> list[dict[str, Any]]:
         since = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
         asked = {
-            "resourceNames": [f"projects/{self.project}"],
+            # All that the pipeline may read.
+            "resourceNames": [
+                f"projects/{self.project}/locations/global/buckets/_Default/views/{self.view}"
+            ],
             "filter": (
                 f'resource.type="cloud_run_revision" resource.labels.service_name="{self.service}"'
                 f' resource.labels.revision_name="{version}"'

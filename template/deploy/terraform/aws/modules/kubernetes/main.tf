@@ -154,3 +154,21 @@ resource "aws_vpc_security_group_ingress_rule" "load_balancer" {
   from_port                    = 8000
   to_port                      = 8000
 }
+
+# Nobody sees it from outside: mail waits, documents are not read.
+resource "aws_cloudwatch_metric_alarm" "no_worker" {
+  alarm_name        = "${var.name}-no-worker"
+  alarm_description = "No worker runs: jobs wait"
+  namespace         = "ContainerInsights"
+  metric_name       = "status_replicas_available"
+  # Amazon calls a Deployment the name of its pods.
+  dimensions          = { ClusterName = var.name, Namespace = var.namespace, PodName = "${var.service_account}-worker" }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 5
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  treat_missing_data  = "breaching"
+  alarm_actions       = var.alarm_topics
+  ok_actions          = var.alarm_topics
+}

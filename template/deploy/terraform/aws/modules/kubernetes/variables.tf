@@ -63,3 +63,7 @@ variable "rights" {
   description = "Policies: what the running app may do in this account."
   type        = list(string)
 }
+
+variable "alarm_topics" {
+  type = list(string)
+}

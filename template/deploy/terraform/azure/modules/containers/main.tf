@@ -268,3 +268,24 @@ resource "azurerm_container_app_job" "this" {
     ignore_changes = [template[0].container[0].image]
   }
 }
+
+# Nobody sees it from outside: mail waits, documents are not read.
+resource "azurerm_monitor_metric_alert" "no_worker" {
+  name                = "${var.name}-no-worker"
+  description         = "No worker runs: jobs wait"
+  resource_group_name = var.group
+  scopes              = [azurerm_container_app.this["worker"].id]
+  window_size         = "PT5M"
+
+  criteria {
+    metric_namespace = "Microsoft.App/containerApps"
+    metric_name      = "Replicas"
+    aggregation      = "Maximum"
+    operator         = "LessThan"
+    threshold        = 1
+  }
+
+  action {
+    action_group_id = var.alarms
+  }
+}

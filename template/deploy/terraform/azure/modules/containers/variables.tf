@@ -74,3 +74,8 @@ variable "jobs" {
     secrets  = map(string)
   }))
 }
+
+variable "alarms" {
+  description = "The group that hears of alarms."
+  type        = string
+}

@@ -205,3 +205,31 @@ resource "azurerm_monitor_metric_alert" "nodes" {
     action_group_id = var.alarms
   }
 }
+
+# Nobody sees it from outside: mail waits, documents are not read. It is asked of the log, since a figure of
+# pods that are not there is not there either, and an alarm about it would keep quiet.
+resource "azurerm_monitor_scheduled_query_rules_alert_v2" "no_worker" {
+  name                 = "${var.name}-no-worker"
+  description          = "No worker runs: jobs wait"
+  location             = var.region
+  resource_group_name  = var.group
+  scopes               = [var.logs]
+  severity             = 1
+  evaluation_frequency = "PT5M"
+  window_duration      = "PT10M"
+
+  criteria {
+    query                   = <<-QUERY
+      KubePodInventory
+      | where Namespace == "${var.namespace}" and Name startswith "${var.worker}-"
+      | where PodStatus == "Running" and ContainerStatus == "running"
+    QUERY
+    time_aggregation_method = "Count"
+    operator                = "LessThan"
+    threshold               = 1
+  }
+
+  action {
+    action_groups = [var.alarms]
+  }
+}

@@ -89,3 +89,13 @@ variable "dns_group" {
 variable "alarms" {
   type = string
 }
+
+variable "namespace" {
+  description = "Where the chart is installed."
+  type        = string
+}
+
+variable "worker" {
+  description = "How the chart calls what does the jobs."
+  type        = string
+}

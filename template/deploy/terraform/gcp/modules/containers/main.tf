@@ -239,3 +239,47 @@ resource "google_cloud_run_v2_job" "this" {
     ignore_changes = [template[0].template[0].containers[0].image, client, client_version]
   }
 }
+
+# Nobody sees it from outside: mail waits, documents are not read. Google tells of none, or tells nothing.
+locals {
+  instances = "resource.type = \"cloud_run_worker_pool\" AND resource.labels.worker_pool_name = \"${google_cloud_run_v2_worker_pool.worker.name}\" AND metric.type = \"run.googleapis.com/container/instance_count\""
+}
+
+resource "google_monitoring_alert_policy" "no_worker" {
+  display_name          = "${var.name}: no worker runs, jobs wait"
+  combiner              = "OR"
+  notification_channels = var.channels
+
+  conditions {
+    display_name = "None for five minutes"
+
+    condition_threshold {
+      filter          = local.instances
+      comparison      = "COMPARISON_LT"
+      threshold_value = 1
+      duration        = "300s"
+
+      # Of all revisions together.
+      aggregations {
+        alignment_period     = "60s"
+        per_series_aligner   = "ALIGN_MAX"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+
+  conditions {
+    display_name = "Nothing is told for five minutes"
+
+    condition_absent {
+      filter   = local.instances
+      duration = "300s"
+
+      aggregations {
+        alignment_period     = "60s"
+        per_series_aligner   = "ALIGN_MAX"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+}

@@ -71,3 +71,8 @@ variable "accounts" {
   description = "What the app and its migrations run as."
   type        = list(string)
 }
+
+variable "channels" {
+  description = "Who hears of alarms."
+  type        = list(string)
+}

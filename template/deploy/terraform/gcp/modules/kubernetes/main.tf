@@ -147,3 +147,26 @@ resource "google_monitoring_alert_policy" "restarts" {
     }
   }
 }
+
+# Nobody sees it from outside: mail waits, documents are not read.
+resource "google_monitoring_alert_policy" "no_worker" {
+  display_name          = "${var.name}: no worker runs, jobs wait"
+  combiner              = "OR"
+  notification_channels = var.channels
+
+  conditions {
+    display_name = "Five minutes long"
+
+    condition_absent {
+      filter   = "resource.type = \"k8s_container\" AND resource.labels.cluster_name = \"${var.name}\" AND resource.labels.namespace_name = \"${var.namespace}\" AND resource.labels.container_name = \"worker\" AND metric.type = \"kubernetes.io/container/uptime\""
+      duration = "300s"
+
+      # All of them together: each that goes in a release would be missed by itself.
+      aggregations {
+        alignment_period     = "60s"
+        per_series_aligner   = "ALIGN_MAX"
+        cross_series_reducer = "REDUCE_MAX"
+      }
+    }
+  }
+}
