@@ -44,7 +44,8 @@ class Here:
     def __init__(self, folder: Path, env: str, services: str) -> None:
         self.folder = folder
         (folder / "scripts").mkdir()
-        shutil.copy(ROOT / "template" / "scripts" / "release.py", folder / "scripts")
+        for name in ("release.py", "listeners.py"):
+            shutil.copy(ROOT / "template" / "scripts" / name, folder / "scripts")
         (folder / ".env").write_text(env)
         (folder / "app").write_text("old\n")
         (folder / "litellm").write_text("gateway\n")
@@ -234,3 +235,30 @@ def test_a_tag_is_one_of_the_image_that_runs(tmp_path: Path, runs: str, told: st
     assert machine.release("v2").returncode == 0
 
     assert {f"IMAGE={told}", f"PREVIOUS_IMAGE={runs or 'app:local'}"} <= machine.env
+
+
+@pytest.mark.parametrize(
+    ("filled", "told"),
+    [
+        ((), "(page, ticket)"),
+        (("page",), "(ticket)"),
+        (("page", "ticket"), ""),
+    ],
+)
+def test_an_alert_that_nobody_hears_of_is_told_at_each_release(
+    tmp_path: Path, filled: tuple[str, ...], told: str
+) -> None:
+    machine = here(tmp_path, "rolling")
+    place = tmp_path / "ops" / "alertmanager" / "alertmanager.yml"
+    shutil.copytree(ROOT / "template" / "ops" / "alertmanager", place.parent)
+    text = place.read_text()
+    for name in filled:
+        where = f"    webhook_configs:\n      - url: https://{name}.example.com\n"
+        text = text.replace(f"  - name: {name}\n", f"  - name: {name}\n{where}")
+    place.write_text(text)
+
+    done = machine.release("v2")
+
+    assert done.returncode == 0
+    assert ("WARNING: nobody is told of alerts" in done.stderr) == bool(told)
+    assert told in done.stderr

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import listeners
+
 ROOT = Path(__file__).absolute().parent.parent
 ENV = ROOT / ".env"
 PORT = 8000
@@ -78,6 +80,8 @@ def main() -> None:
         sys.exit(f"{error}\nPeople are served by the version before.")
     except Unfinished as error:
         sys.exit(f"{error}\nPeople are served by the new version; end by hand what it left.")
+    if told := listeners.warning():
+        print(told, file=sys.stderr)
 
 
 def named(image: str) -> str:

@@ -196,6 +196,8 @@ def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path, cloud: str) -> No
     chart = shutil.copytree(parts / "chart", tmp_path / "deploy" / "chart")
     shutil.copytree(parts / "cluster", tmp_path / "deploy" / "cluster")
     shutil.copytree(ROOT / "template" / "ops", tmp_path / "ops")
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "template" / "scripts" / "listeners.py", tmp_path / "scripts")
     told = json.dumps({"name": "demo-stag", "region": "r", "namespace": "demo-staging"} | more)
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -209,13 +211,18 @@ def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path, cloud: str) -> No
         (tools / name).chmod(0o755)
     log = tmp_path / "log"
 
+    said = tmp_path / "said"
+
     def installed(environment: str) -> tuple[int, list[str]]:
         log.write_text("")
         done = subprocess.run(
             [here / "cluster.sh", environment],
             check=False,
+            stderr=subprocess.PIPE,
+            text=True,
             env=os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log)},
         )
+        said.write_text(done.stderr)
         helm = [one.split() for one in log.read_text().splitlines() if one.startswith("helm")]
         assert all("--version" in one or one[3] == "cluster" for one in helm), "each is pinned"
         return done.returncode, [one[3] for one in helm]
@@ -230,6 +237,7 @@ def test_a_cluster_gets_what_the_app_stands_on(tmp_path: Path, cloud: str) -> No
     told_whom = yaml.safe_load((tmp_path / "log.values").read_text())["alertmanager"]["config"]
     ours_is = ROOT / "template" / "ops" / "alertmanager" / "alertmanager.yml"
     assert told_whom == yaml.safe_load(ours_is.read_text()), "else a cluster's alerts reach nobody"
+    assert "nobody is told of alerts (page, ticket)" in said.read_text()
     assert installed("production") == (1, []), "Terraform stands at another environment"
     last = re.findall(r"\$\(told (\w+)\)", (here / "cluster.sh").read_text())[-1]
     terraform = tools / "terraform"

@@ -22,7 +22,8 @@ class DockerServer:
         """A command that begins like this fails."""
         self.folder = machine.folder / "release"
         (self.folder / "scripts").mkdir(parents=True)
-        shutil.copy(TEMPLATE / "scripts" / "release.py", self.folder / "scripts")
+        for name in ("release.py", "listeners.py"):
+            shutil.copy(TEMPLATE / "scripts" / name, self.folder / "scripts")
         (self.folder / ".env").write_text("SECRET=kept\n")
         docker = self.folder / "docker"
         docker.write_text(f'#!/bin/sh\nexec {sys.executable} {HERE / "docker.py"} "$@"\n')

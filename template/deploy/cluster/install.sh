@@ -44,6 +44,7 @@ rollouts() {
     --values "$people" \
     --set prometheus.prometheusSpec.podMonitor$nil --set prometheus.prometheusSpec.rule$nil "$@"
   rm "$people"
+  python3 ../../../scripts/listeners.py
 }
 
 # The namespace, the rights of CI in it, where secrets are; and what the chart must know, to be committed.
