@@ -64,7 +64,7 @@ def clouds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
             return self.do_open(http.client.HTTPConnection, req)  # type: ignore[arg-type]
 
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    before = urllib.request._opener  # type: ignore[attr-defined]
+    before = urllib.request._opener
     urllib.request.install_opener(urllib.request.build_opener(Here))
     monkeypatch.setenv("OIDC_TOKEN", "of-the-pipeline")
     yield asked

@@ -40,19 +40,20 @@ def main() -> None:
 def opened(host: str, identity: str) -> tuple[str, str]:
     kind, _, rest = identity.partition(":")
     if found := re.fullmatch(r"\d+\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com", host):
-        wanted, ways = "aws", amazon
-        given = (rest.rpartition(":")[0] if rest.count(":") == 6 else rest, found[1])
+        wanted = "aws"
     elif host.endswith("-docker.pkg.dev"):
-        wanted, ways = "gcp", google
-        given = tuple(rest.split(":")[:2])
+        wanted = "gcp"
     elif host.endswith(".azurecr.io"):
-        wanted, ways = "azure", azure
-        given = (*rest.split(":")[:2], host)
+        wanted = "azure"
     else:
         return os.environ.get("REGISTRY_USR", ""), os.environ.get("REGISTRY_PSW", "")
     if kind != wanted:
         sys.exit(f"IDENTITY: {host} is opened by one of {wanted}, as in scripts/ship/identity.sh.")
-    return ways(*given)
+    parts = rest.split(":")
+    if found:
+        # An ARN has colons of its own: arn:aws:iam::N:role/NAME:REGION
+        return amazon(":".join(parts[:6]), found[1])
+    return google(*parts[:2]) if kind == "gcp" else azure(parts[0], parts[1], host)
 
 
 def token(audience: str) -> str:
