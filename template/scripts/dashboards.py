@@ -86,12 +86,13 @@ DASHBOARDS: dict[str, list[Panel]] = {
         ("Fullest budget", "percentunit", {"used": "max(app_budget_used_share)"}),
         ("Guards", "reqps", rate("app_guard_verdicts_total", "guard")),
         (
-            "Left alone, second model, retries",
+            "Left alone, second model, retries, asked twice",
             "short",
             {
                 "left alone: {{model}}": "max by (model) (app_model_left_alone)",
                 "second model": "sum(increase(app_model_fallbacks_total[1h]))",
                 "retries": "sum(increase(app_model_retries_total[1h])) or vector(0)",
+                "asked twice": "sum(increase(app_model_hedges_total[1h])) or vector(0)",
             },
         ),
         (

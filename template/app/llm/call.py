@@ -65,6 +65,8 @@ class Call:
     """An answer from before was given, and no model asked."""
     sent: bool = False
     """The request is on its way to the provider: from here on it may cost."""
+    asked_at: float | None = None
+    """When it was sent, as `started` is told."""
     received_bytes: int = 0
     finish: Finish | None = None
     used: Used | None = None

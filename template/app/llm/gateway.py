@@ -31,6 +31,7 @@ LIFE = (
     "first_token",
     "queue",
     "breaker",
+    "hedge",  # Asks a second time when no first word comes, where settings want that.
     "retries",
     "fallback",
     "cache",  # An answer from before; an old one when nobody answers.

@@ -1,6 +1,6 @@
 """Settings of the model layer."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import AliasChoices, BaseModel, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -78,6 +78,12 @@ class LLMSettings(Access, ModuleSettings):
     """Failures in a minute, and half of all calls, until a provider is left alone. 0: never."""
     breaker_seconds: float = Field(10, gt=0)
     """How long it is left alone at first; then one call finds out whether it is well."""
+    hedge_seconds: float = Field(0, ge=0)
+    """After so long without a word a model is asked again; who speaks first wins. 0: never."""
+    hedge_percent: int = Field(5, ge=1, le=100)
+    """Of a hundred calls of a process, so many are asked twice at most."""
+    hedge_with: Literal["same", "fallback"] = "same"
+    """Who is asked then: the same model, or LLM_FALLBACK_PROVIDER where there is one."""
     people_answer: bool = False
     """When no model can answer, the question goes to the reviewers, who answer it."""
     logprobs: bool = False

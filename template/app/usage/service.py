@@ -35,7 +35,7 @@ RESERVE: LiteralString = (
     " %(microdollars)s, %(price_known)s, %(seconds)s,"
     " %(person_hour)s, %(person_day)s, %(person_month)s, %(person_calls_hour)s,"
     " %(person_calls_day)s, %(organization_hour)s, %(organization_day)s, %(organization_month)s,"
-    " %(organization_calls_hour)s, %(organization_calls_day)s)"
+    " %(organization_calls_hour)s, %(organization_calls_day)s, %(is_extra)s)"
 )
 SETTLE: LiteralString = (
     "SELECT usage_settle(%(call_id)s, %(organization_id)s, %(user_id)s, %(feature)s, %(provider)s,"
@@ -108,13 +108,15 @@ async def reserve(
     model: str,
     price_known: bool,
     seconds: float,
+    is_extra: bool = False,
 ) -> None:
     """Set a call aside with its tokens and money, or raise one of the three problems above.
 
     Who is refused sets nothing aside. The statement commits by itself, so that it holds for
     everyone at once, and takes a single round trip. It does not wait for the disk: a call whose
     reservation is lost with the database's power is booked in full when it is settled. What is not
-    settled within `seconds` was left behind by a process that died.
+    settled within `seconds` was left behind by a process that died. What nobody has asked for
+    `is_extra`: when it does not fit, no refusal is counted.
     """
     values = {
         "call_id": wanted.call_id,
@@ -129,6 +131,7 @@ async def reserve(
         "microdollars": wanted.microdollars,
         "price_known": price_known,
         "seconds": seconds,
+        "is_extra": is_extra,
         **settings_limits(),
     }
     try:

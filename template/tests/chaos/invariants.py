@@ -31,7 +31,8 @@ COUNTED = """
     SELECT count(*) FILTER (WHERE state = 'settled') AS calls,
            coalesce(sum(input_tokens + output_tokens), 0) AS tokens,
            coalesce(sum(microdollars), 0) AS microdollars,
-           count(*) FILTER (WHERE state = 'reserved') AS open
+           count(*) FILTER (WHERE state = 'reserved') AS open,
+           count(*) FILTER (WHERE outcome = 'hedge') AS hedges
     FROM usage_records
 """
 SUMS = """

@@ -7,7 +7,7 @@ its connections. What happens to a turn hangs on the seed and its number alone.
 import asyncio
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from random import Random
@@ -22,6 +22,7 @@ from app.core import db
 from app.core.errors import Problem
 from app.core.problems import as_problem
 from app.llm import settling
+from app.llm.steps import hedge
 from app.tools.registry import Arguments, Use
 from tests.chaos.conftest import forget_connections
 from tests.chaos.database_proxy import END_ALL
@@ -120,8 +121,9 @@ async def one_turn(person, conversation_id, number: int) -> Told | None:
 
 
 @pytest.mark.dear
+@pytest.mark.parametrize("hedges", [False, True], ids=["asked once", "asked twice"])
 async def test_after_a_thousand_turns_everything_is_told_kept_and_booked(
-    app, model, second, tool, configure, database, monkeypatch
+    app, model, second, tool, configure, database, monkeypatch, hedges
 ):
     configure(
         LLM_RETRIES=0,
@@ -140,6 +142,10 @@ async def test_after_a_thousand_turns_everything_is_told_kept_and_booked(
         ABUSE_PROMPTS_PER_PERSON=10**9,
         ABUSE_PROMPTS_PER_ORGANIZATION=10**9,
     )
+    if hedges:
+        # Now and then both speak at once; half go to the same model, half to the second provider.
+        monkeypatch.setattr(hedge, "_left", defaultdict(int))
+        configure(LLM_HEDGE_SECONDS=0.002, LLM_HEDGE_PERCENT=100)
     monkeypatch.setattr(settling, "SECONDS_BETWEEN_TRIES", 0.01)
 
     @tool(title="City", permission="assistant.use", stakes="read")
@@ -158,6 +164,8 @@ async def test_after_a_thousand_turns_everything_is_told_kept_and_booked(
     ended: Counter[str] = Counter()
     for start in range(0, RUNS, AT_ONCE):
         chance = Random(f"{SEED}:{start} together")
+        if hedges:
+            configure(LLM_HEDGE_WITH=chance.choice(["same", "fallback"]))
         places = await conversations(people)
         turns = [one_turn(*place, start + at) for at, place in enumerate(places)]
         together = asyncio.gather(*turns)
@@ -192,6 +200,7 @@ async def test_after_a_thousand_turns_everything_is_told_kept_and_booked(
         pytest.fail(f"{error}\nSEED={SEED}, RUNS={RUNS}")
     await forget_connections()
     assert counted.calls > RUNS / 4, ended
+    assert (counted.hedges > RUNS / 20) == hedges, counted
     assert min(ended["done"], ended["left"], ended["/problems/answer-cut"]) > RUNS / 50, ended
 
 

@@ -77,6 +77,11 @@ class Caller:
                 text("SELECT sum(reserved_tokens + reserved_microdollars) FROM usage_counters")
             )
 
+    async def refusals(self) -> int:
+        """How often a budget refused something."""
+        async with db.transaction(organization_id=self.person.organization_id) as session:
+            return await session.scalar(text("SELECT sum(refused) FROM usage_counters"))
+
     async def booked(self) -> int:
         """Tokens that the person's counters of this month hold."""
         async with db.transaction(organization_id=self.person.organization_id) as session:

@@ -1,5 +1,6 @@
 """Tokens and money are set aside before the call; after it, what was used is booked."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from app.core.direct import Direct
@@ -7,7 +8,7 @@ from app.core.errors import Problem
 from app.core.logging import log
 from app.llm.call import Call
 from app.llm.errors import billed
-from app.llm.port import BYTES_PER_TOKEN, Usage, asked_tokens
+from app.llm.port import BYTES_PER_TOKEN, Provider, Usage, asked_tokens
 from app.llm.settings import LLMSettings
 from app.usage import service
 from app.usage.prices import price_of
@@ -23,7 +24,7 @@ MOST_ADDED_TOKENS = 4096
 
 async def before(call: Call) -> None:
     provider = call.routed
-    tokens, microdollars, known = _most(call)
+    tokens, microdollars, known = most(call, (call.routed, call.second, call.smaller))
     # Noted first: who is cancelled while the database works does not learn that it was done.
     call.reservation = Reservation(
         call.id,
@@ -33,8 +34,8 @@ async def before(call: Call) -> None:
         provider.name,
         tokens=tokens,
         microdollars=microdollars,
-        prompt=used.name if (used := call.ask.prompt) else "",
-        prompt_version=used.version if used else None,
+        prompt=by.name if (by := call.ask.prompt) else "",
+        prompt_version=by.version if by else None,
     )
     await service.reserve(
         call.reservation,
@@ -47,47 +48,48 @@ async def before(call: Call) -> None:
 async def after(call: Call, db: Direct) -> None:
     first = call.first_text_at
     waited = None if first is None else call.milliseconds(first)
-    call.used = replace(_with_lost(call, _used(call)), first_text_ms=waited)
+    call.used = replace(_with_lost(call, used(call)), first_text_ms=waited)
     if call.reservation is not None:
         booked = replace(call.reservation, provider=call.routed.name)
         outcome = "reused" if call.reused and call.outcome == "answered" else call.outcome
         await service.settle(db, booked, call.used, outcome)
 
 
-def _most(call: Call) -> tuple[int, int, bool]:
-    """Tokens and money that a call may take at most, and whether the prices are known.
+def most(call: Call, asked: Iterable[Provider | None]) -> tuple[int, int, bool]:
+    """Tokens and money that they may take at most, asked in turn; whether the prices are known.
 
     A provider that fails may bill the question, and then another one answers it.
     """
-    most = call.ask.max_output_tokens or 0
-    tokens, lost, dearest, known = most, 0, 0, True
-    for provider in (call.routed, call.second, call.smaller):
+    longest = call.ask.max_output_tokens or 0
+    tokens, lost, dearest, known = longest, 0, 0, True
+    for provider in asked:
         if provider is None:
             continue
-        asked = asked_tokens(provider, call.ask)
+        given = asked_tokens(provider, call.ask)
         price = price_of(provider.price_list, provider.model)
-        dearest = max(dearest, lost + price.cost(asked, most))
-        lost += price.cost(asked, 0)
-        tokens, known = tokens + asked, known and price.known
+        dearest = max(dearest, lost + price.cost(given, longest))
+        lost += price.cost(given, 0)
+        tokens, known = tokens + given, known and price.known
     return tokens, dearest, known
 
 
-def _with_lost(call: Call, used: Used) -> Used:
+def _with_lost(call: Call, found: Used) -> Used:
     """With the questions that were taken and not answered."""
     for provider in call.lost:
         asked = asked_tokens(provider, call.ask)
         price = price_of(provider.price_list, provider.model)
-        used = replace(
-            used,
-            input_tokens=used.input_tokens + asked,
-            microdollars=used.microdollars + price.cost(asked, 0),
+        found = replace(
+            found,
+            input_tokens=found.input_tokens + asked,
+            microdollars=found.microdollars + price.cost(asked, 0),
             estimated=True,
-            price_known=used.price_known and price.known,
+            price_known=found.price_known and price.known,
         )
-    return used
+    return found
 
 
-def _used(call: Call) -> Used:
+def used(call: Call) -> Used:
+    """What its last provider used, by what it told or by our own count."""
     provider = call.provider
     if provider is None or not call.sent or not _billed(call):
         return Used(provider.model if provider else "")

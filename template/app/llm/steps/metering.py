@@ -12,7 +12,7 @@ MOST_BYTES_PER_TOKEN = 32
 
 async def around(call: Call, proceed: Proceed) -> Events:
     most = (call.ask.max_output_tokens or 0) * MOST_BYTES_PER_TOKEN
-    call.sent = True
+    call.sent, call.asked_at = True, perf_counter()
     async for event in proceed(call):
         if isinstance(event, Delta):
             if call.first_text_at is None:

@@ -38,6 +38,11 @@ FALLBACKS = Counter(
     "app_model_fallbacks_total", "Questions that the second model was asked.", "instead_of"
 )
 RETRIES = Counter("app_model_retries_total", "Further tries after a failed one.", "provider")
+HEDGES = Counter(
+    "app_model_hedges_total",
+    "Calls that were asked a second time before the first word, by who spoke first.",
+    *("provider", "answered"),
+)
 FALLBACKS.add("", by=0)
 
 SIDES = {
@@ -60,6 +65,8 @@ def ended(call: Call) -> None:
         FALLBACKS.add(str(call.notes["fallback"]["instead_of"]))
     if "retries" in call.notes:
         RETRIES.add(provider, by=float(call.notes["retries"]["times"]))
+    if "hedge" in call.notes:
+        HEDGES.add(str(call.notes["hedge"]["asked"]), str(call.notes["hedge"]["answered"]))
     if not call.sent:
         return
     TOOK.see(call.milliseconds() / 1000, provider, model)

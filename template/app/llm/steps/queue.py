@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from app.llm import circuit
 from app.llm.call import Begin, Begun, Call
 from app.llm.errors import ModelBusy
+from app.llm.port import Provider
 from app.llm.settings import LLMSettings
 
 # How long a call takes, as long as none has ended.
@@ -39,6 +40,13 @@ async def opening(call: Call, begin: Begin) -> Begun:
     return begun
 
 
+def has_room(provider: Provider) -> bool:
+    """Whether a call would get a place there at once."""
+    queues = _queues.get(asyncio.get_running_loop(), {})
+    found = queues.get(circuit.of(provider))
+    return found is None or found.has_room
+
+
 class Queue:
     def __init__(self) -> None:
         self.running = 0
@@ -51,10 +59,14 @@ class Queue:
         """Seconds that one more would wait."""
         return (len(self._waiting) + 1) * self.seconds / LLMSettings.load().calls_at_once
 
+    @property
+    def has_room(self) -> bool:
+        return self.running < LLMSettings.load().calls_at_once and not self._waiting
+
     async def enter(self) -> None:
         """Take a place, or raise `ModelBusy`."""
         settings = LLMSettings.load()
-        if self.running < settings.calls_at_once and not self._waiting:
+        if self.has_room:
             self.running += 1
             return
         if len(self._waiting) >= settings.queue_length or self.expected > settings.queue_seconds:

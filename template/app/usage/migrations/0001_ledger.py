@@ -38,7 +38,7 @@ CREATE FUNCTION usage_reserve(
     person_hour bigint, person_day bigint, person_month bigint,
     person_calls_hour bigint, person_calls_day bigint,
     organization_hour bigint, organization_day bigint, organization_month bigint,
-    organization_calls_hour bigint, organization_calls_day bigint,
+    organization_calls_hour bigint, organization_calls_day bigint, is_extra boolean,
     OUT refused_by text, OUT again_at timestamptz
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -118,8 +118,9 @@ BEGIN
         SET reserved_calls = c.reserved_calls - 1,
             reserved_tokens = c.reserved_tokens - more_tokens,
             reserved_microdollars = c.reserved_microdollars - more_microdollars,
-            refused = c.refused + CASE WHEN CASE WHEN c.user_id IS NULL THEN 'organization_'
-                ELSE 'person_' END || c.period = ANY (refusals) THEN 1 ELSE 0 END
+            refused = c.refused + CASE WHEN NOT is_extra AND
+                CASE WHEN c.user_id IS NULL THEN 'organization_' ELSE 'person_' END || c.period
+                = ANY (refusals) THEN 1 ELSE 0 END
         FROM usage_windows(person, moment) w
         WHERE c.organization_id = organization AND c.user_id IS NOT DISTINCT FROM w.user_id
           AND c.period = w.period AND c.starts_at = w.starts_at;
