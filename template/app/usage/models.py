@@ -127,7 +127,7 @@ class UsageLimit(Base):
 
 
 class UsageWarning(Base):
-    """That a month's budget is used to 50, 80 or 100 per cent was told."""
+    """That a month's budget is used to so many per cent was told; 0: that a call was refused."""
 
     __tablename__ = "usage_warnings"
     __data__ = holds(kept="usage.forget")

@@ -57,7 +57,7 @@ LIMITS = (
 
 
 class TokensSpent(TooMany):
-    """No tokens are left in this hour or day."""
+    """Too few tokens are left in this hour or day."""
 
 
 class CallsSpent(TooMany):
@@ -65,7 +65,7 @@ class CallsSpent(TooMany):
 
 
 class BudgetSpent(TooMany):
-    """No money is left in this month."""
+    """Too little money is left in this month."""
 
 
 class BudgetsUnreachable(Unavailable):
@@ -202,14 +202,15 @@ def _refusal(by: str, again_at: datetime) -> TooMany:
     seconds = max(1.0, (again_at - now()).total_seconds())
     if period == "month":
         return BudgetSpent(
-            f"{whose} budget for model calls is spent for this month."
+            f"What is left of {whose.lower()} budget for model calls is too little for this one."
             f" It starts anew on {again_at.day} {again_at:%B}.",
             retry_after=seconds,
         )
     unit, _, length = period.rpartition("_")
+    spent = f"{whose} calls for this {length} are used up."
+    few = f"{whose} tokens that are left for this {length} are too few for this."
     return (CallsSpent if unit else TokensSpent)(
-        f"{whose} {unit or 'tokens'} for this {length} are used up. There are new ones from"
-        f" {again_at:%H:%M} UTC.",
+        f"{spent if unit else few} There are new ones from {again_at:%H:%M} UTC.",
         retry_after=seconds,
     )
 

@@ -1,4 +1,7 @@
-"""Mails about budgets of the month: at 50, 80 and 100 per cent, each told once."""
+"""Mails about budgets of the month: at 50, 80 and 100 per cent, and when a call did not fit.
+
+Each is told once.
+"""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,15 +20,17 @@ from app.users.entitled import entitled, reader
 from app.users.models import Organization
 
 SHARES = (50, 80, 100)
+REFUSED = 0
+"""Stands for no share: a call was refused while something was left."""
 
-# A refused call shows that the budget is spent: what is left is too little for any.
 DUE = text("""
     SELECT * FROM (
         SELECT c.organization_id, c.user_id, c.starts_at, c.microdollars,
                coalesce(l.microdollars_per_month, CASE WHEN c.user_id IS NULL
                    THEN CAST(:organization_month AS bigint)
                    ELSE CAST(:person_month AS bigint) END) AS budget,
-               c.refused, coalesce(max(w.share), 0) AS told
+               c.refused, c.reserved_microdollars AS held, coalesce(max(w.share), 0) AS told,
+               coalesce(bool_or(w.share = :refused), false) AS refusal_told
         FROM usage_counters c
         LEFT JOIN usage_limits l ON l.organization_id = c.organization_id
              AND l.user_id IS NOT DISTINCT FROM c.user_id
@@ -34,7 +39,8 @@ DUE = text("""
         WHERE c.period = 'month' AND c.starts_at = CAST(:month AS timestamptz)
         GROUP BY c.id, l.id
     ) one
-    WHERE budget > 0 AND told < 100 AND (refused > 0 OR microdollars * 2 >= budget)
+    WHERE budget > 0 AND told < 100
+      AND (refused > 0 AND NOT refusal_told OR microdollars * 2 >= budget)
 """)
 
 
@@ -47,6 +53,7 @@ async def send_due(db: AsyncSession) -> int:
             "organization_month": found["organization_month"],
             "person_month": found["person_month"],
             "month": month_start(),
+            "refused": REFUSED,
         },
     )
     return sum([await _tell(db, row) for row in rows.all()])
@@ -54,7 +61,10 @@ async def send_due(db: AsyncSession) -> int:
 
 async def _tell(db: AsyncSession, row: Row[Any]) -> int:
     share = _reached(row)
-    if share <= row.told or not await _is_first(db, row, share):
+    refused = row.refused > 0 and not row.refusal_told and share < SHARES[-1]
+    share_is_new = share > row.told and await _is_first(db, row, share)
+    refusal_is_new = refused and await _is_first(db, row, REFUSED)
+    if not share_is_new and not refusal_is_new:
         return 0
     readers = (
         await reader(db, row.organization_id, row.user_id)
@@ -69,8 +79,10 @@ async def _tell(db: AsyncSession, row: Row[Any]) -> int:
             "usage/warning",
             name=one.display_name,
             whose="your" if row.user_id else f"{organization.name}'s",
-            share=share,
+            share=share if share_is_new else 0,
             spent=share == SHARES[-1],
+            refused=refusal_is_new,
+            held=dollars(row.held) if row.held else "",
             used=dollars(row.microdollars),
             budget=dollars(row.budget),
             month=f"{row.starts_at:%B %Y}",
@@ -85,13 +97,11 @@ async def _tell(db: AsyncSession, row: Row[Any]) -> int:
 
 
 def _reached(row: Row[Any]) -> int:
-    if row.refused:
-        return SHARES[-1]
     return max((one for one in SHARES if row.microdollars * 100 >= one * row.budget), default=0)
 
 
 async def _is_first(db: AsyncSession, row: Row[Any], share: int) -> bool:
-    """Of several that see it at once, the one that tells it."""
+    """Of several that see it at once, the one that tells it. `share` may be REFUSED."""
     written = await db.scalar(
         insert(UsageWarning)
         .values(

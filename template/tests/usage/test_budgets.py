@@ -148,7 +148,7 @@ async def test_settings_hold_where_no_budget_was_set(till, configure):
     configure(USAGE_PERSON_TOKENS_PER_HOUR=150)
     await till.reserve(100)
 
-    with pytest.raises(TokensSpent, match="Your tokens for this hour"):
+    with pytest.raises(TokensSpent, match="Your tokens that are left for this hour"):
         await till.reserve(100)
 
 

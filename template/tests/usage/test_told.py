@@ -56,16 +56,38 @@ async def test_each_share_of_the_organisations_budget_is_told_once_to_who_sets_b
     assert await mails_to(member) == await mails_to(stranger) == []
 
 
-async def test_a_persons_own_budget_is_told_to_them_and_a_refusal_counts_as_spent(team):
+async def test_a_call_that_is_too_dear_is_told_once_and_not_as_a_budget_that_is_spent(team):
     _, admin, member = team
     await limit(person_of(admin), member.user_id, microdollars_per_month=1_000_000)
     till = Till(person_of(member))
-    await till.settle(await till.reserve(1, 0), 1, 850_000)
+    await till.settle(await till.reserve(1, 0), 1, 100_000)
+    with pytest.raises(BudgetSpent, match="too little for this one"):
+        await till.reserve(1, 950_000)
+    await warn()
+    await warn()
+    [only] = await mails_to(member)
+    assert "a call did not fit into your budget" in only.subject
+    assert "$0.10 of the $1.00" in only.body
+    assert "more than what is left. Smaller ones still fit" in only.body
+    assert "%" not in only.subject
+
+    # What calls under way hold is told with the next share, and a further refusal no more.
+    await till.settle(await till.reserve(1, 0), 1, 750_000)
     with pytest.raises(BudgetSpent):
         await till.reserve(1, 200_000)
     await warn()
-    [only] = await mails_to(member)
-    assert "100 % of your budget" in only.subject
+    [newest, _] = await mails_to(member)
+    assert "80 % of your budget" in newest.subject
+    assert "refused" not in newest.body
+
+    await till.settle(await till.reserve(1, 100_000), 1, 150_000)
+    await warn()
+    await warn()
+    assert [one.subject.partition(": ")[2][:4] for one in await mails_to(member)] == [
+        "100 ",
+        "80 %",
+        "a ca",
+    ]
     assert await mails_to(admin) == []
 
 
@@ -86,12 +108,26 @@ async def test_of_another_budget_is_told_anew(team, holder):
     await till.settle(await till.reserve(1, 0), 1, 150_000)
     with pytest.raises(BudgetSpent):
         await till.reserve(1, 900_000)
-    assert await told(1) == ["100 "]
-    assert await told(10) == ["100 "]
+    assert await told(1) == ["a ca"]
+    assert await told(10) == ["a ca"]
     await till.settle(await till.reserve(1, 0), 1, 7_900_000)
-    assert await told(10) == ["80 %", "100 "]
+    assert await told(10) == ["80 %", "a ca"]
     # What else is set changes nothing of what was told.
-    assert await told(10, tokens_per_day=10_000) == ["80 %", "100 "]
+    assert await told(10, tokens_per_day=10_000) == ["80 %", "a ca"]
+
+
+async def test_what_calls_under_way_hold_is_told_with_the_refusal(team):
+    _, admin, member = team
+    await limit(person_of(admin), member.user_id, microdollars_per_month=1_000_000)
+    till = Till(person_of(member))
+    await till.settle(await till.reserve(1, 0), 1, 550_000)
+    await till.reserve(1, 400_000)
+    with pytest.raises(BudgetSpent):
+        await till.reserve(1, 100_000)
+    await warn()
+    [only] = await mails_to(member)
+    assert "50 % of your budget" in only.subject
+    assert "of which $0.40 are set aside for calls under way" in only.body
 
 
 async def test_no_budget_and_a_budget_of_nothing_are_not_warned_of(team, configure):
