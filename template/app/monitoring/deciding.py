@@ -49,31 +49,33 @@ async def decide() -> None:
         organization_id = (await users.the_organization(db)).id
     for rule in rules():
         async with transaction(organization_id=organization_id) as db:
-            last = await _last_end(db, rule)
-            if last > now() - timedelta(days=rule.days_between):
+            ended, learned = await _last(db, rule)
+            if ended > now() - timedelta(days=rule.days_between):
                 continue
-            found = verdict(rule, await _facts(db, organization_id, rule, last))
+            found = verdict(rule, await _facts(db, organization_id, rule, learned))
         async with transaction(elevated=True) as db:
             await _write(db, organization_id, rule, found)
 
 
-async def _last_end(db: AsyncSession, rule: Rule) -> datetime:
-    """When the last decision of this rule was over."""
-    found = await db.scalar(
-        select(func.max(Decision.looked_at)).where(
-            Decision.rule == rule.name, Decision.state.in_(OVER)
-        )
+async def _last(db: AsyncSession, rule: Rule) -> tuple[datetime, datetime]:
+    """When the last decision of this rule was over, and until when its corrections were read."""
+    found = await db.execute(
+        select(Decision.looked_at, func.coalesce(Decision.read_at, Decision.looked_at))
+        .where(Decision.rule == rule.name, Decision.state.in_(OVER))
+        .order_by(Decision.looked_at.desc())
+        .limit(1)
     )
-    return found or BEGINNING
+    row = found.one_or_none()
+    return (row[0], row[1]) if row else (BEGINNING, BEGINNING)
 
 
-async def _facts(db: AsyncSession, organization_id: UUID, rule: Rule, last: datetime) -> Facts:
+async def _facts(db: AsyncSession, organization_id: UUID, rule: Rule, learned: datetime) -> Facts:
     pairs = await windows.read(db, organization_id, now())
     reference, current = pairs.get(rule.feature, (Window(), Window()))
     alerts = await drift.alerts(db, now())
     is_training = rule.action == "fine-tune"
     return Facts(
-        new_corrections=await dataset.saved_since(db, rule.prompt, last) if rule.prompt else 0,
+        new_corrections=await dataset.saved_since(db, rule.prompt, learned) if rule.prompt else 0,
         examples=(await dataset.of_prompt(db, rule.prompt)).examples if is_training else 0,
         drifting={one.measure for one in alerts if one.feature == rule.feature},
         reference=reference,

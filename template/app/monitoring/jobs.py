@@ -39,7 +39,7 @@ async def begin(decision_id: UUID) -> None:
         await retraining.begin(decision_id)
     except Exception:
         if attempt.get().last:
-            await retraining.end(decision_id, "failed", "It could not be started; see the log.")
+            await retraining.give_up(decision_id)
         raise
 
 

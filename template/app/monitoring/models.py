@@ -218,6 +218,10 @@ class Decision(Base):
     model: Mapped[str] = mapped_column(String(200), default="")
     """What was trained."""
     trained_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    read_at: Mapped[datetime | None]
+    """When the corrections that it trains on were read: what is saved later is new."""
+    asked_at: Mapped[datetime | None]
+    """When the provider was asked to begin. Without a job, nobody knows whether it did."""
     run_id: Mapped[UUID | None]
     """The evaluation of what was trained."""
     why: Mapped[str] = mapped_column(String(500), default="")

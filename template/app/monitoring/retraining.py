@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
 from app.core.clock import now
@@ -29,6 +30,14 @@ from app.users.entitled import entitled
 # Fewer than that no provider trains on.
 LEAST = 10
 EVALUATING = timedelta(hours=3)
+# Longer than all tries to start one take.
+STARTING = timedelta(hours=3)
+# A request that nobody waits for any more may still begin one.
+ON_ITS_WAY = timedelta(minutes=15)
+UNKNOWN = (
+    "Nobody knows whether the provider has started it: its answer was lost. It is looked for among"
+    " the provider's jobs; until then its money stays set aside."
+)
 
 
 async def begin(decision_id: UUID) -> None:
@@ -42,7 +51,11 @@ async def begin(decision_id: UUID) -> None:
     try:
         await _train(one)
     except (TuningRefused, OutboundRefused) as error:
-        await end(decision_id, "failed", str(error))
+        if not await _is_unknown(decision_id):
+            await end(decision_id, "failed", str(error))
+            return
+        log.warning("monitoring.training_not_seen", error=str(error))
+        await _tell_unknown(decision_id)
     except (TooMany, FeatureSwitchedOff) as problem:
         # It may be started again when there is money, or it is switched on.
         await _set(decision_id, state="decided", why=problem.detail[:500])
@@ -65,7 +78,9 @@ async def _rebuild(one: Decision) -> None:
 
 async def _train(one: Decision) -> None:
     await ready()
-    await switches.check(costs.FEATURE, organization_id=one.organization_id)
+    if one.asked_at is None:
+        await switches.check(costs.FEATURE, organization_id=one.organization_id)
+    read_at = now()
     async with transaction(organization_id=one.organization_id) as db:
         found = await dataset.of_prompt(db, one.prompt)
     if len(found.training) < LEAST:
@@ -77,20 +92,52 @@ async def _train(one: Decision) -> None:
     training, validation = one.training_file, one.validation_file
     if not training:
         training = await tuning.upload("training.jsonl", content)
-        await _set(one.id, training_file=training)
+        await _set(one.id, training_file=training, read_at=read_at)
     if not validation and found.validation:
         validation = await tuning.upload("validation.jsonl", dataset.lines(found.validation))
         await _set(one.id, validation_file=validation)
-    begun = await tuning.begin(one.id, training, validation)
-    await _set(one.id, job=begun.id, numbers=one.numbers | {"dataset": found.told})
+    begun = await tuning.find(one.id) if one.asked_at else None
+    if begun is None:
+        # Noted first: who dies while the provider answers does not learn that it began.
+        await _set(one.id, asked_at=now())
+        try:
+            begun = await tuning.begin(one.id, training, validation)
+        except (TuningRefused, OutboundRefused):
+            await _set(one.id, asked_at=None)
+            raise
+    await _set(one.id, job=begun.id, why="", numbers=one.numbers | {"dataset": found.told})
     log.info("monitoring.training_begun", decision_id=str(one.id), **found.told)
+
+
+async def give_up(decision_id: UUID) -> None:
+    """It was tried to start it for the last time."""
+    if await _is_unknown(decision_id):
+        await _tell_unknown(decision_id)
+    else:
+        await end(decision_id, "failed", "It could not be started; see the log.")
+
+
+async def _is_unknown(decision_id: UUID) -> bool:
+    """Whether the provider may have begun what nobody can see yet."""
+    one = await _of(decision_id)
+    return one is not None and one.asked_at is not None and not one.job
+
+
+async def _tell_unknown(decision_id: UUID) -> None:
+    """Once. What was set aside stays so."""
+    async with transaction(elevated=True) as db:
+        one = await db.get_one(Decision, decision_id)
+        if one.state != "running" or one.why == UNKNOWN:
+            return
+        one.why = UNKNOWN
+        await _tell(db, one)
 
 
 async def follow() -> None:
     """Look at trainings that run, and evaluate what has been trained."""
     async with transaction(elevated=True) as db:
         query = select(Decision.id).where(Decision.state.in_(("running", "evaluating")))
-        found = list(await db.scalars(query.where(Decision.job != "")))
+        found = list(await db.scalars(query.where(Decision.action == "fine-tune")))
     for decision_id in found:
         try:
             await _follow(decision_id)
@@ -103,6 +150,9 @@ async def follow() -> None:
 async def _follow(decision_id: UUID) -> None:
     one = await _of(decision_id)
     if one is None:
+        return
+    if not one.job:
+        await _look_for(one)
         return
     model = one.model
     if one.state == "running":
@@ -119,6 +169,32 @@ async def _follow(decision_id: UUID) -> None:
         model = seen.model
         await _set(decision_id, state="evaluating", model=model, trained_tokens=seen.tokens)
     await _evaluate(one, model)
+
+
+async def _look_for(one: Decision) -> None:
+    """Its start was lost: go on with the job that the provider began, or end without one."""
+    is_told = one.why == UNKNOWN
+    if not is_told and one.looked_at > now() - STARTING:
+        return  # It is still being tried.
+    if one.asked_at is None:
+        await end(one.id, "failed", "It could not be started; see the log.")
+        return
+    if one.asked_at < now() - costs.LONGEST:
+        await end(one.id, "failed", "Nobody knows whether it was started. It is booked in full.")
+        return
+    try:
+        found = await tuning.find(one.id)
+    except (TuningRefused, OutboundRefused, OutboundFailed) as error:
+        log.warning("monitoring.training_not_seen", error=str(error))
+        await _tell_unknown(one.id)
+        return
+    if found is not None:
+        await _set(one.id, job=found.id, why="")
+    elif one.asked_at < now() - ON_ITS_WAY:
+        await _set(one.id, asked_at=None)
+        for file in filter(None, (one.training_file, one.validation_file)):
+            await _remove(file)
+        await end(one.id, "failed", "The provider has not started it; nothing is booked.")
 
 
 async def _remove(file: str) -> None:
@@ -162,7 +238,7 @@ async def end(decision_id: UUID, state: str, why: str) -> None:
     known = await _of(decision_id)
     if known is not None:
         # What was begun and cannot be seen any more may well be billed.
-        await costs.book(known, None if known.job else 0)
+        await costs.book(known, None if known.job or known.asked_at else 0)
     async with transaction(elevated=True) as db:
         one = await db.get_one(Decision, decision_id)
         if one.state in {"proposed", "done", "failed", "dropped"}:
@@ -176,17 +252,21 @@ async def end(decision_id: UUID, state: str, why: str) -> None:
             target=one.id,
             detail={"rule": one.rule, "model": one.model, "run": str(one.run_id or "")},
         )
-        for reader in await entitled(db, one.organization_id, "monitoring.retrain"):
-            await mail.send(
-                db,
-                reader.email,
-                "monitoring/retraining",
-                name=reader.display_name,
-                rule=one.rule,
-                why=one.why,
-                model=one.model if state == "proposed" else "",
-                link=links.to("/monitoring/retraining", api="/api/monitoring/decisions"),
-            )
+        await _tell(db, one)
+
+
+async def _tell(db: AsyncSession, one: Decision) -> None:
+    for reader in await entitled(db, one.organization_id, "monitoring.retrain"):
+        await mail.send(
+            db,
+            reader.email,
+            "monitoring/retraining",
+            name=reader.display_name,
+            rule=one.rule,
+            why=one.why,
+            model=one.model if one.state == "proposed" else "",
+            link=links.to("/monitoring/retraining", api="/api/monitoring/decisions"),
+        )
 
 
 async def _of(decision_id: UUID) -> Decision | None:

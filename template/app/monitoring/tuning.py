@@ -46,12 +46,17 @@ async def upload(name: str, content: bytes) -> str:
     return _text(found, "id")
 
 
-async def begin(decision_id: UUID, training_file: str, validation_file: str) -> Training:
-    """Start a job, or find the one that was started for this decision before."""
+async def find(decision_id: UUID) -> Training | None:
+    """The job that was started for this decision, among the newest."""
     known = await _ask("GET", "/fine_tuning/jobs?limit=50")
     for one in known.get("data") or []:
         if (one.get("metadata") or {}).get("decision") == str(decision_id):
             return _training(one)
+    return None
+
+
+async def begin(decision_id: UUID, training_file: str, validation_file: str) -> Training:
+    """Start a job."""
     wanted: dict[str, Any] = {
         "model": TuningSettings.load().model,
         "training_file": training_file,

@@ -1,19 +1,23 @@
 """From a rule on numbers to a trained model that is proposed, against a provider on a socket."""
 
 import re
+from datetime import timedelta
 from uuid import UUID
 
 import orjson
 import pytest
 from aiohttp import web
+from sqlalchemy import delete, select
 
 from app.core import db
+from app.core.clock import now
 from app.core.ids import uuid7
 from app.core.outbound import OutboundFailed
 from app.evals import cases, work
 from app.evals.models import EvalRun
 from app.monitoring import dataset, deciding, jobs, retraining, tuning
 from app.monitoring.drift_tests import Window
+from app.monitoring.models import Decision
 from app.monitoring.rules import Facts, Rule, rules, verdict
 from app.review.cases import RUBRIC
 from app.review.models import ReviewCase
@@ -30,6 +34,8 @@ class Provider:
 
     def __init__(self):
         self.files, self.jobs, self.removed, self.failures = {}, {}, [], 0
+        self.loses_answers, self.hides_jobs = False, 0
+        """It begins and nobody hears of it; the status with which it lists no jobs."""
 
     def app(self):
         made = web.Application()
@@ -55,6 +61,8 @@ class Provider:
         return web.json_response({"id": request.match_info["id"], "deleted": True})
 
     async def listed(self, _):
+        if self.hides_jobs:
+            return web.json_response({}, status=self.hides_jobs)
         return web.json_response({"object": "list", "data": list(self.jobs.values())})
 
     async def create(self, request):
@@ -65,6 +73,8 @@ class Provider:
         assert wanted["training_file"] in self.files
         job = {"id": f"ftjob-{len(self.jobs)}", "status": "running", "fine_tuned_model": None}
         self.jobs[job["id"]] = job | wanted
+        if self.loses_answers:
+            return web.json_response({}, status=504)
         return web.json_response(self.jobs[job["id"]])
 
     async def read(self, request):
@@ -287,6 +297,31 @@ async def test_an_evaluation_that_never_ends_is_not_paid_for_ever(
     one = await decision_of(client, rule)
     assert (one["state"], one["why"]) == ("failed", "Its evaluation did not come to an end.")
     assert model.requests == []
+
+
+async def test_what_is_corrected_while_a_training_runs_is_new_for_the_next(
+    client, operator, prompt, provider, model
+):
+    name, _ = prompt
+    rule = await begun(operator, prompt, client)
+    [job] = provider.jobs.values()
+    job |= {"status": "failed"}
+    await jobs.follow()
+    day = timedelta(days=1)
+    async with db.transaction(elevated=True) as session:  # All that was two months ago.
+        made = await session.scalar(select(Decision).where(Decision.rule == rule))
+        assert made.read_at < made.looked_at
+        made.read_at, made.looked_at = now() - 62 * day, now() - 60 * day
+    async with db.transaction(organization_id=operator.organization_id) as session:
+        await session.execute(delete(ReviewCase).where(ReviewCase.prompt == name))
+    mine = operator.organization_id
+    await correct(mine, name, 3, created_at=now() - 63 * day)  # It has learned from these.
+    await correct(mine, name, 24, created_at=now() - 61 * day)  # While it trained.
+    await deciding.decide()
+    assert (await decision_of(client, rule))["numbers"]["new_corrections"] == 24
+    await correct(mine, name, 1)
+    await deciding.decide()
+    assert (await decision_of(client, rule))["state"] == "decided"
 
 
 async def test_only_those_who_run_the_app_decide(client, operator, prompt, provider):

@@ -1,14 +1,17 @@
 """A training is paid for from the budget of the month, and its row stays while it is under way."""
 
 from datetime import timedelta
+from unittest.mock import AsyncMock
 from uuid import UUID
 
+import pytest
 from sqlalchemy import select
 
 from app.core import db
 from app.core.clock import now
+from app.core.outbound import OutboundFailed
 from app.flags.state import kept
-from app.monitoring import costs, deciding, jobs
+from app.monitoring import costs, deciding, jobs, retraining
 from app.monitoring.models import Decision
 from app.usage.models import UsageCounter, UsageRecord
 from tests.monitoring.test_retraining import (
@@ -20,6 +23,7 @@ from tests.monitoring.test_retraining import (
     provider,
     seeded,
 )
+from tests.usage.test_told import mails_to
 
 __all__ = ["prompt", "provider", "seeded"]
 
@@ -125,3 +129,101 @@ async def test_a_row_that_is_old_is_not_forgotten_while_it_is_under_way(
             one.state = "running" if state == "running" else "failed"
         await jobs.forget()
         assert (await decision_of(client, rule) is not None) == is_there, state
+
+
+async def lost(client, operator, prompt, provider) -> str:
+    """A decision whose start was lost on its last try; the provider trains."""
+    decision = await decided(client, operator, prompt)
+    provider.loses_answers = True
+    with pytest.raises(OutboundFailed):
+        await start(client, decision)
+    return decision
+
+
+async def test_a_start_that_was_lost_on_its_last_try_is_found_and_paid(
+    client, operator, prompt, provider: Provider, model
+):
+    _, rule = prompt
+    before = await held(operator)
+    decision = await lost(client, operator, prompt, provider)
+    one = await decision_of(client, rule)
+    assert (one["state"], one["why"]) == ("running", retraining.UNKNOWN)
+    assert await held(operator) > before
+    assert any(retraining.UNKNOWN in mail.body for mail in await mails_to(operator))
+
+    provider.hides_jobs = 503
+    await jobs.follow()
+    provider.hides_jobs = 403
+    await jobs.follow()
+    assert (await decision_of(client, rule))["state"] == "running"
+    assert await held(operator) > before
+    provider.hides_jobs = 0
+    await jobs.follow()
+    assert (await decision_of(client, rule))["why"] == ""
+    [job] = provider.jobs.values()
+    job |= {"status": "failed", "trained_tokens": 1000}
+    await jobs.follow()
+    found = await record(operator, decision)
+    assert (found.state, found.microdollars) == ("settled", costs._price().cost(1000, 0))
+    assert await held(operator) == before
+    told = [mail for mail in await mails_to(operator) if rule in mail.subject]
+    assert len(told) == 2  # That nobody knows, once, and how it ended.
+
+
+async def test_a_start_that_never_reached_the_provider_costs_nothing(
+    client, operator, prompt, provider: Provider
+):
+    _, rule = prompt
+    before = await held(operator)
+    decision = await decided(client, operator, prompt)
+    provider.failures = 1
+    with pytest.raises(OutboundFailed):
+        await start(client, decision)
+    await jobs.follow()
+    assert (await decision_of(client, rule))["state"] == "running"  # It may be on its way.
+    await earlier(decision, retraining.ON_ITS_WAY)
+    await jobs.follow()
+    one = await decision_of(client, rule)
+    assert (one["state"], "has not started" in one["why"]) == ("failed", True)
+    assert (await record(operator, decision)).state == "released"
+    assert await held(operator) == before
+    assert sorted(provider.removed) == sorted(provider.files)
+
+
+async def test_what_nobody_ever_learns_is_booked_in_full(
+    client, operator, prompt, provider: Provider
+):
+    _, rule = prompt
+    decision = await lost(client, operator, prompt, provider)
+    provider.hides_jobs = 403
+    await earlier(decision, costs.LONGEST)
+    await jobs.follow()
+    assert (await decision_of(client, rule))["state"] == "failed"
+    found = await record(operator, decision)
+    assert (found.state, found.microdollars) == ("settled", found.reserved_microdollars)
+
+
+async def test_a_start_whose_worker_was_killed_on_its_last_try_ends(
+    client, operator, prompt, provider: Provider, monkeypatch
+):
+    """Nobody has said that it was the last one."""
+    _, rule = prompt
+    before = await held(operator)
+    decision = await decided(client, operator, prompt)
+    with monkeypatch.context() as killed:
+        killed.setattr(retraining, "give_up", AsyncMock())
+        provider.failures = 1
+        with pytest.raises(OutboundFailed):
+            await start(client, decision)
+    await jobs.follow()
+    assert (await decision_of(client, rule))["why"] == ""  # It may still be tried.
+    await earlier(decision, retraining.STARTING)
+    await jobs.follow()
+    assert (await decision_of(client, rule))["state"] == "failed"
+    assert await held(operator) == before
+
+
+async def earlier(decision: str, ago: timedelta) -> None:
+    async with db.transaction(elevated=True) as session:
+        one = await session.get_one(Decision, UUID(decision))
+        one.asked_at, one.looked_at = one.asked_at - ago, one.looked_at - ago

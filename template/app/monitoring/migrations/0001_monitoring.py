@@ -208,6 +208,8 @@ def _decisions() -> None:
         sa.Column("job", sa.String(200), nullable=False),
         sa.Column("model", sa.String(200), nullable=False),
         sa.Column("trained_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("read_at", MOMENT),
+        sa.Column("asked_at", MOMENT),
         sa.Column("run_id", sa.Uuid()),
         sa.Column("why", sa.String(500), nullable=False),
         sa.ForeignKeyConstraint(
