@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import documents
 import pytest
 import questionnaire
 import yaml
@@ -212,6 +213,15 @@ def test_the_newest_entry_of_the_change_log_is_this_version() -> None:
 def test_what_is_written_from_the_questions_is_up_to_date() -> None:
     assert text("docs/options.md") == questionnaire.page(), "make docs"
     assert text("README.md") == questionnaire.readme(text("README.md")), "make docs"
+
+
+def test_an_update_leaves_the_pages_that_a_project_writes() -> None:
+    written = re.findall(
+        r'^    "([\w/-]+\.md)": \w+_page,', text("template/scripts/document.py"), re.M
+    )
+
+    assert {f"/docs/{name}" for name in written} <= set(SETTINGS["_skip_if_exists"])
+    assert set(written) | {"security/asvs.md"} == documents.WRITTEN
 
 
 @pytest.mark.parametrize("name", PAGES)

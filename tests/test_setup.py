@@ -138,6 +138,9 @@ def test_the_documented_commands_set_a_project_up_and_the_hook_holds_back_a_conf
 
     assert (project / "uv.lock").exists()
     assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
+    # Written for this project; template/ has the lines of every option.
+    assert "SMS_" not in (project / "docs" / "settings.md").read_text()
+    assert "`PUBLIC_URL`" in (project / "docs" / "settings.md").read_text()
     git(project, "add", "--all")
     assert ".env" not in git(project, "ls-files").splitlines()
     git(project, "commit", "--quiet", "--message", "Start")
@@ -153,6 +156,28 @@ for module in pkgutil.walk_packages(app.__path__, "app."):
     if ".migrations" not in module.name:
         importlib.import_module(module.name)
 """
+
+
+def test_pages_are_written_where_they_tell_of_what_was_left_out(
+    setup: ModuleType, render: Render, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = render()
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(setup, "ROOT", project)
+    commit_all(project)
+    assert setup.pages_are_of_another()
+    page = project / "docs" / "settings.md"
+    parts = page.read_text().split("\n## ")
+    there = [parts[0]] + [
+        one for one in parts[1:] if (project / "app" / one.split("\n")[0]).is_dir()
+    ]
+    assert left_out
+
+    page.write_text("\n## ".join(one for one in parts if one not in left_out))
+
+    assert not setup.pages_are_of_another()
+    git(project, "rm", "--quiet", "--cached", "docs/settings.md")
+    assert setup.pages_are_of_another()
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from app.core import data  # noqa: E402
 from app.core.data import Level  # noqa: E402
 from app.core.settings import ModuleSettings  # noqa: E402
 from app.main import create_app  # noqa: E402
-from app.modules import parts  # noqa: E402
+from app.modules import has, parts  # noqa: E402
 from app.tools.registry import tools  # noqa: E402
 from scripts.inventory import components_page, logs_page  # noqa: E402
 
@@ -170,7 +170,8 @@ OUTSIDE_RULES = """\
 
 def data_page() -> str:
     """What each table holds, by level, and how long."""
-    lines = [DATA_RULES, "", f"| Table | {' | '.join(Level)} | kept |"]
+    files = "; files are encrypted besides (`tests/storage`)" if has("storage") else ""
+    lines = [DATA_RULES.replace("{files}", files), "", f"| Table | {' | '.join(Level)} | kept |"]
     lines += [f"| --- | {'--- | ' * len(Level)}--- |"]
     for table, declared in data.tables():
         assert declared, f"{table.name}: say `__data__ = holds(...)`, see app/core/data.py"
@@ -201,7 +202,7 @@ Written by `scripts/document.py`.
 | --- | --- | --- |
 | plain | says nothing about anybody and opens nothing | that of the whole database |
 | personal | who someone is, where, how they are reached | behind forced row-level security; in no log line and no audit event; no answer is cached (`tests/core/test_http.py`) |
-| words | what people write, and what is answered | as personal; files are encrypted besides (`tests/storage`) |
+| words | what people write, and what is answered | as personal{files} |
 | credential | opens something, or is what a secret is compared with | as personal; only a digest, an argon2id hash or encrypted with AES-256-GCM (keys.md); no answer has a field for it; hashes and what is encrypted are closed to the role of ordinary requests |
 
 Integrity: encrypted values are bound to row and column, so that none can be moved

@@ -6,6 +6,7 @@ Needs Python 3.11 and git; everything else it brings along.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -49,6 +50,8 @@ def main() -> None:
     install()
     if own_repository and not os.environ.get("CI"):
         install_hooks()
+    if not os.environ.get("CI") and pages_are_of_another():
+        write_pages()
     READY.touch()
     print("Ready: `make dev` runs it, `make help` lists the rest.")
 
@@ -114,13 +117,40 @@ def install() -> None:
 
 
 def install_hooks() -> None:
-    folder = Path(".venv") / ("Scripts" if os.name == "nt" else "bin")
     done = subprocess.run(
-        [str(folder / "pre-commit"), "install"], capture_output=True, text=True, check=False
+        [str(programs() / "pre-commit"), "install"], capture_output=True, text=True, check=False
     )
     if done.returncode:
         print(f"No git hooks: {(done.stderr or done.stdout).strip()}")
 
 
+def programs() -> Path:
+    return Path(".venv") / ("Scripts" if os.name == "nt" else "bin")
+
+
+def pages_are_of_another() -> bool:
+    """As rendered: git knows no page yet, or one tells of a module that was left out."""
+    page = Path("docs") / "settings.md"
+    if git("-C", "..", "check-ignore", "-q", str(ROOT)) is not None or not page.exists():
+        return False  # what a repository around ignores is soon thrown away
+    modules = re.findall(r"^## (\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    known = git("ls-files", page.as_posix())
+    return not known or not all((Path("app") / one / "settings.py").exists() for one in modules)
+
+
+def write_pages() -> None:
+    """They came with every option's lines; from now on they tell of this project."""
+    done = subprocess.run(
+        [str(programs() / "python"), "scripts/document.py"], capture_output=True, check=False
+    )
+    if done.returncode:
+        print(
+            "Pages of docs/ still tell of every option: `make docs` writes them, or says why not."
+        )
+
+
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("Stopped. `make setup` goes on from here.")
