@@ -168,9 +168,7 @@ def test_pages_are_written_where_they_tell_of_what_was_left_out(
     assert setup.pages_are_of_another()
     page = project / "docs" / "settings.md"
     parts = page.read_text().split("\n## ")
-    there = [parts[0]] + [
-        one for one in parts[1:] if (project / "app" / one.split("\n")[0]).is_dir()
-    ]
+    left_out = [one for one in parts[1:] if not (project / "app" / one.split("\n")[0]).is_dir()]
     assert left_out
 
     page.write_text("\n## ".join(one for one in parts if one not in left_out))
