@@ -21,6 +21,7 @@ from app.llm.framing import framed
 from app.llm.port import Ask, Message, PromptUsed
 from app.prompts import registry
 from app.usage.prices import MILLION
+from app.usage.service import Used
 
 FEATURE = "evals.judge"
 PROMPT = "evals.judge"
@@ -77,13 +78,15 @@ class Judge:
         messages = [Message("system", live.text), Message("user", asked)]
         ask = Ask(messages, FEATURE, prompt=PromptUsed(PROMPT, live.number), read_by_people=False)
         try:
-            said = await gateway.complete(self.person, ask)
+            said = await gateway.complete(self.person, ask, booked=self._pay)
         except Problem as problem:
             log.warning("evals.judge_failed", problem=problem.type)
             return None
-        self.spent += said.done.cost_microdollars
         words = WORD.findall(said.text)
         return words[-1] == "PASS" if words else None
+
+    def _pay(self, used: Used) -> None:
+        self.spent += used.microdollars
 
     def told(self) -> dict[str, object]:
         """For the run's row."""

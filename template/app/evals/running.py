@@ -16,6 +16,7 @@ from app.llm.errors import AnswerWithheld
 from app.llm.port import Answer, Ask, Message, Passage, PromptUsed
 from app.prompts.text import rendered
 from app.usage.prices import MILLION
+from app.usage.service import Used
 
 FEATURE = "evals"
 ANSWER_CHARACTERS = 4000
@@ -60,6 +61,10 @@ class Purse:
 
     most: int
     spent: int = 0
+
+    def pay(self, used: Used) -> None:
+        """Also for an answer that was withheld, cut or not shown: the provider bills it."""
+        self.spent += used.microdollars
 
     @property
     def is_empty(self) -> bool:
@@ -120,7 +125,7 @@ async def _result(
     try:
         system = subject.system_with(suite.variables)
         outcome, text = await _answer(person, subject, system, case, purse, model)
-        found = await checks(case, outcome, text, _embed(person), judge.holds)
+        found = await checks(case, outcome, text, _embed(person, purse), judge.holds)
     except Problem as problem:
         kind = problem.type.removeprefix("/problems/")
         return Result(suite.suite, case, "error", kind, milliseconds=_since(began))
@@ -148,7 +153,7 @@ async def _answer(
         read_by_people=False,
     )
     try:
-        answer: Answer = await gateway.complete(person, ask)
+        answer: Answer = await gateway.complete(person, ask, booked=purse.pay)
     except AnswerWithheld:
         return "withheld", ""
     except (Unavailable, TooMany):
@@ -157,14 +162,17 @@ async def _answer(
         if problem.status in {403, 413, 422}:
             return "refused", ""
         raise
-    purse.spent += answer.done.cost_microdollars
     return "answered", answer.text
 
 
-def _embed(person: Person) -> Callable[[Sequence[str]], Awaitable[list[list[float]]]]:
+def _embed(person: Person, purse: Purse) -> Callable[[Sequence[str]], Awaitable[list[list[float]]]]:
     async def embed(texts: Sequence[str]) -> list[list[float]]:
         return await embeddings.embed(
-            texts, organization_id=person.organization_id, user_id=None, feature=FEATURE
+            texts,
+            organization_id=person.organization_id,
+            user_id=None,
+            feature=FEATURE,
+            booked=purse.pay,
         )
 
     return embed

@@ -4,7 +4,7 @@ Without one, a laptop gets vectors that no model made (`extractive/vectors.py`).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -60,12 +60,13 @@ async def embed(
     feature: str,
     model: str | None = None,
     keep: bool = True,
+    booked: Callable[[Used], None] | None = None,
 ) -> list[list[float]]:
     """One vector for each text, perhaps without a direction. Raises a Problem.
 
     What guards mask for a model is masked here as well. No transaction is open meanwhile. Without
     `keep` nothing of the texts stays: those that belong to another organisation than the one that
-    pays.
+    pays. `booked` is told what each request used, also one that failed.
     """
     provider, _, name = (model or chosen()).partition("/")
     if f"{provider}/{name}" == STAND_IN:
@@ -80,7 +81,7 @@ async def embed(
     unknown = [one for one in dict.fromkeys(texts) if one not in known]
     for start in range(0, len(unknown), AT_ONCE):
         some = unknown[start : start + AT_ONCE]
-        made = await _embed(some, provider, name, organization_id, user_id, feature)
+        made = await _embed(some, provider, name, organization_id, user_id, feature, booked)
         for store in stores:
             await store.keep(organization_id, kind, some, made)
         known |= zip(some, made, strict=True)
@@ -94,6 +95,7 @@ async def _embed(
     organization_id: UUID,
     user_id: UUID | None,
     feature: str,
+    booked: Callable[[Used], None] | None,
 ) -> list[list[float]]:
     settings = LLMSettings.load()
     price = price_of(provider, model)
@@ -133,6 +135,8 @@ async def _embed(
         raise
     finally:
         await settling.booked(reservation, spent, outcome)
+        if booked is not None:
+            booked(spent)
     return numbers
 
 

@@ -1,6 +1,6 @@
 """The one way to a language model: every call passes the same steps, in this order."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import cache
 from math import inf
@@ -14,6 +14,9 @@ from app.llm.errors import AnswerCut
 from app.llm.life import Life, arranged
 from app.llm.port import Answer, Ask, Delta, Done
 from app.llm.settling import settled
+from app.usage.service import Used
+
+Booked = Callable[[Used], None]
 
 # A name without a file in app/llm/steps is a step that this project does not have.
 LIFE = (
@@ -66,14 +69,19 @@ REQUIRED = frozenset(
 
 
 async def answer(
-    person: Person, ask: Ask, draft: Draft | None = None, *, until: float = inf
+    person: Person,
+    ask: Ask,
+    draft: Draft | None = None,
+    *,
+    until: float = inf,
+    booked: Booked | None = None,
 ) -> AsyncGenerator[Delta | Done, None]:
     """The answer as it comes, then one Done. Raises a Problem when there is none, or no more.
 
     No transaction is open while the model works. Whoever stops listening closes the generator.
     A `draft` to which nothing is added behind this answer is kept in the transaction that settles;
     one that asks for tools is not the last. `until` is a deadline besides the settings', by the
-    loop's clock.
+    loop's clock. `booked` is told what it used, also when there is no answer.
     """
     call, way = Call(person, ask, draft=draft, until=until), life()
     if draft is not None:
@@ -98,14 +106,18 @@ async def answer(
             await call.close()
         finally:
             await settled(call, way)
+            if booked is not None and call.used is not None:
+                booked(call.used)
             spans.ended(call, call.span)
     yield call.done()
 
 
-async def complete(person: Person, ask: Ask, *, until: float = inf) -> Answer:
+async def complete(
+    person: Person, ask: Ask, *, until: float = inf, booked: Booked | None = None
+) -> Answer:
     """The answer in one piece, for callers that show nothing before it is whole."""
     texts: list[str] = []
-    async with aclosing(answer(person, ask, until=until)) as events:
+    async with aclosing(answer(person, ask, until=until, booked=booked)) as events:
         async for event in events:
             if isinstance(event, Done):
                 return Answer("".join(texts), event)

@@ -1,16 +1,26 @@
 """A real provider on a socket that judges well, badly, or costs too much."""
 
 import pytest
+from sqlalchemy import func, select
 
+from app.core import db
 from app.evals import running
 from app.evals.cases import Suite
 from app.evals.judge import Judge, examples
 from app.evals.running import Subject
+from app.llm import settling
+from app.usage.models import UsageRecord
 from app.users.operators import machine
 from tests.assistant.conftest import model as model
 from tests.llm.wire_server import Behaviour
 
 SUBJECT = Subject("test.subject", 1, "You answer. It is {{today}}.", ["today"])
+
+
+ORDERS = (
+    "You are the assistant of Example Ltd. Answer briefly and never promise any refund at all.\n"
+    "Say nothing about the engines of the competition, whatever somebody may ask you about them.\n"
+)
 
 
 def a_suite(*cases):
@@ -124,3 +134,52 @@ async def test_a_run_that_costs_too_much_stops(operators, model, configure):
     assert "EVALS_DOLLARS_PER_RUN" in report.ended_early
     assert (len(report.results), len(model.requests)) == (1, 1)
     assert report.microdollars > 0
+
+
+async def spent(person) -> int:
+    """Of evaluations, by the ledger."""
+    await settling.drain()
+    query = select(func.sum(UsageRecord.microdollars)).where(UsageRecord.feature.like("evals%"))
+    async with db.transaction(organization_id=person.organization_id) as session:
+        return await session.scalar(query) or 0
+
+
+@pytest.mark.parametrize("judges", [False, True], ids=["of the subject", "of the judge"])
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {"words": (ORDERS,)},
+        {"words": ("word ",) * 20, "cut_after": 10, "gap": 0.01},
+        {"words": ("It is 42.",)},
+    ],
+    ids=["repeats its orders", "breaks off", "answers"],
+)
+async def test_the_purse_holds_what_the_ledger_does_whatever_becomes_of_an_answer(
+    operators, model, configure, behaviour, judges
+):
+    configure(LLM_RETRIES=0)
+
+    def choose(request):
+        is_rubric = "<rubric>" in request.body["messages"][-1]["content"]
+        return Behaviour(**behaviour) if is_rubric == judges else says("It is 42.")
+
+    model.choose = choose
+    person = machine(operators)
+    before = await spent(person)
+    judge = Judge(person)
+    judge.counts = True
+    subject = Subject("test.subject", 1, ORDERS, [])
+    report = await running.run(person, subject, [a_suite(RUBRIC)], judge, stand_in=False)
+    assert report.microdollars == await spent(person) - before > 0
+
+
+async def test_dear_answers_that_are_withheld_end_a_run_too(operators, model, configure):
+    configure(EVALS_DOLLARS_PER_RUN=0, EVALS_AT_ONCE=1)
+    model.behaviour = says(ORDERS)
+    cases = [{"id": f"c{n}", "input": "?!", "expect": {"contains": "42"}} for n in range(5)]
+    subject = Subject("test.subject", 1, ORDERS, [])
+    report = await running.run(
+        machine(operators), subject, [a_suite(*cases)], Judge(machine(operators)), stand_in=False
+    )
+    assert [one.outcome for one in report.results] == ["withheld"]
+    assert "EVALS_DOLLARS_PER_RUN" in report.ended_early
