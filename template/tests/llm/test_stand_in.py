@@ -10,7 +10,7 @@ from app.core.settings import ROOT
 from app.llm.extractive.documents import sentences
 from app.llm.extractive.search import ENOUGH, Index
 from app.llm.extractive.words import stem, terms
-from app.llm.port import Ask, Delta, Finish, Message
+from app.llm.port import Ask, Delta, Finish, Message, Passage
 from app.llm.providers.stand_in import StandIn
 
 QUESTIONS = tomllib.loads((Path(__file__).parent / "questions.toml").read_text(encoding="utf-8"))
@@ -154,3 +154,35 @@ def test_forms_of_a_word_are_one(words):
 def test_words_that_every_question_has_do_not_count():
     assert terms("How do I use the thing, please?") == []
     assert terms("the LLM_BASE_URL") == ["llm_base_url", "llm", "base", "url"]
+
+
+def test_words_that_every_question_of_other_languages_has_do_not_count():
+    assert terms("Wie viele Tage Urlaub habe ich im Jahr?") == ["tage", "urlaub", "jahr"]
+    assert terms("Combien de jours sont dans ce mois ?") == ["jour", "mois"]
+    assert terms("¿Cuántos días hay en el mes?") == ["días", "mes"]
+    assert terms("Quanti giorni ci sono nel mese?") == ["giorni", "mese"]
+    assert terms("Which AI runs in the EU?") == ["ai", "run", "eu"]
+
+
+GERMAN = """Mitarbeiter reichen Reisekosten innerhalb von sechs Wochen nach der Reise ein.
+Der Urlaub ist dreißig Tage lang. Was davon bleibt, verfällt am 31. März des Jahres, das folgt.
+Die Hotline ist werktags von acht bis achtzehn Uhr unter der Nummer 4711 zu erreichen."""
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("Wie viele Tage ist der Urlaub?", "dreißig"),
+        ("Welche Nummer hat die Hotline?", "4711"),
+        ("Wann verfällt das, was vom Urlaub bleibt?", "31. März des Jahres"),
+        ("Wer ist der Geschäftsführer?", ""),
+        ("Wie ist das Wetter, und was wird es morgen?", ""),
+    ],
+)
+async def test_a_german_question_is_answered_by_what_it_asks_about(question, said):
+    """Articles and verbs that every sentence has would find the first one that comes along."""
+    passages = [Passage(one, "Handbuch", "") for one in GERMAN.splitlines()]
+    ask = Ask([Message("user", question)], feature="test", with_context=True, passages=passages)
+    answer = await StandIn(ROOT).complete(ask)
+    assert said in answer.text
+    assert bool(answer.finish.sources) == bool(said), answer.text

@@ -12,8 +12,11 @@ TABLE_ROW = re.compile(r"^\s*\|(.+)\|\s*$")
 TABLE_RULE = re.compile(r"^[\s|:-]+$")
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 MARKUP = re.compile(r"(\*\*|__|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)|<[^>]{1,80}>)")
-# A full stop ends a sentence when a capital follows; "e.g. this" does not.
-SENTENCE_END = re.compile(r"(?<=[.!?:])\s+(?=[A-Z\"'“(`\d])|(?<=[。！？])")
+# A full stop ends a sentence when a capital follows; in "e.g. this" and "am 31. März" it does not.
+MONTHS = "Jan|Feb|März|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez"
+SENTENCE_END = re.compile(
+    rf"(?<=[.!?:])(?<!\d\.(?=\s+(?:{MONTHS})))\s+(?=[A-ZÀ-ÖØ-Þ\"'“„«(`¿¡\d])|(?<=[。！？])"
+)
 LARGEST_FILE = 1_000_000
 
 

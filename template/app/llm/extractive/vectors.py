@@ -11,7 +11,7 @@ from zlib import crc32
 
 from app.llm.extractive.words import terms
 
-MODEL = "hashed-words-1"
+MODEL = "hashed-words-2"
 DIMENSIONS = 1024
 LETTERS = 4
 PIECE_WEIGHT = 0.35
