@@ -11,6 +11,8 @@ UV := $(PYTHON) template/scripts/uv.py
 APP := $(MAKE) --no-print-directory -C template
 DEMO := build/demo
 PORT ?= 8000
+# Packages of another environment are none of ours.
+unexport PYTHONPATH VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-quick test-apps app machine image-test lint fix docs clean
@@ -26,14 +28,22 @@ setup: ## Packages of the generator; the app's own: make -C template setup
 $(READY): pyproject.toml uv.lock
 	@$(MAKE) --no-print-directory setup
 
-demo: $(READY) ## Render with the defaults into build/demo and run it; elsewhere: make demo PORT=8001
-	@! $(BIN)/python -c "import socket; socket.create_connection(('localhost', '$(PORT)'))" \
-	  2>/dev/null || { echo "Port $(PORT) is taken. Stop what runs there, or: make demo PORT=8001"; exit 1; }
+# Nothing of another project may lead the demo astray, least of all to that project's database.
+OTHERS := -u DATABASE_URL -u DATABASE_OWNER_URL -u JOBS_DATABASE_URL -u APP_ENV -u PUBLIC_URL
+
+demo: ## Render with the defaults into build/demo and run it; elsewhere: make demo PORT=8001
+	@$(PYTHON) -c "import socket; socket.create_server(('127.0.0.1', int('$(PORT)'))).close()" 2>/dev/null \
+	  && ! $(PYTHON) -c "import socket; socket.create_connection(('localhost', '$(PORT)'))" 2>/dev/null \
+	  || { echo "Port $(PORT) is taken, or none that you may open. Choose another: make demo PORT=8001"; exit 1; }
+# Of the generator's packages it needs this one; the rest is ten times as much.
+	@[ -e $(READY) ] || { echo "Installing Copier ..." \
+	  && $(UV) sync --locked --quiet --inexact --only-group copier; }
 	@echo "Rendering into $(DEMO) ..."
 	@rm -rf $(DEMO)
-	@$(BIN)/copier copy --defaults --quiet --vcs-ref HEAD "$(CURDIR)" $(DEMO)
+	@PYTHONWARNINGS=ignore \
+	  $(BIN)/copier copy --defaults --quiet --vcs-ref HEAD "$(CURDIR)" $(DEMO)
 # A uv that was fetched for us serves the demo, too. Ctrl-C is the way to end it, so no error.
-	@trap : INT; PATH="$$PATH:$(CURDIR)/.local/uv/bin" \
+	@trap : INT; env $(OTHERS) PATH="$$PATH:$(CURDIR)/.local/uv/bin" \
 	  $(MAKE) --no-print-directory -C $(DEMO) dev PORT=$(PORT) || [ $$? = 130 ]
 
 # What Python compiled is kept, also where it shall not be: else setting up compiles every package.

@@ -18,7 +18,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"project_slug": "json"}, '"json" is taken by Python'),
     ({"project_slug": "fastapi"}, "a package the app needs"),
     ({"project_slug": "app"}, 'take another, such as "app-app"'),
-    ({"project_slug": "größe"}, '"größe" will not do'),
+    ({"project_slug": "größe"}, '"größe" will not'),
     ({"project_slug": "My-App"}, "3 to 40 of a-z"),
     ({"project_slug": "ab"}, "3 to 40 of a-z"),
     ({"project_slug": "-abc"}, "a letter first"),

@@ -4,6 +4,8 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -98,6 +100,80 @@ def test_a_project_gets_a_repository_unless_it_is_part_of_one(
     assert own == (place != "part")
     assert (project / ".git").exists() == (place != "part")
     assert setup.prepare_git() == own
+
+
+@pytest.mark.parametrize("port", ["abc", "99999", "taken"])
+def test_the_demo_needs_a_port_before_it_does_anything(tmp_path: Path, port: str) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = str(taken.getsockname()[1]) if port == "taken" else port
+        done = subprocess.run(
+            ["make", "demo", f"PORT={number}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode
+    assert f"Port {number} is taken, or none" in done.stdout
+    assert "Installing" not in done.stdout
+    assert [one.name for one in tmp_path.iterdir()] == ["Makefile"]
+
+
+@pytest.fixture
+def uv_that_waits(tmp_path: Path) -> Path:
+    program = tmp_path / "bin" / "uv"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\n[ "$1" = --version ] && exit\necho waiting\nexec sleep 60\n')
+    program.chmod(0o755)
+    return program.parent
+
+
+@pytest.mark.parametrize("script", ["uv.py", "setup.py"])
+def test_whoever_breaks_it_off_gets_no_traceback(
+    tmp_path: Path, uv_that_waits: Path, script: str
+) -> None:
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    process = subprocess.Popen(
+        [sys.executable, f"scripts/{script}", "sync"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{uv_that_waits}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # In the background of a shell that ignores it, as make's, it would be ignored here, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout
+    while "waiting" not in (line := process.stdout.readline()):
+        assert line, "it ended"
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    told, _ = process.communicate(timeout=20)
+    assert process.returncode
+    assert told == ("Stopped. `make setup` goes on from here.\n" if script == "setup.py" else "")
+
+
+def test_a_folder_that_uv_cannot_be_put_into_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".local").write_text("a file")
+
+    done = subprocess.run(
+        [os.path.realpath(sys.executable), str(SCRIPTS / "uv.py"), "--version"],
+        cwd=tmp_path,
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert sentence.endswith(
+        "cannot be made: Not a directory. Mend that, or work in another folder."
+    )
 
 
 @pytest.mark.slow
