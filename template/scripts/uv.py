@@ -30,7 +30,10 @@ def _fetch() -> None:
     try:
         FOLDER.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        sys.exit(f"{FOLDER.absolute()} cannot be made: {error.strerror}. Mend that, or work in another folder.")
+        sys.exit(
+            f"{FOLDER.absolute()} cannot be made: {error.strerror}."
+            " Mend that, or work in another folder."
+        )
     environment = subprocess.run(
         [sys.executable, "-m", "venv", str(FOLDER)], capture_output=True, check=False
     )
@@ -45,9 +48,9 @@ def _fetch() -> None:
     if subprocess.run(install, check=False).returncode:
         shutil.rmtree(FOLDER, ignore_errors=True)
         sys.exit(
-            "uv could not be fetched. Without a network, or with HTTPS_PROXY pointing nowhere, mend"
-            " that. Else install uv by hand (docs.astral.sh/uv), or give this Python its venv or pip"
-            " (Debian: apt install python3-venv). Then run this again."
+            "uv could not be fetched. Without a network, or with HTTPS_PROXY pointing nowhere,"
+            " mend that. Else install uv by hand (docs.astral.sh/uv), or give this Python its venv"
+            " or pip (Debian: apt install python3-venv). Then run this again."
         )
 
 
