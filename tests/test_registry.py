@@ -61,10 +61,10 @@ def clouds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
             host = req.host
             req.add_unredirected_header("Host", host)
             req.host = f"127.0.0.1:{server.server_port}"
-            return self.do_open(http.client.HTTPConnection, req)  # type: ignore[arg-type]
+            return self.do_open(http.client.HTTPConnection, req)
 
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    before = urllib.request._opener
+    before = urllib.request._opener  # type: ignore[attr-defined]
     urllib.request.install_opener(urllib.request.build_opener(Here))
     monkeypatch.setenv("OIDC_TOKEN", "of-the-pipeline")
     yield asked
