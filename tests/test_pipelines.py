@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pipelines
 import pytest
+import yaml
 from conftest import Render, tree
 from pipelines import GITLAB, JENKINS, SHIP, TEMPLATE, run
 
@@ -48,6 +49,23 @@ def test_an_answer_brings_its_pipeline_and_no_other(render: Render, system: str)
     assert (".gitlab-ci.yml" in there) == (system == "gitlab")
     assert ("Jenkinsfile" in there) == (system == "jenkins")
     assert ("renovate.json" in there) == (system != "github")
+
+
+def test_a_load_test_in_a_pipeline_has_people_who_work(tmp_path: Path) -> None:
+    """Sessions are made on staging and never stand in the repository."""
+    workflow = yaml.safe_load((TEMPLATE / ".github" / "workflows" / "load.yml").read_text())
+    [given] = [one for one in workflow["jobs"]["load"]["steps"] if "SESSIONS" in one.get("env", {})]
+    assert given["env"]["SESSIONS"] == "${{ secrets.LOAD_SESSIONS }}"
+    (tmp_path / "ops" / "load").mkdir(parents=True)
+    done = run("/bin/sh", "-ec", given["run"], cwd=tmp_path, env={"SESSIONS": "a,b\nc,d"})
+    written = tmp_path / "ops" / "load" / "people.csv"
+    assert done.returncode == 0, done.stderr
+    assert written.read_text() == "a,b\nc,d\n"
+    assert written.stat().st_mode & 0o077 == 0
+    assert "/ops/load/people.csv" in (TEMPLATE / ".gitignore").read_text()
+    # A file's path comes in the variable that is read.
+    assert "LOAD_SESSIONS" in (TEMPLATE / "ops" / "load" / "locustfile.py").read_text()
+    assert "LOAD_SESSIONS = credentials('load-sessions')" in JENKINS.read_text()
 
 
 def test_what_stands_there_has_nothing_that_we_mind() -> None:

@@ -60,6 +60,11 @@ def show_plan(
     problems = list(found.problems)
     if measured and not measured.passed:
         problems.append("The load test did not pass: the service levels did not hold.")
+    if measured and measured.cpu_seconds_per_second is None:
+        problems.append(
+            "It did not measure the processor (METRICS_URL): cores and processes are another"
+            " machine's figures."
+        )
     for one in problems:
         console.print(f"[yellow]{one}[/]")
 

@@ -7,6 +7,7 @@ the service levels (SLO_...) do not hold, and writes what it found for `app capa
 import json
 import os
 import random
+import sys
 import time
 import urllib.request
 from itertools import count
@@ -20,7 +21,9 @@ from app.core.settings import answers
 
 HERE = Path(__file__).parent
 LEVELS = ServiceLevels.load()
-SESSIONS = Path(os.environ.get("LOAD_SESSIONS", HERE / "people.csv"))
+SESSIONS = Path(os.environ.get("LOAD_SESSIONS") or HERE / "people.csv")
+if not SESSIONS.exists():
+    sys.exit(f"{SESSIONS}: nobody is there to work. Make people first: docs/load.md")
 PEOPLE = [line.split(",") for line in SESSIONS.read_text("utf-8").split()]
 CALLS_PER_HOUR = float(
     os.environ.get("LOAD_CALLS_PER_HOUR", answers()["llm"]["calls_per_person_per_hour"])

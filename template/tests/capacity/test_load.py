@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from app.capacity import people
+from app.capacity import people, planning
 from app.core.settings import ROOT
 
 pytestmark = pytest.mark.dear
@@ -49,6 +49,10 @@ async def test_a_load_test_passes_or_fails_by_the_service_levels(live_server, tm
     assert found["people"] == 4
     assert found["requests"] >= 4
     assert found["seconds_per_answer"] is not None, said
+    # What it writes is what the plan reads.
+    measured = planning.Measured.read(found)
+    assert (measured.people, measured.passed) == (4, True)
+    assert measured.seconds_per_answer == found["seconds_per_answer"]
 
     code, found, said = await load(live_server, tmp_path, SLO_LATENCY_SECONDS="0.000001")
     assert (code, found["broken"]) == (1, ["latency"]), said

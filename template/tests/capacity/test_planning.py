@@ -43,13 +43,28 @@ def test_what_was_measured_wins_over_what_is_usual():
 
 @pytest.mark.parametrize(
     "told", ["{}", "[]", '{"people": 0, "cpu_seconds_per_second": 1, "passed": true}',
-             '{"people": 4, "cpu_seconds_per_second": null, "passed": true}']
+             '{"people": 4, "cpu_seconds_per_second": 0, "passed": true}']
 )  # fmt: skip
 def test_what_is_no_result_is_refused(told, tmp_path):
     path = tmp_path / "result.json"
     path.write_text(told, encoding="utf-8")
     run = CliRunner().invoke(commands, ["plan", "--result", str(path)])
     assert run.exit_code == 2, run.output
+
+
+def test_a_load_test_that_reads_no_figures_still_tells_how_long_answers_take(tmp_path):
+    """From a pipeline a processor is rarely seen."""
+    told = {"people": 40, "cpu_seconds_per_second": None, "seconds_per_answer": 30, "passed": True}
+    found = plan(100, **USUAL, measured=Measured.read(told))
+    usual = plan(100, **USUAL)
+    assert found.streams > usual.streams
+    assert found.processes == usual.processes
+
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(told), encoding="utf-8")
+    run = CliRunner().invoke(commands, ["plan", "--result", str(path)])
+    assert run.exit_code == 0, run.output
+    assert "did not measure the processor (METRICS_URL)" in " ".join(run.output.split())
 
 
 def test_the_command_says_what_so_many_people_need(tmp_path):
