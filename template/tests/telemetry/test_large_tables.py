@@ -42,7 +42,7 @@ ANALYZE;
 """
 PAGES = (
     "/api/users",
-    "/api/users?q=Person",
+    "/api/users?search=Person",
     "/api/audit",
     "/api/feedback",
     "/api/feedback?rating=down",
@@ -51,6 +51,9 @@ PAGES = (
     "/api/review",
     "/api/documents",
 )
+# A part of a name is looked for in all of the organisation's own rows, and a tenth of a small table is
+# read as fast without an index. There must be one: strangers' rows are no matter of theirs.
+OF_OWN_ROWS = ("/api/users?search=Person",)
 
 
 @contextmanager
@@ -74,7 +77,7 @@ def nodes(plan):
         yield from nodes(one)
 
 
-def whole_tables(app_url, organization_id, user_id, sent):
+def whole_tables(app_url, organization_id, user_id, sent, *, own_rows):
     """Sequential scans of tables with many rows."""
     found = set()
     with psycopg.connect(app_url, autocommit=False) as db:
@@ -83,6 +86,8 @@ def whole_tables(app_url, organization_id, user_id, sent):
             " set_config('app.user_id', %s, true)",
             (str(organization_id), str(user_id)),
         )
+        if own_rows:
+            db.execute("SET enable_seqscan = off")
         for statement, parameters in sent:
             if not re.match(r"\s*(SELECT|WITH)\b", statement) or "set_config" in statement:
                 continue
@@ -95,7 +100,10 @@ def whole_tables(app_url, organization_id, user_id, sent):
                 continue  # as app_auth
             told = told if isinstance(told, list) else json.loads(told)
             for node in nodes(told[0]["Plan"]):
-                if node["Node Type"] == "Seq Scan" and node["Relation Name"] in {
+                whole = node["Node Type"] == "Seq Scan" or (
+                    own_rows and "Index" in node["Node Type"] and "Index Cond" not in node
+                )
+                if whole and node.get("Relation Name") in {
                     "users",
                     "memberships",
                     "usage_records",
@@ -123,6 +131,9 @@ async def test_no_list_reads_a_whole_table(client, database):
         if answer.status_code == 404:
             continue  # of a module that this project left out
         assert (answer.status_code, bool(sent)) == (200, True), (page, answer.text)
-        if found := whole_tables(database.app, organization.id, admin.user_id, sent):
+        own_rows = page in OF_OWN_ROWS
+        if found := whole_tables(
+            database.app, organization.id, admin.user_id, sent, own_rows=own_rows
+        ):
             scans[page] = found
     assert scans == {}
