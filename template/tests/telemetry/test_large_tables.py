@@ -51,7 +51,7 @@ PAGES = (
     "/api/review",
     "/api/documents",
 )
-# A part of a name is looked for in all of the organisation's own rows, and a tenth of a small table is
+# A part of a name is looked for in all of the organisation's own rows; a tenth of a small table is
 # read as fast without an index. There must be one: strangers' rows are no matter of theirs.
 OF_OWN_ROWS = ("/api/users?search=Person",)
 
