@@ -51,8 +51,11 @@ export PYTHONDONTWRITEBYTECODE :=
 
 test: test-quick app machine test-apps ## Everything: the questions, the app where it stands, rendered apps
 
-test-quick: $(READY) lint ## The questions, updates, documents: everything that runs no app
-	$(BIN)/pytest -n 2 -m "not slow" -o tmp_path_retention_policy=failed
+# mypy keeps one core busy, so the tests begin beside it.
+test-quick: $(READY) ## The questions, updates, documents: everything that runs no app
+	@$(MAKE) --no-print-directory lint & checks=$$!; \
+	  $(BIN)/pytest -n 2 -m "not slow" -o tmp_path_retention_policy=failed; \
+	  tests=$$?; wait $$checks && exit $$tests
 
 # Less than `make contract` tries by itself, so that all of it stays below 25 minutes. mypy keeps
 # one core busy for half a minute, so the tests begin beside it.
