@@ -92,6 +92,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("costly")
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays: to look through it once more at the end took most of a second."""
+    gc.freeze()
+
+
 # Longer than a test takes that looks at sums of an hour.
 LAST_SECONDS_OF_AN_HOUR = 5
 
