@@ -57,15 +57,15 @@ test-quick: $(READY) ## The questions, updates, documents: everything that runs 
 	  $(BIN)/pytest -n 2 -m "not slow" -o tmp_path_retention_policy=failed; \
 	  tests=$$?; wait $$checks && exit $$tests
 
-# Less than `make contract` tries by itself, so that all of it stays below 25 minutes. mypy keeps
-# one core busy for half a minute, so the tests begin beside it.
+# Less than `make contract` tries by itself. mypy keeps one core busy for half a minute, and the last
+# tests leave one idle: so the checks and the contract run beside the tests.
 app: export CONTRACT_WHO := nobody admin
 app: export CONTRACT_EXAMPLES := 3
 app: export BROKEN_FILES := 10
 app: ## The app where it stands: template/'s own checks and tests
 	@$(APP) .venv/.ready
-	@$(APP) check & checks=$$!; $(APP) test-all; tests=$$?; wait $$checks && exit $$tests
-	@$(APP) contract
+	@($(APP) check && PYTEST_XDIST_AUTO_NUM_WORKERS=2 $(APP) contract) & beside=$$!; \
+	  $(APP) test-all; tests=$$?; wait $$beside && exit $$tests
 
 machine: $(READY) ## compose.yml as real processes under load, some of which are killed
 # In the app's environment, for it speaks to the app's database; what it starts is in ours.
