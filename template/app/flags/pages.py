@@ -14,6 +14,7 @@ from app.core.db import Database
 from app.core.errors import Problem
 from app.flags import service
 from app.flags.schemas import Reason
+from app.flags.settings import FlagsSettings
 from app.flags.switches import ALL, PREFIX
 from app.users.operators import is_operator, operators
 from app.web import flash, render
@@ -52,6 +53,7 @@ async def show_flags(request: Request, db: Database, person: Reader) -> HTMLResp
         all=next(one for one in found if one.name == ALL),
         switches=[one for one in found if one.name.startswith(PREFIX)],
         releases=[one for one in found if not one.name.startswith(PREFIX)],
+        elsewhere=FlagsSettings.load().provider,
     )
 
 

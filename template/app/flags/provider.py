@@ -2,16 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib import import_module
+from typing import cast
 from uuid import UUID
 
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import OpenFeatureError
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
-from openfeature.provider import AbstractProvider, Metadata
+from openfeature.provider import AbstractProvider, FeatureProvider, Metadata
 
 from app.access.person import Person
+from app.core.errors import CannotStart
+from app.core.logging import log
 from app.flags import state
+from app.flags.settings import FlagsSettings
 
 DOMAIN = "app"
 
@@ -80,8 +86,28 @@ class DatabaseProvider(AbstractProvider):
 
 @cache
 def client() -> OpenFeatureClient:
-    api.set_provider(DatabaseProvider(), DOMAIN)
+    """Waits for what FLAGS_PROVIDER names; what it does not know yet keeps its default."""
+    try:
+        api.set_provider_and_wait(_provider(), DOMAIN)
+    except OpenFeatureError as error:
+        log.warning("flags.provider_not_ready", error=type(error).__name__)
     return api.get_client(DOMAIN)
+
+
+def _provider() -> FeatureProvider:
+    wanted = FlagsSettings.load().provider
+    if not wanted:
+        return DatabaseProvider()
+    module, _, name = wanted.partition(":")
+    try:
+        made = getattr(import_module(module), name)()
+    except (ImportError, AttributeError) as error:
+        raise CannotStart(
+            f"FLAGS_PROVIDER names {wanted}, which cannot be imported: is its package installed?"
+        ) from error
+    if not hasattr(made, "resolve_boolean_details"):
+        raise CannotStart(f"FLAGS_PROVIDER names {wanted}, which makes no provider of OpenFeature.")
+    return cast("FeatureProvider", made)
 
 
 def context_of(person: Person) -> EvaluationContext:

@@ -1,11 +1,12 @@
 import asyncio
 import re
+from types import SimpleNamespace
 
 from typer.testing import CliRunner
 
 from app.core import db
 from app.core.ids import uuid7
-from app.flags import state
+from app.flags import service, state
 from app.flags.commands import commands
 
 HTML = {"Accept": "text/html"}
@@ -105,3 +106,14 @@ async def test_a_flag_that_is_stopped_and_started_again_is_on_for_whom_it_was(cl
 def test_the_command_line_says_what_it_does_not_understand():
     runner = CliRunner()
     assert runner.invoke(commands, ["set", "model.test", "perhaps"]).exit_code == 2
+
+
+async def test_where_another_provider_answers_the_page_says_so(
+    client, operator, configure, monkeypatch
+):
+    own = SimpleNamespace(FLAGS={"orders.new": "The new order."})
+    monkeypatch.setattr(service, "parts", lambda _: (own,))
+    assert "holds for none of them" not in (await client.get("/admin/flags", headers=HTML)).text
+    configure(FLAGS_PROVIDER="elsewhere.flags:Provider")
+    page = (await client.get("/admin/flags", headers=HTML)).text
+    assert "elsewhere.flags:Provider answers these" in page
