@@ -31,14 +31,19 @@ class Head:
     vector: Sequence[float]
     pieces: bytes
     scale: float
+    most: float
+    """No view of any text that it was made with speaks as much for an attack."""
 
-    def rate(self, vector: Sequence[float], text: str) -> float:
+    def of_letters(self, text: str) -> float:
         found = buckets(text)
         said = sum((self.pieces[one] ^ 0x80) - 0x80 for one in found)
+        return self.bias + self.scale * said / math.sqrt(max(1, len(found)))
+
+    def of_view(self, vector: Sequence[float]) -> float:
         if len(vector) != len(self.vector):
             raise ValueError("The head was trained on another view.")
         known: float = sum(map(mul, self.vector, vector))
-        return self.bias + known + self.scale * said / math.sqrt(max(1, len(found)))
+        return known
 
 
 @cache
@@ -50,6 +55,7 @@ def head(name: str) -> Head:
         unpack(f"<{len(vector) // 4}f", vector),
         b64decode(told["pieces"]),
         told["scale"],
+        told.get("most", math.inf),
     )
 
 

@@ -18,6 +18,7 @@ from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,6 +44,8 @@ PUT_ORDERS = 300
 PIECES_COUNT = 1.0
 DETECTOR_COUNTS = 1.0
 """How much the letters and the detector's own number count beside what is fitted to its view."""
+MARGIN = 0.5
+"""How much more a view might say for an attack than any that was trained on."""
 
 
 @dataclass
@@ -159,8 +162,9 @@ def _look(one: Example) -> None:
     cleaned = clean(one.text)
     question = Question(cleaned.text, cleaned.hidden, cast("Zone", one.zone))
     one.without_head = asyncio.run(injection.check(question)).action == "block"
-    windows = detector().score(one.text, tokens=one.band.tokens, step=one.band.step)
-    for window, _ in zip(windows, range(MOST_WINDOWS[one.attack]), strict=False):
+    parts = detector().parts(one.text, tokens=one.band.tokens, step=one.band.step)
+    for part in islice(parts, MOST_WINDOWS[one.attack]):
+        window = detector().look(part)
         one.without_head |= learned.is_sure(window, one.band)
         one.windows.append(_arrays(window, one.band))
 
@@ -238,6 +242,7 @@ def _head_of(
         "vector": b64encode(view.astype("<f4").tobytes()).decode(),
         "pieces": b64encode(numpy.round(weights / scale).astype("i1").tobytes()).decode(),
         "scale": scale,
+        "most": round(float((vectors @ view).max()) + MARGIN, 1),
     }
     return head, rates[judged]
 

@@ -82,6 +82,19 @@ async def test_words_of_attacks_make_up_for_what_the_head_does_not_know():
     assert (await learned.check(Question(story))).action == "allow"
 
 
+async def test_the_detector_is_not_asked_about_what_it_cannot_change(monkeypatch):
+    def look(*_: object) -> None:
+        raise AssertionError("It was asked.")
+
+    monkeypatch.setattr(type(detector.detector()), "look", look)
+    story = "We write this together, a chapter each evening, and read it to friends on Sunday. " * 6
+
+    assert await learned.check(Question(story)) == Verdict("allow")
+    for asked in (Question("How do I reset my password?"), Question(story, zone="tool")):
+        with pytest.raises(AssertionError):
+            await learned.check(asked)
+
+
 async def test_it_is_loaded_before_the_first_question():
     detector.detector.cache_clear()
     async with lifespan():

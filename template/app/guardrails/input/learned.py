@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from app.guardrails.detector import Detector, Window, detector, in_thread
+from app.guardrails.detector import Detector, Part, Window, detector, in_thread
 from app.guardrails.head import head, limits
 from app.guardrails.input.documentation import is_about_attacks
 from app.guardrails.input.encodings import decoded
@@ -98,20 +98,22 @@ def _judged(model: Detector, question: Question) -> Verdict:
     for text, band, how in _texts(question):
         if not is_english(text):
             continue
-        for window in model.score(text, tokens=band.tokens, step=band.step):
-            if _is_attack(window, band):
+        for part in model.parts(text, tokens=band.tokens, step=band.step):
+            window = _attack(model, part, band)
+            if window is not None:
                 return Verdict("block", f"{how}looks like an attack", round(window.score, 2))
     return Verdict("allow")
 
 
-def _is_attack(window: Window, band: Band) -> bool:
-    if is_sure(window, band):
-        return True
-    missing = limits()[band.limit] - head(band.head).rate(window.vector, window.text)
-    # Of most windows no words could make an attack, so they are not looked for.
-    if missing > MOST_WORDS * (band.limits_count + band.orders_count):
-        return False
-    return of_words(window.text, band) >= missing
+def _attack(model: Detector, part: Part, band: Band) -> Window | None:
+    """The window, as the detector sees it, when it is one."""
+    known = head(band.head)
+    missing = limits()[band.limit] - known.of_letters(part.text) - of_words(part.text, band)
+    # Of most long texts no view could make an attack, so the detector is not asked.
+    if missing > known.most and band.alone > 1:
+        return None
+    window = model.look(part)
+    return window if is_sure(window, band) or known.of_view(window.vector) >= missing else None
 
 
 def is_sure(window: Window, band: Band) -> bool:
