@@ -101,7 +101,7 @@ async def show_run(
             for name, one in run.suites.items()
         ],
         bars=[
-            (name, round(100 * one["passed"] / counted, 1))
+            (one["title"], round(100 * one["passed"] / counted, 1))
             for name, one in run.suites.items()
             if (counted := one["passed"] + one["failed"])
         ],

@@ -123,7 +123,7 @@ def _cells(month: str, organization: Organization, row: Row[Any]) -> tuple[objec
         safe(row.provider),
         safe(row.model),
         row.user_id or "",
-        # Of people who are gone the ledger knows the calls, and no name.
+        # Of the app itself, and of people who are gone, the ledger knows the calls and no name.
         safe(row.display_name or ""),
         safe(row.email or ""),
         row.calls,

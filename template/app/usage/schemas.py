@@ -52,7 +52,7 @@ class LatencyOut(BaseModel):
 
 class PersonOut(LineOut):
     user_id: UUID | None
-    """None for people who are gone."""
+    """None for the app itself, such as its evaluations, and for people who are gone."""
     display_name: str
     feature: str
 

@@ -70,6 +70,15 @@ def bars(points: Sequence[tuple[str, Number]]) -> list[Bar]:
     return made
 
 
+def largest(points: Sequence[tuple[str, Number]]) -> Number:
+    return max((value for _, value in points), default=0)
+
+
+def percent(value: Number, top: Number) -> float:
+    """How far a bar reaches; below zero it is none."""
+    return round(min(100.0, max(0.0, 100 * float(value) / float(top))), 3) if top > 0 else 0.0
+
+
 def lines(series: Sequence[tuple[str, Sequence[Number | None]]]) -> list[Line]:
     """One line for each (name, values); all share the scale and the labels.
 

@@ -210,7 +210,9 @@ async def test_the_page_shows_what_cost_and_took_how_much(client, team):
         await till.settle(await till.reserve(), 10, 500_000, first_text_ms=milliseconds)
     await sign_in(client, admin)
     page = (await client.get("/admin/usage", headers={"Accept": "text/html"})).text
-    assert "<td>$1.50</td>" in page  # Cost by feature, for who does not see the chart.
+    by_feature = page.partition("Cost by feature")[2].partition("</figure>")[0]
+    assert "<span>chat</span>" in by_feature
+    assert "$1.50" in by_feature
     assert ">0.20</td>" in page
     assert "Unknown, counted as the dearest" in page
     assert "Chargeback" not in page

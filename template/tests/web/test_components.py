@@ -1,6 +1,7 @@
 """The building blocks: they escape, they are bound to their labels, and they all draw."""
 
 import re
+from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 
@@ -80,6 +81,7 @@ CALLS = {
     "code_block": "ui.code_block(evil, evil)",
     "code_grid": "ui.code_grid([evil])",
     "chart_bars": "ui.chart_bars(evil, [(evil, 3), (evil, 0)], note=evil)",
+    "chart_ranks": "ui.chart_ranks(evil, [(evil, 3), (evil, 0)], most=4)",
     "chart_line": "ui.chart_line(evil, [evil, evil], [(evil, [1, 2]), (evil, [2, 1])])",
     # These wrap what their caller writes.
     "form": "call ui.form(evil, attributes={'data-x': evil})",
@@ -107,7 +109,7 @@ def test_what_people_typed_stays_text(name: str) -> None:
 
 
 def test_every_macro_is_drawn_by_the_test_above() -> None:
-    assert set(macros()) | {"chart_bars", "chart_line"} == set(CALLS)
+    assert set(macros()) | {"chart_bars", "chart_line", "chart_ranks"} == set(CALLS)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +175,20 @@ def test_charts_also_give_their_numbers_as_a_table(count: int) -> None:
         found = Elements(html)
         assert len(found.all("td")) == count
         assert all(f"Day {n}" in found.text for n in range(count))
+
+
+@pytest.mark.parametrize("count", [0, 1, 9])
+def test_each_of_several_things_has_its_name_and_number_to_be_seen(count: int) -> None:
+    points = [(f"feature.number-{n}", Decimal(n)) for n in range(count)]
+    html = draw("{{ ui.chart_ranks('Cost', points, format='money') }}", points=points)
+
+    found = Elements(html)
+    assert "hidden-visually" not in html
+    assert all(f"feature.number-{n}" in found.text for n in range(count))
+    widths = [float(one) for one in re.findall(r'<rect [^>]*width="([\d.]+)%"', html)]
+    assert widths == [round(100 * n / max(count - 1, 1), 3) for n in range(count)]
+    half = draw("{{ ui.chart_ranks('Passed', [('a', 50)], most=100) }}")
+    assert 'width="50.0%"' in half
 
 
 def test_where_nothing_was_measured_a_line_has_a_gap_and_no_zero() -> None:
