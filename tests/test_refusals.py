@@ -64,7 +64,6 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"llm_provider": "openai", "llm_fallback": "openai"}, "is the first provider already"),
     ({"release_strategy": "canary"}, "hosting=compose offers blue_green"),
     ({"hosting": "aws", "log_store": "elk"}, "log_store: elk is for one machine"),
-    ({"hosting": "aws", "release_strategy": "blue_green"}, "take cloud_runtime=kubernetes"),
     (
         {"hosting": "aws", "cloud_runtime": "kubernetes", "release_strategy": "canary"},
         "cloud_runtime=containers",

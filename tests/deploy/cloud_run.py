@@ -62,6 +62,9 @@ class CloudRun(Cloud):
     def image(self, revision: str) -> str:
         return str(self.revisions[revision]["containers"][0]["image"])
 
+    def running(self) -> set[str]:
+        return {*self.shares()}
+
     def _revise(self) -> None:
         if self.revisions and [*self.revisions.values()][-1] == self.template:
             return

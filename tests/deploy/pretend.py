@@ -12,10 +12,12 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 GOOD = {
     "requests": 4000, "failed": 4, "timed": 3000, "slow": 30, "answered": 1000,
@@ -51,6 +53,8 @@ class Pretended:
         """How requests were shared, one after the other."""
         self.when: dict[int, signal.Signals] = {}
         """At which percent of the new version the release is broken off, and how."""
+        self.dies_after: int | None = None
+        """How many changes the cloud hears of before the release is killed."""
         self.running: subprocess.Popen[str] | None = None
         self.cloud: Cloud
 
@@ -64,6 +68,14 @@ class Pretended:
         shares = self.cloud.shares()
         if not self.seen or self.seen[-1] != shares:
             self.seen.append(shares)
+
+    def touched(self) -> None:
+        if self.dies_after is None or not self.running:
+            return
+        self.dies_after -= 1
+        if not self.dies_after:
+            self.running.kill()
+            self.running.wait()
 
     def lines(self, image: str) -> list[dict[str, Any]]:
         percent = self.cloud.shares().get(image, 0)
@@ -95,31 +107,47 @@ class Cloud(ABC):
         """What people meet: percent by image."""
 
     @abstractmethod
-    def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Any: ...
+    def running(self) -> set[str]:
+        """The images of what costs also without requests."""
+
+    too_old = (401, b"")
+    """What who comes with an old token is told."""
+
+    def token(self, url: SplitResult, headers: Message, raw: bytes) -> str:
+        return str(headers["Authorization"])
+
+    def said(self, method: str, url: SplitResult, headers: Message, raw: bytes) -> bytes:
+        body = json.loads(raw or b"{}")
+        told = self.answer(method, url.path, dict(parse_qsl(url.query)), body)
+        if method == "PATCH":
+            self.pretended.touched()
+        return json.dumps(told).encode()
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Any:
+        raise NotImplementedError
 
 
 def served(cloud: Cloud) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def _do(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
-            body = json.loads(self.rfile.read(length) or b"{}")
-            url = urlsplit(self.path)
-            status, told = 200, None
-            if not cloud.pretended.knows(self.headers["Authorization"]):
-                status = 401
-            elif cloud.pretended.deaf:
-                cloud.pretended.deaf -= 1
-                status = 503
-            else:
-                try:
-                    told = cloud.answer(self.command, url.path, dict(parse_qsl(url.query)), body)
-                except Exception as error:  # noqa: BLE001 the script tells it, the test shows it
-                    status, told = 400, repr(error)
-            said = json.dumps(told).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
+            raw, url = self.rfile.read(length), urlsplit(self.path)
+            status, said = 200, b""
+            try:
+                if not cloud.pretended.knows(cloud.token(url, self.headers, raw)):
+                    status, said = cloud.too_old
+                elif cloud.pretended.deaf:
+                    cloud.pretended.deaf -= 1
+                    status = 503
+                else:
+                    said = cloud.said(self.command, url, self.headers, raw)
+            except Exception as error:  # noqa: BLE001 the script tells it, the test shows it
+                status, said = 400, repr(error).encode()
+            with suppress(ConnectionError):  # who asked was killed
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
 
         do_GET = do_POST = do_PATCH = _do  # noqa: N815
 

@@ -24,6 +24,7 @@ ONLY_WITH_A_STAR = {
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",
     "ec2:GetInstanceTypesFromInstanceRequirements",
+    "elasticloadbalancing:DescribeRules",
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cloud_run
 import container_apps
+import ecs
 import pytest
 import yaml
 from conftest import ROOT
@@ -17,6 +18,7 @@ from pretend import Cloud, Pretended, Release, line, released, served
 
 NEW, NEWER = "new@sha256:1", "newer@sha256:2"
 CLOUDS: dict[str, tuple[type[Cloud], dict[str, str]]] = {
+    "aws": (ecs.Ecs, ecs.TOOLS),
     "azure": (container_apps.ContainerApps, container_apps.TOOLS),
     "gcp": (cloud_run.CloudRun, cloud_run.TOOLS),
 }
@@ -33,7 +35,9 @@ class Hosted:
         template = ROOT / "template"
         shutil.copytree(template / "scripts", folder / "scripts")
         shutil.copytree(template / "deploy" / "terraform", folder / "deploy" / "terraform")
-        (folder / "app").mkdir()
+        for name in ("__init__.py", "core/__init__.py", "core/sigv4.py"):
+            (folder / "app" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(template / "app" / name, folder / "app" / name)
         (folder / "app" / "answers.toml").write_text(
             f'[project]\nslug = "demo"\n[hosting]\ntarget = "{kind}"\n'
             f'region = "{self.cloud.region}"\nrelease_strategy = "{strategy}"\n'
@@ -94,11 +98,13 @@ def test_a_canary_gets_requests_a_step_at_a_time_and_there_is_a_way_back(canary:
     assert code == 0, told
     assert [one.get(NEW, 0) for one in canary.pretended.seen] == [0, 5, 25, 50, 100]
     assert canary.worker == NEW
+    assert canary.cloud.running() == {NEW}
 
     code, told = canary.release("rollback", "staging")
     assert code == 0, told
     assert canary.cloud.shares() == {"old": 100}
     assert canary.worker == "old"
+    assert canary.cloud.running() == {"old"}
     assert "migrate" not in canary.log.read_text()[migrated + 100 :], "going back changes no table"
     code, told = canary.release("rollback", "staging")
     assert code != 0, "twice would bring back what was bad"
@@ -129,6 +135,7 @@ def test_bad_figures_take_a_canary_back_by_themselves(
     assert f"is taken back: {figure}: " in told
     assert max(one.get(NEW, 0) for one in canary.pretended.seen) < 50
     assert canary.cloud.shares() == {"old": 100}
+    assert canary.cloud.running() == {"old"}
     assert canary.worker == "old"
     code, told = canary.release("promote", "staging")
     assert code != 0, "a job that is started again does not release it"
@@ -205,6 +212,40 @@ def test_a_release_that_is_broken_off_leaves_what_the_next_one_understands(canar
     assert canary.pretended.seen[-5:] == [
         {"old": 100}, *({"old": 100 - part, NEWER: part} for part in (5, 25, 50)), {NEWER: 100},
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_wherever_a_release_dies_people_have_a_version_and_the_next_one_goes_on(
+    canary: Hosted,
+) -> None:
+    """Killed after each change that the cloud hears of, until one gets through."""
+    deaths = 0
+    for number in range(1, 100):
+        image = f"new@sha256:{number}"
+        [had] = canary.cloud.shares()
+        canary.pretended.seen.clear()
+        canary.pretended.dies_after = number
+        code, told = canary.to(image)
+        canary.pretended.dies_after = None
+        assert {one for shares in canary.pretended.seen for one in shares} <= {had, image}, told
+        if not code:
+            break
+        deaths += 1
+        assert code == -signal.SIGKILL, told
+        # By hand, or with the next release.
+        if number % 2:
+            code, told = canary.release("rollback", "staging")
+            assert not code or "name the image" in told
+        else:
+            code, told = canary.release("deploy", "staging", NEWER)
+            assert code == 0, told
+            code, told = canary.release("rollback", "staging")
+            assert code == 0, told
+        [has] = canary.cloud.shares()
+        assert has in (had, image), told
+    assert deaths >= 8
+    assert canary.cloud.shares() == {image: 100}
+    assert canary.cloud.running() == {image}
 
 
 def test_a_cloud_that_is_busy_is_asked_again(canary: Hosted) -> None:

@@ -28,8 +28,6 @@ ANSWERS = {
     for runtime in ("containers", "kubernetes")
     if (SOURCE / cloud / f"{runtime}.tf").exists()
 }
-# What splits requests is planned instead of what does not.
-IN_STEPS = ("azure", "gcp")
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +50,8 @@ def one_runtime(folder: Path, runtime: str) -> Path:
 
 def rendered(render: Render, **answers: Any) -> Path:
     cloud = answers["hosting"]
-    split = cloud in IN_STEPS and answers["cloud_runtime"] == "containers"
-    strategy = "canary" if split else "rolling"
+    # What splits requests is planned instead of what does not.
+    strategy = "canary" if answers["cloud_runtime"] == "containers" else "rolling"
     given = {
         "release_strategy": strategy,
         "documents": True,

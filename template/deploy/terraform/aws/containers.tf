@@ -7,6 +7,8 @@ variable "image" {
 
 locals {
   database_clients = [module.containers.security_group]
+  # Whether a release shares requests between two versions.
+  split = var.release_strategy != "rolling"
 }
 
 module "edge" {
@@ -19,6 +21,7 @@ module "edge" {
   subnets      = module.network.public_subnets
   clients      = module.containers.security_group
   production   = local.production
+  split        = local.split
   alarm_topics = [module.monitoring.topic]
 
   requests_a_minute = local.requests_a_minute
@@ -33,11 +36,14 @@ module "containers" {
   vpc           = module.network.vpc
   subnets       = module.network.private_subnets
   load_balancer = module.edge.security_group
-  target_group  = module.edge.target_group
+  target_groups = module.edge.target_groups
+  shares        = module.edge.shares
   settings = merge(
     local.settings,
     # It runs beside each process and listens to nobody else.
     var.documents ? { DOCUMENTS_SCANNER = "tcp://localhost:3310" } : {},
+    # What the new version is judged by while few people have it.
+    local.split ? { METRICS_LOG_SECONDS = "60" } : {},
   )
   secrets        = { for name in local.secrets : name => aws_secretsmanager_secret.this[name].arn }
   role_passwords = { for name, secret in aws_secretsmanager_secret.role : name => secret.arn }
@@ -92,6 +98,39 @@ data "aws_iam_policy_document" "release" {
       test     = "StringEquals"
       variable = "iam:PassedToService"
       values   = ["ecs-tasks.amazonaws.com"]
+    }
+  }
+
+  # What a release that shares requests does beside this.
+  dynamic "statement" {
+    for_each = local.split ? {
+      Marks = {
+        actions   = ["ecs:ListTagsForResource", "ecs:TagResource"]
+        resources = ["arn:aws:ecs:${local.here}:service/${local.name}/app"]
+      }
+      Shares = {
+        actions   = ["elasticloadbalancing:ModifyRule"]
+        resources = [module.edge.shares]
+      }
+      # Amazon knows no finer resource for these two.
+      Health = {
+        actions   = ["elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth"]
+        resources = ["*"]
+      }
+      Turns = {
+        actions   = ["application-autoscaling:RegisterScalableTarget"]
+        resources = module.containers.turns
+      }
+      Figures = {
+        actions   = ["logs:FilterLogEvents"]
+        resources = ["${module.containers.log}:*"]
+      }
+    } : {}
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = statement.value.resources
     }
   }
 }

@@ -23,6 +23,11 @@ terraform {
 provider "aws" {
   region = var.region
 
+  # What a release notes about itself.
+  ignore_tags {
+    key_prefixes = ["release-"]
+  }
+
   default_tags {
     tags = {
       project     = var.slug

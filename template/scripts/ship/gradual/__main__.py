@@ -85,6 +85,8 @@ def promote(cloud: Cloud, place: Place, steps: tuple[int, ...]) -> None:
         raise Failed("Nothing stands beside what people have: deploy first.")
     if new != live:
         try:
+            # It may have waited for a yes for hours.
+            stand(cloud, new)
             if not cloud.ready(live):
                 print(f"{live} serves nobody, so nobody waits.", flush=True)
                 steps = (100,)

@@ -7,12 +7,15 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 TRIES = 4
 PAUSE = 2.0
+# Amazon says so with 400.
+BUSY = ("Throttling", "ConcurrentUpdate")
 
 
 class Failed(Exception):
@@ -87,22 +90,38 @@ class Token:
 
 
 def ask(method: str, url: str, token: Token, body: Any = None) -> Any:
-    """JSON there and back. What is asked may be asked again, so a busy cloud is."""
+    """JSON there and back, with a token that says who asks."""
     data = None if body is None else json.dumps(body).encode()
+
+    def headers() -> dict[str, str]:
+        return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    return json.loads(sent(method, url, token, headers, data) or b"{}")
+
+
+def sent(
+    method: str,
+    url: str,
+    token: Token,
+    headers: Callable[[], dict[str, str]],
+    data: bytes | None,
+) -> bytes:
+    """What is asked may be asked again, so a busy cloud is."""
     for left in reversed(range(TRIES)):
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(url, data, headers, method=method)
+        request = urllib.request.Request(url, data, headers(), method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.loads(answer.read() or b"{}")
+                return bytes(answer.read())
         except urllib.error.HTTPError as error:
-            if error.code == 401:
+            said = error.read(2000).decode(errors="replace")
+            old = error.code == 401 or "ExpiredToken" in said
+            if old:
                 token.found = ""
-            if not left or (error.code < 500 and error.code not in (401, 409, 429)):
-                said = error.read(2000).decode(errors="replace")
+            busy = error.code >= 500 or error.code in (409, 429) or any(map(said.count, BUSY))
+            if not left or not (old or busy):
                 raise Failed(f"{method} {url}: {error.code} {said}") from error
         except OSError as error:
             if not left:
                 raise Failed(f"{method} {url}: {error}") from error
         time.sleep(PAUSE)
-    return None
+    raise AssertionError

@@ -110,6 +110,8 @@ resource "aws_ecs_task_definition" "service" {
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
   cpu                      = each.value.cpu
+  # Also the first one may be what people go back to.
+  skip_destroy = true
   # The scanner holds its signatures in memory.
   memory             = each.value.memory + (each.value.scanned ? 4096 : 0)
   execution_role_arn = aws_iam_role.start.arn
@@ -158,12 +160,20 @@ resource "aws_ecs_task_definition" "job" {
   })])
 }
 
+moved {
+  from = aws_ecs_service.app
+  to   = aws_ecs_service.app["app"]
+}
+
+# Two where a release shares requests: they take turns, and the one that has none is empty.
 resource "aws_ecs_service" "app" {
-  name                              = "app"
+  for_each = var.target_groups
+
+  name                              = each.key
   cluster                           = aws_ecs_cluster.this.id
   task_definition                   = aws_ecs_task_definition.service["app"].arn
   launch_type                       = "FARGATE"
-  desired_count                     = var.app.least
+  desired_count                     = each.key == "app" ? var.app.least : 0
   health_check_grace_period_seconds = 120
   # The new ones stand before the old ones go.
   deployment_minimum_healthy_percent = 100
@@ -177,7 +187,7 @@ resource "aws_ecs_service" "app" {
   }
 
   load_balancer {
-    target_group_arn = var.target_group
+    target_group_arn = each.value
     container_name   = "app"
     container_port   = 8000
   }
@@ -186,6 +196,13 @@ resource "aws_ecs_service" "app" {
     subnets         = var.subnets
     security_groups = [aws_security_group.this.id]
   }
+
+  # What a release must know. It writes beside it which version is live, next and before.
+  tags = each.key == "app" && length(var.target_groups) > 1 ? {
+    rule  = var.shares
+    least = tostring(var.app.least)
+    most  = tostring(var.app.most)
+  } : {}
 
   # Releases are release.sh's, the number is autoscaling's.
   lifecycle {

@@ -12,3 +12,12 @@ output "task_roles" {
     aws_iam_role.start.arn, aws_iam_role.app.arn, aws_iam_role.start_job["migrate"].arn,
   ]
 }
+
+output "log" {
+  value = aws_cloudwatch_log_group.this.arn
+}
+
+output "turns" {
+  description = "What says how many processes each of two services may have that take turns."
+  value       = [for one in aws_appautoscaling_target.turn : one.arn]
+}

@@ -23,8 +23,14 @@ variable "load_balancer" {
   type        = string
 }
 
-variable "target_group" {
-  type = string
+variable "target_groups" {
+  description = "By the name of the service that stands behind each."
+  type        = map(string)
+}
+
+variable "shares" {
+  description = "The load balancer's rule that shares requests between two services, or empty."
+  type        = string
 }
 
 variable "settings" {

@@ -38,8 +38,16 @@ resource "aws_lb" "this" {
   idle_timeout = 180
 }
 
+moved {
+  from = aws_lb_target_group.app
+  to   = aws_lb_target_group.app["app"]
+}
+
+# One for each service that may have requests.
 resource "aws_lb_target_group" "app" {
-  name                 = var.name
+  for_each = toset(var.split ? ["app", "app-second"] : ["app"])
+
+  name                 = "${var.name}${trimprefix(each.key, "app")}"
   vpc_id               = var.vpc
   target_type          = "ip"
   protocol             = "HTTP"
@@ -67,7 +75,41 @@ resource "aws_lb_listener" "https" {
 
   default_action {
     type             = "forward"
-    target_group_arn = aws_lb_target_group.app.arn
+    target_group_arn = aws_lb_target_group.app["app"].arn
+  }
+}
+
+# Which version gets how many requests. A rule of its own, so that who releases may change nothing
+# else of the listener; Terraform leaves it as the last release did.
+resource "aws_lb_listener_rule" "shares" {
+  count = var.split ? 1 : 0
+
+  listener_arn = aws_lb_listener.https.arn
+  priority     = 1
+
+  condition {
+    path_pattern {
+      values = ["/*"]
+    }
+  }
+
+  action {
+    type = "forward"
+
+    forward {
+      dynamic "target_group" {
+        for_each = aws_lb_target_group.app
+
+        content {
+          arn    = target_group.value.arn
+          weight = target_group.key == "app" ? 100 : 0
+        }
+      }
+    }
+  }
+
+  lifecycle {
+    ignore_changes = [action]
   }
 }
 
@@ -172,13 +214,8 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "nobody_ready" {
-  alarm_name        = "${var.name}-nobody-ready"
-  alarm_description = "No process of the app is ready"
-  namespace         = "AWS/ApplicationELB"
-  metric_name       = "HealthyHostCount"
-  # What any of the load balancer's own machines sees: one that is new has not asked anybody yet.
-  statistic           = "Maximum"
-  period              = 60
+  alarm_name          = "${var.name}-nobody-ready"
+  alarm_description   = "No process of the app is ready"
   evaluation_periods  = 2
   comparison_operator = "LessThanThreshold"
   threshold           = 1
@@ -186,8 +223,32 @@ resource "aws_cloudwatch_metric_alarm" "nobody_ready" {
   alarm_actions       = var.alarm_topics
   ok_actions          = var.alarm_topics
 
-  dimensions = {
-    LoadBalancer = aws_lb.this.arn_suffix
-    TargetGroup  = aws_lb_target_group.app.arn_suffix
+  # Of two versions together: one of them may be nobody.
+  metric_query {
+    id          = "together"
+    expression  = "SUM(FILL(METRICS(), 0))"
+    label       = "Ready processes"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = aws_lb_target_group.app
+
+    content {
+      id = replace(metric_query.key, "-", "_")
+
+      metric {
+        namespace   = "AWS/ApplicationELB"
+        metric_name = "HealthyHostCount"
+        # What any of the load balancer's own machines sees: one that is new has not asked anybody yet.
+        stat   = "Maximum"
+        period = 60
+
+        dimensions = {
+          LoadBalancer = aws_lb.this.arn_suffix
+          TargetGroup  = metric_query.value.arn_suffix
+        }
+      }
+    }
   }
 }

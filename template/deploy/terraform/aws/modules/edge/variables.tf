@@ -23,6 +23,11 @@ variable "clients" {
   type        = string
 }
 
+variable "split" {
+  description = "Whether a release shares requests between two versions."
+  type        = bool
+}
+
 variable "production" {
   type = bool
 }
