@@ -25,12 +25,14 @@ RULE = f"arn:aws:elasticloadbalancing:{HERE}:listener-rule/app/app-demo-stag/50d
 SERVICES = ("app", "app-second")
 TOOLS = {
     "aws": """case "$*" in
-      "configure export-credentials --format process") echo t >>"$LOG.tokens"
+      "configure export-credentials --format process") [ -z "$AWS_SESSION_TOKEN" ] || exit 1
+        echo t >>"$LOG.tokens"
         echo '{"AccessKeyId": "AKID", "SecretAccessKey": "SECRET", "SessionToken": "token-'\
 $(grep -c t "$LOG.tokens")'"}' ;;
       *describe-task-definition*) echo '{"family": "'$4'", "containerDefinitions": [
         {"name": "app", "image": "old"}]}' ;;
-      *register-task-definition*) jq -r '"\\(.family) --image \\(.containerDefinitions[0].image)"' \
+      *register-task-definition*) [ "$AWS_SESSION_TOKEN" ] || exit 1
+        jq -r '"\\(.family) --image \\(.containerDefinitions[0].image)"' \
         | sed s/demo-stag-// >>"$LOG"; echo arn:new ;;
       *networkConfiguration*) echo '{}' ;;
       *run-task*) echo arn:task ;;
@@ -96,6 +98,7 @@ class Ecs(Cloud):
     kind = "aws"
     region = REGION
     too_old = (400, b'{"__type": "ExpiredTokenException"}')
+    busy = (400, b'{"__type": "ThrottlingException"}')
 
     def __init__(self, pretended: Pretended) -> None:
         super().__init__(pretended)
@@ -179,7 +182,7 @@ class Ecs(Cloud):
             # An alarm of a minute ago may still ask for more, within the bounds.
             for name, one in self.services.items():
                 if not one["desired"]:
-                    one["desired"] = self.bounds[name][0]
+                    self._count(name, self.bounds[name][0])
             self.pretended.changed()
             self.pretended.touched()
         return told
@@ -240,9 +243,8 @@ class Ecs(Cloud):
         number = int(words.get("taskDefinition", f":{one['revision']}").rpartition(":")[2])
         new = number != one["revision"] or words.get("forceNewDeployment", False)
         assert not has or (not new and words["desiredCount"]), "people have it"
-        more = words["desiredCount"] > one["desired"]
-        one |= {"revision": number, "desired": words["desiredCount"]}
-        one["fresh"] = 3 if new or more else one["fresh"]
+        self._count(words["service"], words["desiredCount"])
+        one |= {"revision": number, "fresh": 3 if new else one["fresh"]}
         return {}
 
     def describe_task_definition(self, words: dict[str, Any]) -> dict[str, Any]:
@@ -271,8 +273,14 @@ class Ecs(Cloud):
         assert cluster == "demo-stag"
         least, most = words["MinCapacity"], words["MaxCapacity"]
         self.bounds[name] = least, most
-        self.services[name]["desired"] = min(most, max(least, self.services[name]["desired"]))
+        self._count(name, min(most, max(least, self.services[name]["desired"])))
         return {}
+
+    def _count(self, name: str, count: int) -> None:
+        """What is started is not there at once."""
+        one = self.services[name]
+        one["fresh"] = 3 if count > one["desired"] else one["fresh"]
+        one["desired"] = count
 
     def describe_rules(self, words: dict[str, Any]) -> dict[str, Any]:
         assert words == {"RuleArns": [RULE]}

@@ -79,7 +79,7 @@ class Pretended:
 
     def lines(self, image: str) -> list[dict[str, Any]]:
         percent = self.cloud.shares().get(image, 0)
-        if percent in self.when and self.running and len(self.cloud.shares()) > 1:
+        if percent in self.when and self.running:
             self.running.send_signal(self.when.pop(percent))
         if image in self.silent:
             return []
@@ -112,6 +112,7 @@ class Cloud(ABC):
 
     too_old = (401, b"")
     """What who comes with an old token is told."""
+    busy = (503, b"")
 
     def token(self, url: SplitResult, headers: Message, raw: bytes) -> str:
         return str(headers["Authorization"])
@@ -138,7 +139,7 @@ def served(cloud: Cloud) -> ThreadingHTTPServer:
                     status, said = cloud.too_old
                 elif cloud.pretended.deaf:
                     cloud.pretended.deaf -= 1
-                    status = 503
+                    status, said = cloud.busy
                 else:
                     said = cloud.said(self.command, url, self.headers, raw)
             except Exception as error:  # noqa: BLE001 the script tells it, the test shows it

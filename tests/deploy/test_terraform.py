@@ -294,9 +294,11 @@ def gcp_kubernetes(plan: Any) -> None:
 def aws_containers(plan: Any) -> None:
     """What is known before Amazon answers: the scanner beside the app, and not in the worker."""
     services = rules.planned(plan, "aws_ecs_service")
-    assert {one["values"]["name"] for one in services} == {"app", "worker"}
+    assert {one["values"]["name"] for one in services} == {"app", "app-second", "worker"}
     targets = rules.planned(plan, "aws_appautoscaling_target")
-    assert all(one["values"]["max_capacity"] > one["values"]["min_capacity"] for one in targets)
+    bounds = [(one["values"]["min_capacity"], one["values"]["max_capacity"]) for one in targets]
+    assert bounds.count((0, 0)) == 1, "nobody needs the second one yet"
+    assert all(most > least for least, most in bounds if most)
     memory = {
         one["values"]["family"]: int(one["values"]["memory"])
         for one in rules.planned(plan, "aws_ecs_task_definition")

@@ -39,6 +39,8 @@ aws)
   keep AWS_ROLE_ARN "$role"
   keep AWS_REGION "$region"
   keep AWS_WEB_IDENTITY_TOKEN_FILE "$folder/token"
+  # A name of its own, else the command line takes what it kept of the sign-in before and its hour.
+  keep AWS_ROLE_SESSION_NAME "release-$(date +%s)-$$"
   if [ -n "$cluster" ]; then
     keep KUBECONFIG "$folder/kubeconfig"
     aws eks update-kubeconfig --region "$region" --name "$cluster"

@@ -152,6 +152,9 @@ def plan(request, context):
 def apply(request, context):
     planned = decoded(request.planned_state)
     made = each(SCHEMA["resource"][request.type_name], planned, now_known)
+    if made.get("arn") == "made-up-arn":
+        # One that says whose it is, so that a test sees who was meant.
+        made["arn"] = f"arn:{request.type_name}/{made.get('name') or made.get('resource_id')}"
     return pb.ApplyResourceChange.Response(new_state=encoded(made))
 
 

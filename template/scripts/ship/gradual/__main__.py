@@ -68,7 +68,8 @@ def deploy(cloud: Cloud, place: Place, image: str) -> None:
     cloud.share({live: 100})
     try:
         version = cloud.make(image)
-        cloud.remember(next=version)
+        # Also what is live: before the first release only the shares tell it, and they change.
+        cloud.remember(live=live, next=version)
         stand(cloud, version)
         # It knows the jobs of both versions; the old one does not.
         place.part("worker", image)

@@ -37,8 +37,31 @@ TARGETS = {
 }
 
 
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "AccessKeyId",
+    "AWS_SECRET_ACCESS_KEY": "SecretAccessKey",
+    "AWS_SESSION_TOKEN": "SessionToken",
+}
+
+
 def cloud(place: Place) -> Ecs:
     return Ecs(place)
+
+
+class Keys(Token):
+    """What requests are signed with. The command lines that this starts go on with them: what a
+    pipeline signed in with is too old for others by then."""
+
+    def __init__(self) -> None:
+        super().__init__("aws", "configure", "export-credentials", "--format", "process")
+        self.given = {name: os.environ.get(name, "") for name in KEYS}
+
+    def __str__(self) -> str:
+        if not self.found:
+            _environment(self.given)
+            found = json.loads(super().__str__())
+            _environment({name: found.get(key, "") for name, key in KEYS.items()})
+        return self.found
 
 
 class Ecs:
@@ -46,7 +69,7 @@ class Ecs:
         self.region = place.region
         self.cluster = place.name(20)
         self.family = f"{self.cluster}-app"
-        self.token = Token("aws", "configure", "export-credentials", "--format", "process")
+        self.token = Keys()
 
     def _post(self, service: str, body: bytes, headers: dict[str, str]) -> bytes:
         # As the command line itself may be told to go elsewhere.
@@ -213,6 +236,13 @@ class Ecs:
             if not found.get("nextToken"):
                 return lines
             asked["nextToken"] = found["nextToken"]
+
+
+def _environment(values: dict[str, str]) -> None:
+    for name, value in values.items():
+        os.environ.pop(name, None)
+        if value:
+            os.environ[name] = value
 
 
 def _other(version: str) -> str:
