@@ -46,6 +46,7 @@ module "edge" {
   subnets      = module.network.public_subnets
   clients      = module.kubernetes.security_group
   production   = local.production
+  split        = false
   alarm_topics = [module.monitoring.topic]
 
   requests_a_minute = local.requests_a_minute
@@ -113,7 +114,7 @@ output "values" {
     app    = { replicas = local.app_least, mostReplicas = local.app_most }
     worker = { replicas = local.worker_least, mostReplicas = local.worker_most }
     # The load balancer asks the pods, from the layer that the internet reaches.
-    entry = { targetGroup = module.edge.target_group, blocks = module.network.public_blocks }
+    entry = { targetGroup = module.edge.target_groups["app"], blocks = module.network.public_blocks }
     network = {
       database = { port = 5432, blocks = module.network.data_blocks, namespaces = [] }
       # Where pods get their credentials and, with Bedrock, the private way to the models.
