@@ -18,6 +18,7 @@ from app.core.settings import ROOT
 from app.jobs.queue import enqueue, run_until_empty
 from app.telemetry.log_lines import lines_sent
 from app.telemetry.tracing import traced
+from app.tools.registry import Arguments, Use
 from tests.assistant.conftest import browser as browser
 from tests.assistant.conftest import browser_of as browser_of
 from tests.assistant.conftest import model as model
@@ -26,6 +27,9 @@ from tests.llm.conftest import caller as caller
 from tests.llm.conftest import wire_server as wire_server
 from tests.llm.wire_server import Behaviour
 from tests.telemetry.test_figures import ID
+from tests.tools.conftest import asks, says, uses
+from tests.tools.conftest import plays as plays
+from tests.tools.conftest import tool as tool
 
 WORDS = "Does the xylophone play at ada@example.com?"
 
@@ -157,6 +161,43 @@ async def test_a_question_is_one_trace_from_the_request_to_the_provider(
         for one in attributes(span).values()
         if one != known and ID.search(str(one))
     ]
+
+
+class Note(Arguments):
+    words: str
+
+
+async def test_a_tool_and_the_job_that_it_left_stand_in_the_trace_of_the_question(
+    browser, plays, tool, collecting, tmp_path
+):
+    """Which of them was slow is seen in one place."""
+
+    @tool(title="Note", permission="assistant.use", stakes="write")
+    async def note_down(db, use: Use, arguments: Note) -> str:
+        """Note down."""
+        await enqueue(db, "sample.note", path=str(tmp_path / "notes"))
+        return f"{arguments.words}: noted."
+
+    plays(asks(("note_down", {"words": "A xylophone"})), says("Done."))
+    conversation = await browser.new()
+    async with collecting() as collector:
+        events = await browser.ask(conversation, "Note it down.")
+        await run_until_empty(QUEUE)
+
+    assert uses(events) == [("note_down", "done", "")]
+    request = collector.named("POST /api/conversations/{conversation_id}/messages")
+    used, job = collector.named("execute_tool note_down"), collector.named("job sample.note")
+    chats = [one for one in collector.spans if one.name == "chat small-1"]
+    assert len(chats) == 2, "before the tool and after it"
+    assert {one.trace_id for one in (used, job, *chats)} == {request.trace_id}
+    by_id = {one.span_id: one for one in collector.spans}
+    assert used.parent_span_id in by_id
+    assert job.parent_span_id == used.span_id
+    told = attributes(used)
+    assert told["gen_ai.operation.name"] == "execute_tool"
+    assert told["gen_ai.tool.name"] == "note_down"
+    assert told["app.tool.state"] == "done"
+    assert b"xylophone" not in b"".join(collector.bodies), "what it was given, and what it said"
 
 
 async def test_a_line_leaves_redacted_and_only_when_it_may(collecting):
