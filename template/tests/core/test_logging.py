@@ -1,5 +1,7 @@
 import logging
 import secrets
+import subprocess
+import sys
 from io import StringIO
 from time import perf_counter
 
@@ -90,3 +92,14 @@ async def test_a_request_leaves_one_line_with_its_id_and_without_its_address(cli
     assert "very-secret-thing" not in lines.getvalue().replace("HTTP Request", "")[:0] + "".join(
         line for line in lines.getvalue().splitlines() if '"httpx2"' not in line
     )
+
+
+def test_logging_takes_no_rich_along_and_leaves_it_to_those_who_want_it():
+    said = (
+        "import sys; import app.core.logging; assert 'rich.console' not in sys.modules;"
+        " from rich.console import Console; import rich.pretty; Console().print('[b]there[/]')"
+    )
+
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("there\n", "")
