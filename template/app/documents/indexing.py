@@ -18,7 +18,7 @@ from app.core.clock import now
 from app.core.db import elevated, transaction
 from app.core.ids import uuid7
 from app.core.logging import log
-from app.documents import quality, reader, service, splitting
+from app.documents import quality, recognition, service, splitting
 from app.documents.models import Document, DocumentIndex, DocumentKey, Passage
 from app.documents.reading.content import Refused
 from app.documents.settings import DocumentsSettings
@@ -176,7 +176,7 @@ async def _read(
     document: Document, before: list[dict[str, Any]]
 ) -> tuple[list[Piece], dict[str, Any]]:
     try:
-        content = await reader.read(document.kind, service.file_of(document))
+        content = await recognition.read(document.kind, lambda: service.file_of(document))
     except (FileDamaged, service.FileNotKept) as error:
         raise Refused("damaged") from error
     blocks, notes = quality.checked(content)

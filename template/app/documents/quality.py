@@ -78,6 +78,8 @@ def _notes(content: Content, counts: Counts, text: str, policy: str) -> dict[str
         warnings.append("much_junk")
     if notes.get("pages_without_text"):
         warnings.append("pages_without_text")
+    if notes.get("pages_recognised"):
+        warnings.append("text_recognised")
     if notes.get("left_out"):
         warnings.append("hidden_text_left_out")
     if counts.personal_data:
@@ -91,6 +93,7 @@ WARNINGS = {
     "characters_removed": "Characters that nobody sees were taken out.",
     "much_junk": "A good part of the text is no words; answers from it may be poor.",
     "pages_without_text": "Some pages have no text; they may be scanned.",
+    "text_recognised": "Text of scanned pages was recognised; letters and numbers may be wrong.",
     "hidden_text_left_out": "Text that readers do not see was left out.",
     "personal_data_masked": "Personal data was masked before the text was kept.",
     "personal_data_kept": "The text holds personal data.",

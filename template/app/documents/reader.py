@@ -29,9 +29,9 @@ class ReaderEnded(Exception):
 async def read(kind: str, chunks: AsyncIterable[bytes]) -> Content:
     """What is in a file. Raises `Refused` with the reason why it is not read, or `ReaderEnded`."""
     settings = DocumentsSettings.load()
-    async with _slots(settings.readers, asyncio.get_running_loop()):
+    async with slot():
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-c", _program(), kind,
+            sys.executable, "-I", "-c", program("child", "main"), kind,
             str(settings.reading_megabytes), str(settings.reading_seconds),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -42,7 +42,7 @@ async def read(kind: str, chunks: AsyncIterable[bytes]) -> Content:
         )  # fmt: skip
         try:
             async with asyncio.timeout(settings.reading_seconds + SECONDS_TO_START):
-                said, _ = await asyncio.gather(_all(process), _give(process, chunks))
+                said, _ = await asyncio.gather(_all(process), give(process, chunks))
                 await process.wait()
         except TimeoutError:
             raise Refused("took_too_long") from None
@@ -53,15 +53,20 @@ async def read(kind: str, chunks: AsyncIterable[bytes]) -> Content:
     return _told(said, process.returncode or 0, kind)
 
 
-def _program() -> str:
+def program(module: str, function: str) -> str:
     """With -I nothing but the standard library is in reach: the app's own folder is added."""
     return (
         f"import sys; sys.path.insert(0, {str(ROOT)!r});"
-        " from app.documents.reading.child import main; main()"
+        f" from app.documents.reading.{module} import {function}; {function}()"
     )
 
 
-async def _give(process: asyncio.subprocess.Process, chunks: AsyncIterable[bytes]) -> None:
+def slot() -> asyncio.Semaphore:
+    """So many files are read at the same time."""
+    return _slots(DocumentsSettings.load().readers, asyncio.get_running_loop())
+
+
+async def give(process: asyncio.subprocess.Process, chunks: AsyncIterable[bytes]) -> None:
     assert process.stdin is not None
     # A process that has refused already reads no further.
     with suppress(BrokenPipeError, ConnectionResetError):

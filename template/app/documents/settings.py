@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+from shutil import which
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -29,6 +31,14 @@ class DocumentsSettings(ModuleSettings):
     """The longest that reading one file may take."""
     reading_megabytes: int = Field(768, ge=128)
     """The most memory that reading one file may take."""
+    ocr: Literal["none", "tesseract"] = "none"
+    """What recognises the text of scanned pages in a PDF; `none` refuses a file of such pages."""
+    ocr_languages: str = Field("eng", pattern=r"^[A-Za-z_]{3,12}(\+[A-Za-z_]{3,12})*$")
+    """In which languages, as tesseract calls them: `eng+deu`. Each needs its package."""
+    ocr_pages: int = Field(50, ge=1, le=500)
+    """The most scanned pages of one file that are recognised."""
+    ocr_seconds: int = Field(300, ge=5, le=700)
+    """The longest that this may take for one file."""
     readers: int = Field(2, ge=1)
     """Files that one worker reads at the same time."""
     personal_data: Literal["keep", "mask", "refuse"] = "mask" if REGULATED else "keep"
@@ -59,9 +69,14 @@ class DocumentsSettings(ModuleSettings):
         return "" if self.scanner == "none" else self.scanner
 
     def production_problems(self) -> list[str]:
-        if self.scanner:
-            return []
-        return ["DOCUMENTS_SCANNER must name ClamAV's daemon; `none` takes files unscanned."]
+        found = []
+        if not self.scanner:
+            found = ["DOCUMENTS_SCANNER must name ClamAV's daemon; `none` takes files unscanned."]
+        if self.ocr == "tesseract" and not (which("tesseract") and find_spec("pypdfium2")):
+            found.append(
+                "DOCUMENTS_OCR=tesseract needs the program tesseract and the group of packages ocr."
+            )
+        return found
 
     def outside(self) -> list[Outside]:
         return [

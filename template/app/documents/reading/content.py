@@ -21,6 +21,7 @@ REASONS = {
     "took_too_much_memory": "Reading the file took too much memory. Split it into smaller ones.",
     "too_much_text": "The file holds more text than is taken in one. Split it into smaller ones.",
     "no_text": "There is no text in it. Scanned pages need text recognition first.",
+    "too_many_scans": "Too many of its pages are scanned. Split the file into smaller ones.",
     "unknown_encoding": "The text is in no encoding that we can tell. Save it as UTF-8.",
 }
 MOST_CHARACTERS = 5_000_000
@@ -61,3 +62,17 @@ def limited(blocks: list[Block]) -> list[Block]:
     if not any(one.text.strip() for one in blocks):
         raise Refused("no_text")
     return blocks
+
+
+def paragraphs(text: str) -> list[str]:
+    """Lines are as wide as the page: those of a paragraph are put together again."""
+    found: list[str] = [""]
+    for line in text.splitlines():
+        stripped = line.strip()
+        if not stripped:
+            found.append("")
+        elif found[-1].endswith("-") and stripped[:1].islower():
+            found[-1] = found[-1][:-1] + stripped
+        else:
+            found[-1] = f"{found[-1]} {stripped}".strip()
+    return [one for one in found if one]

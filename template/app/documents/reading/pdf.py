@@ -8,7 +8,7 @@ from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, StreamObject
 
-from app.documents.reading.content import Block, Content, Refused
+from app.documents.reading.content import Block, Content, Refused, paragraphs
 
 MOST_PAGES = 2_000
 MOST_OBJECTS = 300_000
@@ -42,26 +42,12 @@ def read(data: bytes) -> Content:
     blocks = [
         Block(paragraph, page=number)
         for number, text in enumerate(texts, 1)
-        for paragraph in _paragraphs(text)
+        for paragraph in paragraphs(text)
     ]
     if not pages:
         raise Refused("damaged")
     empty = [number for number, text in enumerate(texts, 1) if not text.strip()]
-    return Content(blocks, {"pages": pages, "pages_without_text": len(empty)})
-
-
-def _paragraphs(text: str) -> list[str]:
-    """Lines are as wide as the page: those of a paragraph are put together again."""
-    found: list[str] = [""]
-    for line in text.splitlines():
-        stripped = line.strip()
-        if not stripped:
-            found.append("")
-        elif found[-1].endswith("-") and stripped[:1].islower():
-            found[-1] = found[-1][:-1] + stripped
-        else:
-            found[-1] = f"{found[-1]} {stripped}".strip()
-    return [one for one in found if one]
+    return Content(blocks, {"pages": pages, "pages_without_text": len(empty), "empty": empty})
 
 
 def _refuse_active(root: Any) -> None:
