@@ -86,7 +86,7 @@ async def test_a_file_that_takes_too_long_or_too_much_memory_is_given_up(configu
         ("import os; os._exit(3)", "damaged"),
         ("import time; time.sleep(30)", "took_too_long"),
     ):
-        monkeypatch.setattr(reader, "_program", lambda program=program: _inside(program))
+        monkeypatch.setattr(reader, "program", lambda *_, program=program: _inside(program))
         # A slow machine may take a while until a process does harm.
         monkeypatch.setattr(reader, "SECONDS_TO_START", 2 if reason == "took_too_long" else 60)
         assert await asyncio.wait_for(read("text", b"x"), 90) == reason
@@ -104,7 +104,7 @@ async def test_the_process_that_reads_knows_no_secret(monkeypatch):
         "import json, os; print(json.dumps({'reason': 'damaged' if os.environ.get('SECRET_KEY')"
         " or 'app.core' in sys.modules else 'empty'}))"
     )
-    monkeypatch.setattr(reader, "_program", lambda: told)
+    monkeypatch.setattr(reader, "program", lambda *_: told)
     assert await read("text", b"x") == "empty"
 
 
