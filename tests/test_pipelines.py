@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -268,3 +270,23 @@ def test_the_probe_sees_what_a_careless_server_gives_away(
     ):  # fmt: skip
         assert told in found, told
     assert any("without a session" in one for one in unwell)
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "sentence"),
+    [
+        ("smoke.py", ["nonsense"], "nonsense is no address: write all of it, such as https://"),
+        ("scan.py", ["nonsense"], "nonsense: no such scan; there are code, secrets,"),
+    ],
+)
+def test_a_recipe_that_was_given_nonsense_says_what_it_wants(
+    script: str, arguments: list[str], sentence: str
+) -> None:
+    path = SHIP / script
+    done = subprocess.run(
+        [sys.executable, str(path), *arguments], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(sentence)

@@ -15,7 +15,7 @@ from rich import print  # noqa: A004
 from rich.markup import escape
 
 from app.core.errors import CannotStart
-from app.core.settings import ROOT, Settings, answers
+from app.core.settings import ROOT, Settings, all_settings, answers
 from app.llm.access import SMALL_LOCAL
 from app.llm.settings import LLMSettings
 from app.llm.small_local import process
@@ -28,6 +28,7 @@ HOST = "127.0.0.1"
 def run(port: int, *, reload: bool, model: str = "") -> None:
     """Bring the tables up to date, serve until Ctrl-C, and say where things are."""
     _refuse_taken(port)
+    all_settings()  # what is wrong is told here, and not by each process that starts
     with ExitStack() as until_it_ends:
         if model == "local" or LLMSettings().provider == SMALL_LOCAL:
             os.environ.update(until_it_ends.enter_context(process.running(print)))

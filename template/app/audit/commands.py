@@ -27,7 +27,13 @@ def _group() -> None:
 def verify_all(
     organization: Annotated[UUID | None, typer.Option(help="Only this organisation.")] = None,
     anchors: Annotated[
-        Path | None, typer.Option(help="Log lines with audit.anchored, kept outside the database.")
+        Path | None,
+        typer.Option(
+            help="Log lines with audit.anchored, kept outside the database.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
     ] = None,
 ) -> None:
     """Find what was changed, removed or rewritten in the log past the app; fail if anything was."""

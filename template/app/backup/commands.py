@@ -30,7 +30,14 @@ from app.telemetry.listener import listening
 
 commands = typer.Typer(help="Backups of database and files.", no_args_is_help=True)
 Identity = Annotated[
-    Path, typer.Option(envvar="BACKUP_IDENTITY", help="The file with the private key.")
+    Path,
+    typer.Option(
+        envvar="BACKUP_IDENTITY",
+        help="The file with the private key.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+    ),
 ]
 At = Annotated[
     str, typer.Option(help="A moment such as 2026-03-01T14:05:00Z, or `latest`: all that was kept.")
@@ -161,6 +168,8 @@ def list_backups(
     """Show the backups that are there."""
     settings = BackupSettings.load()
     found = archive.backups(settings.folder)
+    if not found:
+        typer.echo(f"There is no backup in {settings.folder}.")
     for one in found:
         told = Manifest.read(one)
         typer.echo(f"{one.name}  {sum(told.rows.values()):>10,} rows  {told.bytes:>14,} bytes")

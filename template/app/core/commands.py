@@ -1,9 +1,14 @@
 """`app db` and `app keys`."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import print  # noqa: A004
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 database = typer.Typer(help="The database: its roles, its tables, their history.")
 keys = typer.Typer(help="Keys for encrypted fields.")
@@ -12,15 +17,38 @@ keys = typer.Typer(help="Keys for encrypted fields.")
 def reason(error: Exception) -> str:
     """What a command says instead of a traceback when nothing is wrong with the code; "" else."""
     import psycopg
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from app.core.errors import Problem
 
+    if isinstance(error, ValidationError):
+        return _refused_settings(error)
+    if isinstance(error, SettingsError):
+        return f'Settings: {error}. Write it as JSON, such as ["one", "two"].'
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
         return "Tables are missing or older than the code: `app db upgrade` makes them."
     if isinstance(cause, psycopg.OperationalError):
         return f"The database does not answer: {str(cause).strip().splitlines()[0]}"
     return error.detail if isinstance(error, Problem) else ""
+
+
+def _refused_settings(error: ValidationError) -> str:
+    """A line for each setting that is refused, never with its value; "" when it is no setting."""
+    from app.core.settings import ModuleSettings
+
+    kinds = {kind.__name__: kind for kind in ModuleSettings.__subclasses__()}
+    if (kind := kinds.get(error.title)) is None:
+        return ""
+    lines = []
+    for one in error.errors(include_input=False, include_url=False):
+        name = str(one["loc"][0]) if one["loc"] else ""
+        # What has another name in the environment is told by that.
+        before = kind.model_config.get("env_prefix", "") if name in kind.model_fields else ""
+        setting, text = f"{before}{name}".upper(), one["msg"].removeprefix("Value error, ")
+        lines.append(text if not name or text.startswith(setting) else f"{setting}: {text}")
+    return "\n".join(lines)
 
 
 @database.command()

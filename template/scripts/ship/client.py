@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import sys
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ class Answer:
 class Client:
     def __init__(self, url: str) -> None:
         self.url = urlsplit(url)
+        if self.url.scheme not in ("http", "https") or not self.url.hostname:
+            sys.exit(f"{url} is no address: write all of it, such as https://app.example.com.")
         self.secure = self.url.scheme == "https"
 
     def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:

@@ -21,6 +21,8 @@ APP = [sys.executable, "-c", "from app.cli import main; main()"]
 
 
 def main(base: str = "", dump: str = "") -> None:
+    if dump and not Path(dump).is_file():
+        sys.exit(f"DUMP: there is no file {dump}.")
     base = base or before()
     if not base and not dump:
         print("There is no earlier version: nothing to migrate from.")

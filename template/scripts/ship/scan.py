@@ -92,6 +92,8 @@ KINDS = {one.__name__: one for one in (code, secrets, images, infrastructure, wo
 
 
 def main() -> None:
+    if unknown := set(sys.argv[1:]) - set(KINDS):
+        sys.exit(f"{', '.join(sorted(unknown))}: no such scan; there are {', '.join(KINDS)}.")
     failed = []
     for name in sys.argv[1:] or KINDS:
         for command in KINDS[name]():

@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
+from uuid import UUID
 
 import psycopg
 import pytest
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError
 from sqlalchemy.exc import ProgrammingError
 
 from app.core.commands import reason
 from app.core.errors import NotFound
-from app.core.settings import ROOT
+from app.core.settings import ROOT, ModuleSettings, Settings
+from app.llm.settings import LLMSettings
 
 
 def test_what_is_no_fault_of_the_code_is_a_sentence_and_the_rest_is_not() -> None:
@@ -19,6 +23,33 @@ def test_what_is_no_fault_of_the_code_is_a_sentence_and_the_rest_is_not() -> Non
     assert reason(psycopg.OperationalError("refused\nIs it running?")).endswith(": refused")
     assert reason(NotFound("There is no account.")) == "There is no account."
     assert reason(KeyError("x")) == ""
+
+
+def test_a_setting_that_is_refused_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRUSTED_PROXIES", "abc-secret")
+    monkeypatch.setenv("LLM_PROVIDER", "nonsense")
+    monkeypatch.setenv("UNENCRYPTED_HOSTS", "abc-secret")
+
+    def told(kind: type[ModuleSettings]) -> str:
+        with pytest.raises((ValidationError, SettingsError)) as caught:
+            kind()
+        return reason(caught.value)
+
+    assert told(LLMSettings) == "LLM_PROVIDER names a provider that this project lacks"
+    assert 'field "unencrypted_hosts"' in told(Settings)
+    assert told(Settings).endswith('Write it as JSON, such as ["one", "two"].')
+    monkeypatch.delenv("UNENCRYPTED_HOSTS")
+    assert told(Settings).startswith("TRUSTED_PROXIES: Input should be a valid integer")
+    assert "secret" not in told(Settings)
+    with pytest.raises(ValidationError) as caught:
+        UUIDs.model_validate({"one": "x"})
+    assert reason(caught.value) == "", "what is no setting is a fault of the code"
+
+
+class UUIDs(BaseModel):
+    one: UUID
 
 
 @pytest.mark.dear
