@@ -1,7 +1,8 @@
 """What can go wrong on the way to a model.
 
-The sentences are read by people who set the app up: they name the setting to look at, and never
-hold a key or what the provider wrote, which may quote either.
+The sentences are for people who set the app up: they name the setting to look at, and never hold a
+key or what the provider wrote, which may quote either. Others get them in plain words, see
+`steps/degradation.py`.
 """
 
 from app.core.errors import Conflict, Forbidden, Invalid, Problem, TooLarge, Unavailable

@@ -7,14 +7,20 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from app.core import db
 from app.core.direct import Direct
 from app.llm import errors, gateway, settling
 from app.llm.port import Ask, Message
-from app.llm.steps import audit
+from app.llm.steps import audit, degradation
 from app.llm.steps.metrics import CALLS
 from app.usage import service
-from tests.llm.caller import KEY
+from app.users import operators
+from app.users import service as users
+from tests.conftest import free_port
+from tests.factories import make_user
+from tests.llm.caller import KEY, Caller
 from tests.llm.wire_server import WORDS, Behaviour
+from tests.usage.conftest import person_of
 
 
 @pytest.mark.parametrize(
@@ -39,6 +45,41 @@ async def test_a_call_that_the_provider_refuses_costs_nothing(
     assert (entry.input_tokens, entry.output_tokens, entry.microdollars) == (0, 0, 0)
     assert (await caller.event()).detail["problem"] == told.type.removeprefix("/problems/")
     assert await caller.reserved() == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "problem", "setting"),
+    [
+        (401, errors.KeyRefused, "LLM_API_KEY"),
+        (404, errors.ModelUnknown, "LLM_MODEL"),
+        (402, errors.ModelQuotaSpent, "no money"),
+        (400, errors.RequestRefused, "LLM_MODEL"),
+        (None, errors.ModelUnreachable, "LLM_BASE_URL"),
+    ],
+)
+async def test_which_setting_is_wrong_is_told_to_who_can_change_it_and_to_nobody_else(
+    caller, wire_server, configure, status, problem, setting
+):
+    if status:
+        wire_server.behaviour = Behaviour(status=status)
+    else:
+        configure(LLM_BASE_URL=f"http://127.0.0.1:{free_port()}/v1", LLM_RETRIES="0")
+    async with db.transaction(elevated=True) as session:
+        organization = await users.the_organization(session)
+    async with db.transaction(elevated=True) as session:
+        await operators.organization_id(session)
+
+    async def told(someone: Caller) -> str:
+        return (await someone.refused(problem)).detail
+
+    runs_it = await make_user(organization.id, role="admin", password=False)
+    works_there = await make_user(organization.id, password=False)
+    customer = await make_user(role="admin", password=False)
+    assert setting in await told(Caller(person_of(runs_it)))
+    for one in (works_there, customer):
+        said = await told(Caller(person_of(one)))
+        assert said == (degradation.UNSET if status else degradation.UNREACHABLE)
+        assert setting not in said
 
 
 @pytest.mark.parametrize(
