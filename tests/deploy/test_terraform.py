@@ -233,6 +233,21 @@ def aws_kubernetes(plan: Any) -> None:
         if one["values"]["addon_name"] == "vpc-cni"
     )
     assert json.loads(network["configuration_values"]) == {"enableNetworkPolicy": "true"}
+    # The alarm asks for a Deployment of the chart, by a figure that the add-on is told to write.
+    [alarm] = (
+        one["values"]
+        for one in rules.planned(plan, "aws_cloudwatch_metric_alarm")
+        if one["values"]["alarm_name"] == "demo-prod-no-worker"
+    )
+    assert alarm["dimensions"] == {
+        "ClusterName": "demo-prod", "Namespace": "demo-production", "PodName": "demo-worker",
+    }  # fmt: skip
+    [figures] = (
+        one["values"]["configuration_values"]
+        for one in rules.planned(plan, "aws_eks_addon")
+        if one["values"]["addon_name"] == "amazon-cloudwatch-observability"
+    )
+    assert '"enhanced_container_insights":true' in figures
     pods = rules.planned(plan, "aws_eks_pod_identity_association")
     assert ("demo-production", "demo") in {
         (one["values"]["namespace"], one["values"]["service_account"]) for one in pods
@@ -245,6 +260,9 @@ def azure_kubernetes(plan: Any) -> None:
     [nodes] = made["values"]["default_node_pool"]
     assert nodes["max_count"] > nodes["min_count"] == 2
     assert set(nodes["zones"]) == {"1", "2", "3"}
+    [alarm] = rules.planned(plan, "azurerm_monitor_scheduled_query_rules_alert_v2")
+    query = alarm["values"]["criteria"][0]["query"]
+    assert 'Namespace == "demo-production" and Name startswith "demo-worker-"' in query
     [budget] = rules.planned(plan, "azurerm_consumption_budget_subscription")
     [counted] = budget["values"]["filter"][0]["dimension"]
     assert made["values"]["node_resource_group"] in counted["values"], "the machines cost most"

@@ -137,7 +137,11 @@ resource "aws_eks_addon" "logs" {
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = "amazon-cloudwatch-observability"
   resolve_conflicts_on_update = "OVERWRITE"
-  depends_on                  = [aws_eks_node_group.this, aws_cloudwatch_log_group.pods]
+  # Figures by the names that the alarm below asks for; the add-on knows others, too.
+  configuration_values = jsonencode({
+    agent = { config = { logs = { metrics_collected = { kubernetes = { enhanced_container_insights = true } } } } }
+  })
+  depends_on = [aws_eks_node_group.this, aws_cloudwatch_log_group.pods]
 
   pod_identity_association {
     role_arn        = aws_iam_role.pod["logs"].arn
