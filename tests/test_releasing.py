@@ -128,6 +128,25 @@ def test_a_cluster_of_azure_is_asked_as_who_signed_in(tmp_path: Path) -> None:
     assert converted == f"kubelogin convert-kubeconfig --login azurecli --kubeconfig {file}"
 
 
+def test_each_sign_in_at_amazon_begins_an_hour_of_its_own(tmp_path: Path) -> None:
+    """The command line keeps what it got for a role and the name of a session."""
+    given = {"IDENTITY": "aws:arn:aws:iam::1:role/demo:eu-central-1", "OIDC_TOKEN": "token"}
+    told = (
+        ". scripts/ship/identity.sh; cat $AWS_WEB_IDENTITY_TOKEN_FILE;"
+        ' echo " $AWS_ROLE_ARN $AWS_REGION $AWS_ROLE_SESSION_NAME"'
+    )
+
+    twice = [
+        run("/bin/bash", "-c", told, cwd=TEMPLATE, env=os.environ | {"GITLAB_CI": "true"} | given)
+        for _ in range(2)
+    ]
+
+    told_once, told_again = (one.stdout.split() for one in twice)
+    assert told_once[:3] == told_again[:3] == ["token", "arn:aws:iam::1:role/demo", "eu-central-1"]
+    assert told_once[3] != told_again[3]
+    assert re.fullmatch(r"[\w+=,.@-]{2,64}", told_once[3]), "Amazon takes no other"
+
+
 @pytest.mark.parametrize(
     ("repository", "asked"),
     [
