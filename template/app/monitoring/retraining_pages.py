@@ -9,8 +9,10 @@ from fastapi.responses import HTMLResponse, Response
 from app.access.person import Person
 from app.core.db import Database
 from app.core.errors import Problem
+from app.llm.settings import LLMSettings
 from app.monitoring import deciding
 from app.monitoring.settings import TuningSettings
+from app.usage.prices import price_of
 from app.users.operators import operators
 from app.web import flash, render
 from app.web.forms import blank
@@ -35,13 +37,16 @@ Decider = Annotated[Person, operators("monitoring.retrain", recent=True)]
 
 @router.get("")
 async def show_decisions(request: Request, db: Database, person: Reader) -> HTMLResponse:
+    settings = TuningSettings.load()
+    trained = f"ft:{settings.model}"
     return render(
         request,
         "monitoring/retraining.html",
         person=person,
         decisions=await deciding.decisions(db),
         states=STATES,
-        is_on=TuningSettings.load().is_on,
+        is_on=settings.is_on,
+        unpriced="" if price_of(LLMSettings.load().chosen, trained).known else trained,
         form=blank(),
         path=PAGE,
     )

@@ -62,9 +62,14 @@ def price_of(provider: str, *models: str) -> Price:
 
 
 def _names(model: str) -> list[str]:
-    """`openai/gpt-4o-2024-08-06` is looked up as itself, gpt-4o-2024-08-06 and gpt-4o."""
+    """`openai/gpt-4o-2024-08-06` is looked up as itself, gpt-4o-2024-08-06 and gpt-4o.
+
+    One that was trained, `ft:gpt-4o-2024-08-06:ours::id`, also as ft:gpt-4o-2024-08-06 and
+    ft:gpt-4o: its price is known before its name is. It never costs what the untrained one does.
+    """
     bare = model.rpartition("/")[2]
-    return [model, bare, DATED.sub("", bare)]
+    trained = [":".join(bare.split(":")[:2])] if bare.startswith("ft:") else []
+    return [model, bare, *trained, *(DATED.sub("", one) for one in (bare, *trained))]
 
 
 @cache

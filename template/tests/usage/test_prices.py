@@ -70,3 +70,17 @@ def test_prices_of_ones_own_win(tmp_path, configure):
     assert price_of("openai", "gpt-4o").input == 1_000_000
     assert price_of("compatible", "x").output == 4_000_000
     assert price_of("openai", "gpt-4o-mini").known
+
+
+def test_a_trained_model_has_the_price_that_was_written_down_before_it_had_a_name(
+    tmp_path, configure
+):
+    trained = "ft:gpt-4o-2024-08-06:example::A1b2"
+    assert not price_of("openai", trained).known
+    own = tmp_path / "prices.toml"
+    own.write_text('["*"]\n"ft:gpt-4o" = { input = 3.75, output = 15 }\n')
+    configure(USAGE_PRICES_FILE=own)
+    assert price_of("openai", trained).output == 15_000_000
+    assert price_of("compatible", f"openai/{trained}").known
+    assert price_of("openai", "gpt-4o").output == 10_000_000
+    assert not price_of("openai", "ft:gpt-4o-mini:example::A1b2").known
