@@ -1,7 +1,7 @@
 """What a text says when its encoded parts are read.
 
-base64, base32, base85, hexadecimal, binary, percent signs, quoted-printable, entities, escapes,
-Morse, the spelling alphabet, Braille, ROT13, Atbash and writing backwards.
+base64, base32, base85, hexadecimal, binary, numbers of letters, percent signs, quoted-printable,
+entities, escapes, Morse, the spelling alphabet, Braille, ROT13, Atbash and writing backwards.
 """
 
 import codecs
@@ -24,6 +24,9 @@ BASE85 = re.compile(r"(?<!\S)(?:<~)?(?=\S*[^\w\s]\S{0,12}[^\w\s]\S{0,12}[^\w\s])
 HEXADECIMAL = re.compile(r"(?<![0-9A-Fa-f])(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ ,:]?){8,}")
 HEX_PREFIX = re.compile(r"0x|\\x|[ ,:]")
 BINARY = re.compile(r"(?<!\d)(?:[01]{8}[ ,]?){6,}(?!\d)")
+# Places in the alphabet, or codes of characters.
+NUMBERS = re.compile(r"(?<!\d)\d{1,3}(?:(?: ?/ ?|, ?|-/-|[ -])\d{1,3}){11,}(?!\d)")
+NUMBER = re.compile(r"(\d+)|(/)")
 PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2}.{0,3}){3}")
 QUOTED = re.compile(r"(?:=[0-9A-F]{2}.{0,3}){6}")
 ENTITY = re.compile(r"(?:&#x?[0-9A-Fa-f]{2,6};.{0,3}){3}")
@@ -70,6 +73,7 @@ def _backwards(text: str) -> str:
     return text[::-1]
 
 
+PLAIN = _usual(str)
 TURNS = [(_usual(turn), turn) for turn in (_rot13, _atbash, _backwards)]
 
 
@@ -87,6 +91,7 @@ def _decoded_once(text: str) -> Iterator[str]:
     yield from _parts(BASE85, text, _from_base85)
     yield from _parts(HEXADECIMAL, text, _from_hexadecimal)
     yield from _parts(BINARY, text, _from_binary)
+    yield from _parts(NUMBERS, text, _from_numbers)
     yield from _parts(MORSE, text, _from_morse)
     yield from _parts(SPELLED, text, _from_spelling)
     yield from _parts(BRAILLE, text, lambda part: part.translate(BRAILLE_LETTERS))
@@ -99,8 +104,12 @@ def _decoded_once(text: str) -> Iterator[str]:
     if ESCAPE.search(text):
         yield ESCAPE.sub(_from_escapes, text)
     for usual, turn in TURNS:
-        if len(list(islice(usual.finditer(text), FEWEST_USUAL))) == FEWEST_USUAL:
+        if _has(usual, text):
             yield turn(text)
+
+
+def _has(usual: re.Pattern[str], text: str) -> bool:
+    return len(list(islice(usual.finditer(text), FEWEST_USUAL))) == FEWEST_USUAL
 
 
 def _parts(pattern: re.Pattern[str], text: str, decode: Callable[[str], str]) -> Iterator[str]:
@@ -143,6 +152,16 @@ def _from_hexadecimal(part: str) -> str:
 def _from_binary(part: str) -> str:
     digits = "".join(one for one in part if one in "01")
     return _text(bytes(int(digits[at : at + 8], 2) for at in range(0, len(digits) - 7, 8)))
+
+
+def _from_numbers(part: str) -> str:
+    numbers = [(int(one or 0), bool(blank)) for one, blank in NUMBER.findall(part)]
+    if all(number <= len(ALPHABET) for number, _ in numbers):
+        said = "".join(" " if blank else f" {ALPHABET}"[number] for number, blank in numbers)
+    else:
+        said = _text(bytes(number for number, blank in numbers if not blank and number < 256))
+    # Most rows of numbers are no text.
+    return said if _has(PLAIN, said) else ""
 
 
 def _from_morse(part: str) -> str:

@@ -16,7 +16,7 @@ from app.guardrails.normalise import plain, undisguised
 from app.guardrails.settings import GuardrailsSettings
 from app.guardrails.verdicts import Question, Verdict, Zone
 
-VERSION = 5
+VERSION = 6
 
 # One search must not hold the event loop; what stands across two windows is seen in the overlap.
 WINDOW = 2048
@@ -52,9 +52,9 @@ def _windows(text: str) -> Iterator[str]:
 
 
 def _score(text: str, zone: Zone) -> Verdict:
-    best = _matches(plain(text), zone, "")
-    disguised = undisguised(text)
-    if disguised != plain(text):
+    seen, disguised = plain(text), undisguised(text)
+    best = _matches(seen, zone, "")
+    if disguised != seen:
         best = max(best, _matches(disguised, zone, "disguised "), key=lambda one: one.score)
         if best.score < 1 and SQUEEZED.search(NOT_LETTERS.sub("", disguised)):
             best = Verdict("allow", "disguised override", 1.0)
@@ -74,7 +74,7 @@ def _matches(text: str, zone: Zone, how: str) -> Verdict:
     """The sum of the weights of the patterns that match, named after the heaviest."""
     total, heaviest, reason = 0.0, 0.0, ""
     for pattern in IN_ZONE[zone]:
-        if pattern.regex.search(text):
+        if pattern.gate.search(text) and pattern.regex.search(text):
             total += pattern.weight
             if pattern.weight > heaviest:
                 heaviest, reason = pattern.weight, how + pattern.kind

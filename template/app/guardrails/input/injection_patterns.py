@@ -10,6 +10,7 @@ from app.guardrails.normalise import folded
 from app.guardrails.verdicts import Zone
 
 PART = re.compile(r"%(\w+)%")
+BOUNDARY = r"\b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,9 @@ class Pattern:
     regex: re.Pattern[str]
     caught: str
     zones: frozenset[str]
+    gate: re.Pattern[str]
+    """Finds at least what `regex` finds, and faster: `re` skips to letters that a text may begin
+    with, but not when a boundary of words must stand before them."""
 
 
 def _read() -> dict[str, Any]:
@@ -31,15 +35,22 @@ def _compiled(written: str, parts: dict[str, str]) -> re.Pattern[str]:
     return re.compile(folded(filled.replace("\n", "")))
 
 
+def _gate(regex: re.Pattern[str]) -> re.Pattern[str]:
+    # Without the boundary of each beginning a pattern with several is slower, not faster.
+    several = f"|{BOUNDARY}" in regex.pattern
+    return regex if several else re.compile(regex.pattern.removeprefix(BOUNDARY))
+
+
 ZONES = get_args(Zone)
 _FILE = _read()
 PATTERNS = [
     Pattern(
         one["kind"],
         one["weight"],
-        _compiled(one["regex"], _FILE.get("parts", {})),
+        regex := _compiled(one["regex"], _FILE.get("parts", {})),
         one["caught"],
         frozenset(one.get("zones", ZONES)),
+        _gate(regex),
     )
     for one in _FILE["pattern"]
 ]
