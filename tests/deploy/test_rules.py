@@ -103,3 +103,17 @@ def test_azure_knows_whose_parts_are_made() -> None:
     }.items():
         assert part in made
         assert f'"{provider}"' in text
+
+
+@pytest.mark.parametrize(
+    ("ci", "issuer"),
+    [("github", "https://token.actions.githubusercontent.com"), ("gitlab", "https://gitlab.com")],
+)
+def test_azure_trusts_the_system_that_was_answered(tmp_path: Path, ci: str, issuer: str) -> None:
+    folder = copy_of("azure", tmp_path)
+    given = answers("azure").replace('"github"', f'"{ci}"')
+    for root in (folder, folder / "bootstrap"):
+        (root / "answers.tfvars").write_text(f'{given}\nci_subject = "of-a-job"\n')
+        found = rules.parsed(root, "answers.tfvars")
+        [trusted] = found["azurerm_federated_identity_credential"]
+        assert trusted["issuer"] == issuer

@@ -79,9 +79,9 @@ variable "model" {
 }
 
 variable "ci_issuer" {
-  description = "Who vouches for jobs of CI, with https://."
+  description = "Who vouches for jobs of CI, with https://; empty: GitHub or gitlab.com, as answered."
   type        = string
-  default     = "https://token.actions.githubusercontent.com"
+  default     = ""
 }
 
 variable "ci_subject" {

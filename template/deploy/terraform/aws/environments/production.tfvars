@@ -12,5 +12,5 @@ settings = {
 }
 secrets = ["MAIL_PASSWORD"]
 
-# Jobs of CI that may release here; for GitLab: project_path:acme/app:ref_type:branch:ref:main
+# Jobs of CI that may release here, as docs/pipelines.md says; on GitLab: project_path:acme/app:ref_type:tag
 ci_subjects = ["repo:write-owner/write-name:environment:production"]

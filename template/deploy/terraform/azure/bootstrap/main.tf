@@ -68,6 +68,14 @@ resource "azurerm_container_registry" "app" {
 }
 
 # CI proves itself with a token of its own; no key is stored anywhere.
+
+locals {
+  ci_issuer = coalesce(var.ci_issuer, lookup({
+    github = "https://token.actions.githubusercontent.com"
+    gitlab = "https://gitlab.com"
+  }, var.ci, ""), "none")
+}
+
 resource "azurerm_user_assigned_identity" "push" {
   name                = "${var.slug}-push"
   location            = var.region
@@ -80,9 +88,16 @@ resource "azurerm_federated_identity_credential" "push" {
   name                = "ci"
   resource_group_name = azurerm_resource_group.this.name
   parent_id           = azurerm_user_assigned_identity.push.id
-  issuer              = var.ci_issuer
+  issuer              = local.ci_issuer
   subject             = var.ci_subject
   audience            = ["api://AzureADTokenExchange"]
+
+  lifecycle {
+    precondition {
+      condition     = startswith(local.ci_issuer, "https://")
+      error_message = "ci_issuer: say who vouches for Jenkins' jobs, with https://."
+    }
+  }
 }
 
 resource "azurerm_role_assignment" "push" {

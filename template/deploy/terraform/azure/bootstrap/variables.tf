@@ -18,10 +18,15 @@ variable "state_account" {
   type        = string
 }
 
-variable "ci_issuer" {
-  description = "Who vouches for jobs of CI, with https://."
+variable "ci" {
+  description = "What runs the checks: github, gitlab or jenkins."
   type        = string
-  default     = "https://token.actions.githubusercontent.com"
+}
+
+variable "ci_issuer" {
+  description = "Who vouches for jobs of CI, with https://; empty: GitHub or gitlab.com, as answered."
+  type        = string
+  default     = ""
 }
 
 variable "ci_subject" {

@@ -15,5 +15,5 @@ settings = {
 }
 secrets = ["MAIL_PASSWORD"]
 
-# The job of CI that may release here.
+# The job of CI that may release here, as docs/pipelines.md says; on GitLab: project_path:acme/app:ref_type:tag
 ci_subject = "repo:write-owner/write-name:environment:staging"
