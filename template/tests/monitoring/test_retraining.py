@@ -71,7 +71,7 @@ class Provider:
             return web.json_response({"error": {"message": "overloaded"}}, status=503)
         wanted = await request.json()
         assert wanted["training_file"] in self.files
-        job = {"id": f"ftjob-{len(self.jobs)}", "status": "running", "fine_tuned_model": None}
+        job = {"id": f"ftjob-{uuid7()}", "status": "running", "fine_tuned_model": None}
         self.jobs[job["id"]] = job | wanted
         if self.loses_answers:
             return web.json_response({}, status=504)
