@@ -280,6 +280,22 @@ def test_a_token_that_grows_old_on_the_way_is_renewed(canary: Hosted) -> None:
     assert canary.pretended.good_for < 0
 
 
+@pytest.mark.parametrize("kind", ["aws"])
+def test_what_somebody_released_by_hand_is_what_people_have(canary: Hosted) -> None:
+    assert isinstance(canary.cloud, ecs.Ecs)
+    assert canary.to(NEW)[0] == 0
+    canary.cloud.release_by_hand("app-second", "by-hand")
+    canary.pretended.seen.clear()
+    canary.pretended.figures[NEWER] = line(failed=400)
+
+    code, told = canary.to(NEWER)
+
+    assert code != 0
+    assert [one.get(NEWER, 0) for one in canary.pretended.seen] == [0, 5, 0], told
+    assert canary.cloud.shares() == {"by-hand": 100}
+    assert canary.worker == "by-hand"
+
+
 def test_the_bounds_are_those_of_a_cluster() -> None:
     """And what is asked of Prometheus there is what the app writes into its log here."""
     judge = runpy.run_path(str(ROOT / "template/scripts/ship/gradual/judge.py"))

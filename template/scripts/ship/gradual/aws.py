@@ -131,11 +131,12 @@ class Ecs:
     def recall(self) -> dict[str, str]:
         tags = self._tags()
         marks = {name: tags[f"release-{name}"] for name in MARKS if tags.get(f"release-{name}")}
-        if "live" not in marks:
+        name = marks.get("live", "").partition(":")[0]
+        if not name:
             shares = self._shares(tags["rule"])
-            services = {one: self._service(one) for one in SERVICES}
-            name = max(services, key=lambda one: shares.get(_group(services[one]), 0))
-            marks["live"] = f"{name}:{_revision(services[name]['taskDefinition'])}"
+            name = max(SERVICES, key=lambda one: shares.get(_group(self._service(one)), 0))
+        # What it runs, also where somebody released by hand.
+        marks["live"] = f"{name}:{_revision(self._service(name)['taskDefinition'])}"
         return marks
 
     def remember(self, **marks: str) -> None:
