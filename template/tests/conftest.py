@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ["APP_ENV"] = "test"
 # What this machine has in .env is nothing to tests, and to read it took most of a setting's time.
@@ -60,13 +60,16 @@ os.environ.setdefault("PASSWORD_ROUNDS", "1")
 import httpx2
 import psycopg
 import pytest
-from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.auth import even_time
-from app.core import database_roles, db, embedded, health, migrate
-from app.core.settings import LOADED, ModuleSettings
-from tests.described import Described, undescribed
+from app.core import embedded
+
+# The app itself only where it is used: the process that shares out the tests needs none of it, and
+# all others wait for it.
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from app.core.settings import ModuleSettings
 
 # What is imported stays; looking through it for garbage was a tenth of the time.
 gc.set_threshold(50_000, 20, 20)
@@ -118,6 +121,8 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session", autouse=True)
 def even_seconds() -> float:
     """How long answers wait that may not tell who has an account. Only tests of that wait, too."""
+    from app.auth import even_time
+
     real = even_time.SECONDS
     even_time.SECONDS = 0.0
     return real
@@ -126,12 +131,16 @@ def even_seconds() -> float:
 @pytest.fixture(scope="session", autouse=True)
 def patient_health() -> None:
     """The first look of a process imports and reads all migrations: seconds on a busy machine."""
+    from app.core import health
+
     health.SECONDS = 60.0
 
 
 @pytest.fixture(scope="session", autouse=True)
 def database() -> Iterator[embedded.Urls]:
     """A database of this test process's own, migrated once."""
+    from app.core import database_roles, migrate
+
     given = os.environ.get("TEST_DATABASE_ADMIN_URL")
     name = f"test_{os.getpid()}_{secrets.token_hex(3)}"
     if given:
@@ -161,6 +170,8 @@ def database() -> Iterator[embedded.Urls]:
 
 
 def _drop_those_of_killed_runs(admin_url: str) -> None:
+    from app.core import database_roles
+
     with psycopg.connect(admin_url) as admin:
         found = admin.execute("SELECT datname FROM pg_database WHERE datname LIKE 'test\\_%'")
         names = [str(name) for (name,) in found]
@@ -175,6 +186,9 @@ _read: dict[str, str] = {}
 
 def forget_settings() -> None:
     """Read the environment anew, as far as it changed: all of it takes as long as a whole test."""
+    from app.core import db
+    from app.core.settings import LOADED
+
     now = dict(os.environ)
     # What follows "__" is a part of the setting before it.
     changed = {
@@ -194,7 +208,7 @@ def forget_settings() -> None:
 
 
 @cache
-def _variables(kind: type[ModuleSettings]) -> set[str]:
+def _variables(kind: "type[ModuleSettings]") -> set[str]:
     found = {f"{kind.model_config['env_prefix']}{field}" for field in kind.model_fields}
     for field in kind.model_fields.values():
         alias = field.validation_alias
@@ -221,7 +235,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture(scope="session")
-async def app(database: embedded.Urls) -> AsyncIterator[FastAPI]:
+async def app(database: embedded.Urls) -> "AsyncIterator[FastAPI]":
     from app.main import create_app
 
     made = create_app()
@@ -232,6 +246,8 @@ async def app(database: embedded.Urls) -> AsyncIterator[FastAPI]:
 @pytest.fixture(autouse=True)
 def answers_as_described() -> Iterator[None]:
     """Every status that the API answers with stands in its description: `responses=may(...)`."""
+    from tests.described import undescribed
+
     yield
     found = sorted({*undescribed})
     undescribed.clear()
@@ -239,14 +255,14 @@ def answers_as_described() -> Iterator[None]:
 
 
 @pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(app: "FastAPI") -> AsyncIterator[httpx2.AsyncClient]:
     """A browser of its own, at an address of its own, so that nobody shares its limits."""
     async with new_client(app) as made:
         yield made
 
 
 @pytest.fixture
-def new_browser(app: FastAPI) -> Callable[[], httpx2.AsyncClient]:
+def new_browser(app: "FastAPI") -> Callable[[], httpx2.AsyncClient]:
     """Further browsers: `async with new_browser() as other:`."""
     return lambda: new_client(app)
 
@@ -274,7 +290,9 @@ def new_network() -> str:
     return f"10.{number // 254 % 254 + 1}.{number % 254 + 1}"
 
 
-def new_client(app: FastAPI) -> httpx2.AsyncClient:
+def new_client(app: "FastAPI") -> httpx2.AsyncClient:
+    from tests.described import Described
+
     address = f"{new_network()}.7"
     return httpx2.AsyncClient(
         transport=httpx2.ASGITransport(
@@ -286,14 +304,16 @@ def new_client(app: FastAPI) -> httpx2.AsyncClient:
 
 
 @pytest.fixture
-async def auth_db(database: embedded.Urls) -> AsyncIterator[AsyncSession]:
+async def auth_db(database: embedded.Urls) -> "AsyncIterator[AsyncSession]":
     """A transaction as app_auth, to arrange and to look; commit to let others see."""
+    from app.core import db
+
     async with db.transaction(elevated=True) as session:
         yield session
 
 
 @pytest.fixture
-async def live_server(app: FastAPI) -> AsyncIterator[str]:
+async def live_server(app: "FastAPI") -> AsyncIterator[str]:
     """The app behind a real socket: what streams must be seen through."""
     import uvicorn
 
