@@ -111,7 +111,8 @@ async def test_what_is_not_trained_costs_nothing(client, operator, prompt, provi
     await jobs.follow()
     found = await record(operator, decision)
     assert (found.state, found.microdollars) == ("released", 0)
-    assert await held(operator) == before
+    # What an earlier one held may be given back by the same look.
+    assert await held(operator) <= before
 
 
 async def test_a_row_that_is_old_is_not_forgotten_while_it_is_under_way(
