@@ -9,6 +9,7 @@ from sqlalchemy import text
 from app.abuse import in_force, seeing
 from app.core import db
 from tests.factories import PASSWORD
+from tests.leftovers import no_old_jobs as no_old_jobs
 from tests.pages import browser as browser
 
 TABLES = ("abuse_counters", "abuse_tallies", "abuse_sightings", "abuse_measures")

@@ -7,6 +7,7 @@ import pytest
 from app.core import db
 from app.jobs.queue import run_until_empty
 from app.mail import service as mail
+from tests.leftovers import no_old_jobs as no_old_jobs
 from tests.pages import browser as browser
 
 

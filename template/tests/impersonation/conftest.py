@@ -5,6 +5,7 @@ import pytest
 from app.access.forgery import OWN_SESSION_COOKIE, SESSION_COOKIE
 from tests.auth.conftest import mails_to as mails_to
 from tests.factories import make_organization, make_user, sign_in
+from tests.leftovers import no_old_jobs as no_old_jobs
 from tests.pages import browser as browser
 
 REASON = "She asked why her answers are empty."

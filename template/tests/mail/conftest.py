@@ -6,6 +6,7 @@ import pytest
 import app.mail.templates as templates
 from app.core.db import transaction
 from app.mail import service
+from tests.leftovers import no_old_jobs as no_old_jobs
 
 HELLO = "Subject: {{ subject }}\n\n{{ body }}\n"
 

@@ -13,9 +13,16 @@ from app.monitoring import drift
 from app.monitoring.jobs import look_for_drift
 from app.monitoring.models import DriftAlert, MonitoredCall
 from tests.factories import make_organization, make_user, sign_in
+from tests.leftovers import take_away
 from tests.usage.test_told import mails_to
 
 DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_old_calls(database):
+    """Every organisation that was busy lately is looked at; those of other tests were, too."""
+    take_away(database, "DELETE FROM monitoring_calls")
 
 
 def a_call(organization, chance, *, days_ago, german=0.1, length=100, guard=0.02):

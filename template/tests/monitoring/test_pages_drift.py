@@ -3,7 +3,7 @@
 import random
 
 from app.monitoring.jobs import look_for_drift
-from tests.monitoring.test_drift import remember, team  # noqa: F401 a fixture
+from tests.monitoring.test_drift import no_old_calls, remember, team  # noqa: F401 fixtures
 from tests.pages import browser as looking  # noqa: F401 a fixture
 
 

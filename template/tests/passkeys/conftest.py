@@ -8,6 +8,7 @@ from sqlalchemy import text
 from app.core import db
 from tests.auth.conftest import mails_to as mails_to
 from tests.factories import PASSWORD, Someone, make_user, sign_in
+from tests.leftovers import no_old_jobs as no_old_jobs
 from tests.pages import browser as browser
 from tests.passkeys.soft_authenticator import SoftAuthenticator
 

@@ -10,6 +10,7 @@ from app.scim.models import ScimToken
 from app.scim.tokens import LIFETIME, PREFIX
 from tests.auth.conftest import mails_to as mails_to
 from tests.factories import Someone, make_user
+from tests.leftovers import no_old_jobs as no_old_jobs
 from tests.pages import browser as browser
 
 

@@ -16,6 +16,7 @@ from app.jobs.queue import run_until_empty
 from app.sms_codes import messages
 from app.sms_codes.messages import Text
 from app.sms_codes.senders import sns, twilio, webhook
+from tests.leftovers import no_old_jobs as no_old_jobs
 from tests.pages import browser as browser
 
 SECRET = "a secret of the test that is long enough"

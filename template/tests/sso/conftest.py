@@ -5,6 +5,7 @@ import pytest
 
 from app.sso import discovery
 from tests.auth.conftest import mails_to as mails_to
+from tests.leftovers import no_old_jobs as no_old_jobs
 from tests.pages import Browser, Page
 from tests.pages import browser as browser
 from tests.sso.issuer import Issuer

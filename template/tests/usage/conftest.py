@@ -16,6 +16,7 @@ from app.usage import service
 from app.usage.models import UsageRecord
 from app.usage.service import Reservation, Used
 from tests.factories import Someone, make_user
+from tests.leftovers import no_old_jobs as no_old_jobs
 
 
 def person_of(someone: Someone) -> Person:
