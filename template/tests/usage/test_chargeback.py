@@ -16,7 +16,6 @@ from app.users.models import User
 from tests.factories import make_organization, make_user, sign_in
 from tests.usage.conftest import Till, person_of
 
-HTML = {"Accept": "text/html"}
 FILE = "/api/usage/chargeback?month=2026-02"
 
 
@@ -88,9 +87,6 @@ async def test_each_call_is_charged_to_the_cost_centre_of_its_day(client, spent)
     found = (await client.get("/api/usage/organization")).json()["cost_centers"]
     sums = {one["cost_center"]: one["microdollars"] for one in found}
     assert sums == {"": 1, "=Overhead": 605, "Research 42": 1_000_001, "Sales": 70}
-    page = " ".join((await client.get("/admin/usage", headers=HTML)).text.split())
-    assert "By cost centre" in page
-    assert '<td data-label="Cost centre">Research 42</td>' in page
 
     async with db.transaction(elevated=True) as session:
         await session.execute(delete(User).where(User.id == member.user_id))

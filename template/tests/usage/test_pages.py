@@ -203,6 +203,20 @@ async def test_only_administrators_reach_the_budgets(client, team):
     assert (await budgets(client, tokens_per_hour="1")).status_code == 403
 
 
+async def test_the_page_sums_by_cost_centre_where_there_is_one(client, team):
+    admin, member = team
+    await sign_in(client, admin)
+    await spend(member, 10, 7)
+    assert "By cost centre" not in (await client.get("/admin/usage")).text
+    await limit(person_of(admin), member.user_id, cost_center="Research 42")
+    await spend(member, 10, 1_250_000)
+    found = await rows(client, "/admin/usage", "By cost centre")
+    assert [(row[0], row[-1]) for row in found] == [
+        ("Research 42", "$1.25"),
+        ("None", "$0.0000070"),
+    ]
+
+
 async def test_the_page_shows_what_cost_and_took_how_much(client, team):
     admin, _ = team
     till = Till(person_of(admin))
