@@ -1,4 +1,5 @@
-"""Make this clone ready: secrets, git, packages, git hooks. Running it again changes nothing.
+"""Make this clone ready: secrets, git, packages, git hooks, and in a new project the pages of docs/
+that follow from its code. Running it again changes nothing.
 
 Needs Python 3.11 and git; everything else it brings along.
 """
@@ -58,7 +59,8 @@ def main() -> None:
 
 def write_secrets(path: Path) -> None:
     """Add the secrets that are missing; never touch one that is there."""
-    text = path.read_text(encoding="utf-8") if path.exists() else HEADER
+    is_new = not path.exists()
+    text = HEADER if is_new else path.read_text(encoding="utf-8")
     present = {line.partition("=")[0].strip() for line in text.splitlines()}
     missing = [name for name in SECRETS if name not in present]
     if missing:
@@ -66,7 +68,7 @@ def write_secrets(path: Path) -> None:
             text += "\n"
         text += "".join(f"{name}={SECRETS[name]()}\n" for name in missing)
         write_private(path, text)
-        print(f"Wrote {', '.join(missing)} to .env.")
+        print(f"Wrote {f'{len(missing)} secrets' if is_new else ', '.join(missing)} to .env.")
     path.chmod(0o600)
 
 
