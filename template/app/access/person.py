@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.roles import Role, closed_to_keys, custom, granted, reserved
+from app.access.roles import Role, closed_to_keys, held_by, reserved
 from app.access.settings import AccessSettings
 from app.core.clock import now
 from app.core.crypto import digest
@@ -101,11 +101,11 @@ def person_of(row: Sequence[Any] | None) -> Person | None:
     if not row:
         return None
     permissions, *by = row[KNOWN:]
-    held = _held(row[ROLE], permissions)
+    held = held_by(row[ROLE], permissions)
     if by[0] is None:
         return Person(*(*row[:KNOWN], held))
     user_id, session_id, name, role, role_permissions, ends_at = by
-    if not may_impersonate(_held(role, role_permissions), held):
+    if not may_impersonate(held_by(role, role_permissions), held):
         return None  # one of them has another role by now
     behind = Impersonation(user_id, session_id, name, ends_at)
     # What guards the account itself stays with its owner.
@@ -120,7 +120,3 @@ def may_impersonate(administrator: frozenset[str], person: frozenset[str]) -> bo
 def may_administer(permissions: frozenset[str]) -> bool:
     """Whether there is a part in it of what only administrators have."""
     return not reserved().isdisjoint(permissions)
-
-
-def _held(role: str, permissions: Sequence[str] | None) -> frozenset[str]:
-    return granted(role) if permissions is None else custom(permissions)

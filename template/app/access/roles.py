@@ -62,6 +62,11 @@ def custom(permissions: Iterable[str]) -> frozenset[str]:
     return _custom(tuple(permissions))
 
 
+def held_by(role: str, permissions: Iterable[str] | None) -> frozenset[str]:
+    """What a role opens; `permissions` are those of a custom one."""
+    return granted(role) if permissions is None else custom(permissions)
+
+
 @lru_cache(maxsize=1024)
 def _custom(permissions: tuple[str, ...]) -> frozenset[str]:
     return known() & (always() | set(permissions))

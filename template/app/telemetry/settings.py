@@ -1,10 +1,9 @@
-from ipaddress import ip_address
 from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from app.core.outside import Outside
+from app.core.outside import Outside, is_here
 from app.core.settings import ModuleSettings, answers
 
 
@@ -30,7 +29,7 @@ class MetricsSettings(ModuleSettings):
     """What is running, such as a version or a commit: dashboards show when it changed."""
 
     def production_problems(self) -> list[str]:
-        if not self.port or _is_this_machine(self.host):
+        if not self.port or is_here(self.host):
             return []
         if len(self.token.get_secret_value()) < 16:
             return ["METRICS_TOKEN must be at least 16 characters where METRICS_HOST is open."]
@@ -68,10 +67,3 @@ class TracingSettings(ModuleSettings):
                 (address,) if address else (),
             )
         ]
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -6,14 +6,14 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
-from app.access.roles import custom, granted
+from app.access.roles import held_by
 from app.users.models import CustomRole, Membership, Organization, User
 
 
 async def held_now(db: AsyncSession, user_id: UUID) -> frozenset[str]:
     """Nothing for who has left, or is suspended. Row security says of which organisation."""
     row = (await db.execute(_rights(user_id))).one_or_none()
-    return frozenset() if row is None else _held(row.role, row.permissions)
+    return frozenset() if row is None else held_by(row.role, row.permissions)
 
 
 async def person_now(db: AsyncSession, user_id: UUID, session_id: UUID) -> Person | None:
@@ -34,7 +34,7 @@ async def person_now(db: AsyncSession, user_id: UUID, session_id: UUID) -> Perso
         created_at=row.User.created_at,
         second_factor_policy=None,
         organization_name=row.Organization.name,
-        permissions=_held(row.role, row.permissions),
+        permissions=held_by(row.role, row.permissions),
     )
 
 
@@ -50,7 +50,3 @@ def _rights(user_id: UUID) -> Select[str, list[str]]:
             User.activated_at.is_not(None),
         )
     )
-
-
-def _held(role: str, permissions: list[str] | None) -> frozenset[str]:
-    return granted(role) if permissions is None else custom(permissions)

@@ -7,7 +7,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, text
 
-from app.access.person import Person, granted
+from app.access.person import Person
+from app.access.roles import granted
 from app.core import db
 from app.core.clock import now
 from app.core.direct import direct
