@@ -186,7 +186,7 @@ async def _may_ask(call: Call, other: Provider) -> bool:
             is_extra=True,
         )
     except (TooMany, BudgetsUnreachable) as problem:
-        log.info("llm.no_hedge", because=problem.type, call_id=str(call.id))
+        log.info("llm.no_hedge", reason=problem.type, call_id=str(call.id))
         return False
     return True
 
