@@ -9,7 +9,7 @@ from documents import OURS, SAID, TEMPLATE
 ELSEWHERE = re.compile(
     r"(app|tests|evals)/(minutes|notes|recent)\b.*|.*NAME.*|OTHER_RUN|/api/minutes"
     r"|ops/load/(people\.csv|result\.json)|deploy/demo-worker|deploy/chart/cloud-staging\.yaml"
-    r"|OTEL_EXPORTER_OTLP_HEADERS"
+    r"|OTEL_EXPORTER_OTLP_HEADERS|FLAGD_\w+"
 )
 ROUTES = re.findall(r"^\| `[A-Z]+ (/[^`]+)`", (TEMPLATE / "docs" / "access.md").read_text(), re.M)
 
