@@ -28,7 +28,6 @@ HOST = "127.0.0.1"
 def run(port: int, *, reload: bool, model: str = "") -> None:
     """Bring the tables up to date, serve until Ctrl-C, and say where things are."""
     _refuse_taken(port)
-    all_settings()  # what is wrong is told here, and not by each process that starts
     with ExitStack() as until_it_ends:
         if model == "local" or LLMSettings().provider == SMALL_LOCAL:
             os.environ.update(until_it_ends.enter_context(process.running(print)))
@@ -42,6 +41,9 @@ def _serve(port: int, *, reload: bool) -> None:
     if "public_url" not in Settings().model_fields_set:
         os.environ["PUBLIC_URL"] = f"http://localhost:{port}"
     os.environ.setdefault("SIGN_UP_FIRST_IS_ADMIN", "true")
+    # Once all are there that this command sets: what is read here is kept. What is wrong is told
+    # here, and not by each process that starts.
+    all_settings()
     print("Starting the database ...")
     migrate.upgrade(told=lambda module, revision: print(f"  {module:<14} {revision}"))
     threading.Thread(target=_welcome, args=[port], daemon=True).start()
