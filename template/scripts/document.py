@@ -21,7 +21,7 @@ from app.access.access import Access, Public, markers, routes  # noqa: E402
 from app.access.roles import Role, closed_to_keys, granted, known  # noqa: E402
 from app.core import data  # noqa: E402
 from app.core.data import Level  # noqa: E402
-from app.core.settings import ModuleSettings  # noqa: E402
+from app.core.settings import LOADED, ModuleSettings, Settings  # noqa: E402
 from app.main import create_app  # noqa: E402
 from app.modules import has, parts  # noqa: E402
 from app.tools.registry import tools  # noqa: E402
@@ -63,7 +63,14 @@ def variable(kind: type[ModuleSettings], name: str, info: FieldInfo) -> str:
 
 
 def default(info: FieldInfo) -> str:
-    value = info.get_default(call_default_factory=True)
+    # Some follow another setting: its default counts, not what this machine sets.
+    before = LOADED.get(Settings)
+    LOADED[Settings] = Settings.model_construct(app_env="test")
+    try:
+        value = info.get_default(call_default_factory=True)
+    finally:
+        LOADED.pop(Settings)
+        LOADED.update({Settings: before} if before else {})
     if "Secret" in repr(info.annotation):
         return ""
     if isinstance(value, Path):
