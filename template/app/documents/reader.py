@@ -47,9 +47,7 @@ async def read(kind: str, chunks: AsyncIterable[bytes]) -> Content:
         except TimeoutError:
             raise Refused("took_too_long") from None
         finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await end(process)
     return _told(said, process.returncode or 0, kind)
 
 
@@ -75,6 +73,16 @@ async def give(process: asyncio.subprocess.Process, chunks: AsyncIterable[bytes]
             await process.stdin.drain()
     with suppress(BrokenPipeError, ConnectionResetError):
         process.stdin.close()
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Kill it, and read what it left: asyncio waits for ever for one whose pipe is still full."""
+    assert process.stdout is not None
+    with suppress(ProcessLookupError):
+        process.kill()
+    while await process.stdout.read(1_048_576):
+        pass
+    await process.wait()
 
 
 async def _all(process: asyncio.subprocess.Process) -> bytes:

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from app.core.logging import log
 from app.documents import reader
@@ -113,6 +113,4 @@ async def _process(what: str, *more: str) -> AsyncIterator[asyncio.subprocess.Pr
     try:
         yield process
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        await reader.end(process)

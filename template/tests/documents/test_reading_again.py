@@ -77,7 +77,7 @@ async def test_who_ends_the_reading_process_has_not_refused_the_document(browser
         heard = f"signal.signal(signal.{number}, signal.SIG_DFL)"
         ended = f"import os, signal; {heard}; os.kill(os.getpid(), signal.{number})"
         with monkeypatch.context() as outside:
-            outside.setattr(reader, "_program", lambda ended=ended: ended)
+            outside.setattr(reader, "program", lambda *_, ended=ended: ended)
             another_try = attempt.set(Attempt(1, last=False))
             with pytest.raises(reader.ReaderEnded):
                 await jobs.index(UUID(document))

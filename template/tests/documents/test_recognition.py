@@ -97,9 +97,12 @@ async def test_what_recognition_does_not_help_is_refused(
     assert kept(files) == []
 
 
-@needs_tesseract
-async def test_recognition_that_takes_too_long_is_ended(browser, recognises, monkeypatch):
-    monkeypatch.setattr(DocumentsSettings.load(), "ocr_seconds", 0.2)
+async def test_recognition_that_takes_too_long_is_ended(browser, recognises, monkeypatch, tmp_path):
+    slow = tmp_path / "tesseract"
+    slow.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(DocumentsSettings.load(), "ocr_seconds", 1)
     found = await browser.get(await browser.upload(a_scan(TRAVEL, PAID), "scan.pdf"))
     both = await browser.get(await browser.upload(a_scan(PAID, with_text=TRAVEL), "both.pdf"))
 

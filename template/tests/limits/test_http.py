@@ -143,7 +143,7 @@ async def test_a_route_of_its_own_limit_counts_by_json_field(browser):
 
 
 async def test_a_person_has_one_budget_in_all_browsers(small_app, monkeypatch):
-    monkeypatch.setattr("app.access.person.granted", lambda role: frozenset({"test.use"}))
+    monkeypatch.setattr("app.access.roles.granted", lambda role: frozenset({"test.use"}))
     ada, eve = await make_user(password=False), await make_user(password=False)
 
     async def codes(someone: Someone) -> list[int]:

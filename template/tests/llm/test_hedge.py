@@ -9,6 +9,7 @@ import pytest
 from app.core import metrics
 from app.llm import circuit, errors, gateway, settling
 from app.llm.port import Ask, Message
+from app.llm.settings import LLMSettings
 from app.llm.steps import hedge, queue, routing
 from tests.llm.wire_server import WORDS, Behaviour, running
 from tests.usage.conftest import limit
@@ -225,11 +226,14 @@ async def test_no_more_than_a_share_of_calls_is_asked_twice(caller, wire_server,
 
 async def test_who_is_left_alone_is_not_asked_besides(caller, wire_server, second, hedges):
     hedges(LLM_HEDGE_WITH="fallback")
-    circuit.of(routing.fallback()).open(60, 1)
+    for _ in range(LLMSettings.load().breaker_failures):
+        circuit.of(routing.fallback()).failed()
+    await circuit.settled()
     wire_server.behaviour = Behaviour(first_after=0.5)
     await caller.ask()
 
     assert second.requests == []
+    [_] = await entries(caller)  # Nor was anything set aside for it.
 
 
 async def test_who_has_no_room_is_not_asked_besides(caller, wire_server, hedges):
