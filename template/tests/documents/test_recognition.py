@@ -1,5 +1,6 @@
 """Scanned pages: refused with a reason, or read by a real tesseract where a setting wants that."""
 
+import asyncio
 import shutil
 from functools import cache
 from io import BytesIO
@@ -103,8 +104,9 @@ async def test_recognition_that_takes_too_long_is_ended(browser, recognises, mon
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(DocumentsSettings.load(), "ocr_seconds", 1)
-    found = await browser.get(await browser.upload(a_scan(TRAVEL, PAID), "scan.pdf"))
-    both = await browser.get(await browser.upload(a_scan(PAID, with_text=TRAVEL), "both.pdf"))
+    async with asyncio.timeout(30):
+        found = await browser.get(await browser.upload(a_scan(TRAVEL, PAID), "scan.pdf"))
+        both = await browser.get(await browser.upload(a_scan(PAID, with_text=TRAVEL), "both.pdf"))
 
     assert (found["state"], found["reason"]) == ("refused", "took_too_long")
     # What can be read of the other one is not lost.
