@@ -40,13 +40,17 @@ async def read(kind: str, chunks: AsyncIterable[bytes]) -> Content:
             limit=1_048_576,
             start_new_session=True,  # What is typed into the worker's terminal does not end it.
         )  # fmt: skip
+        reading = asyncio.create_task(_all(process))
         try:
             async with asyncio.timeout(settings.reading_seconds + SECONDS_TO_START):
-                said, _ = await asyncio.gather(_all(process), give(process, chunks))
+                await give(process, chunks)
+                said = await reading
                 await process.wait()
         except TimeoutError:
             raise Refused("took_too_long") from None
         finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
             await end(process)
     return _told(said, process.returncode or 0, kind)
 
