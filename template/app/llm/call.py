@@ -3,12 +3,14 @@
 from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import date
 from math import inf
 from time import perf_counter
 from typing import Any, Literal
 from uuid import UUID
 
 from app.access.person import Person
+from app.core.clock import now
 from app.core.errors import Problem
 from app.core.ids import uuid7
 from app.core.logging import log
@@ -83,6 +85,8 @@ class Call:
     beside: dict[str, object] = field(default_factory=dict)
     """What a step keeps for its own `after`, by its name."""
     started: float = field(default_factory=perf_counter)
+    day: date = field(default_factory=lambda: now().date())
+    """Of UTC, on which it began: it is paid by that day's prices."""
     first_text_at: float | None = None
     span: Any = None
     """Of its trace; None while traces are off."""

@@ -3,7 +3,7 @@
 Money only: quotas of tokens are for answers, and nobody waits for this one.
 """
 
-from datetime import timedelta
+from datetime import UTC, date, timedelta
 
 from app.core.db import transaction
 from app.llm import settling
@@ -40,19 +40,19 @@ async def set_aside(one: Decision, content: bytes, examples: int) -> None:
 
 async def book(one: Decision, tokens: int | None) -> None:
     """Once, however often asked. None: it was trained, and nobody says with how many tokens."""
-    price, model = _price(), TuningSettings.load().model
     async with transaction(organization_id=one.organization_id) as db:
         found = await db.get(UsageRecord, one.id)
     if found is None:
         return
+    price, model = _price(found.created_at.astimezone(UTC).date()), TuningSettings.load().model
     cost = found.reserved_microdollars if tokens is None else price.cost(tokens, 0)
     spent = Used(model, microdollars=cost, estimated=tokens is None, price_known=price.known)
     reservation = _reservation(one, found.reserved_microdollars)
     await settling.booked(reservation, spent, "answered" if cost else "failed")
 
 
-def _price() -> Price:
-    return price_of(PROVIDER, f"training:{TuningSettings.load().model}")
+def _price(day: date | None = None) -> Price:
+    return price_of(PROVIDER, f"training:{TuningSettings.load().model}", day=day)
 
 
 def _reservation(one: Decision, most: int) -> Reservation:

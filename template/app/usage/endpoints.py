@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from app.core.errors import Invalid, NotFound
 from app.core.problems import may
 from app.usage import chargeback, reports, service
 from app.usage.chargeback import MonthStillOpen
+from app.usage.prices import prices_between
 from app.usage.schemas import (
     AllowanceOut,
     CostCenterOut,
@@ -21,6 +23,7 @@ from app.usage.schemas import (
     OrganizationUsage,
     OwnUsage,
     PersonOut,
+    PriceOut,
     PromptOut,
 )
 
@@ -88,6 +91,23 @@ async def latency(db: Database, span: Span) -> list[LatencyOut]:
 async def prompts_usage(db: Database, span: Span) -> list[PromptOut]:
     """What each version of a registered prompt used, the dearest first."""
     return [PromptOut.model_validate(one) for one in await reports.by_prompt(db, *span)]
+
+
+@router.get("/prices", dependencies=[allow("usage.read")])
+async def prices(
+    db: Database,
+    since: Annotated[AwareDatetime | None, Query(description="Default: this month.")] = None,
+    until: Annotated[
+        AwareDatetime | None, Query(description="Default: without an end, with what is to come.")
+    ] = None,
+) -> list[PriceOut]:
+    """What each model that was used in this time cost then, a line for each of its prices."""
+    start, end = _span(since, until)
+    return [
+        PriceOut(provider=provider, model=model, **asdict(price))
+        for provider, model in await reports.models(db, start, end)
+        for price in prices_between(provider, model, start, until)
+    ]
 
 
 @router.get("/chargeback", response_class=Response, responses=CSV | may(MonthStillOpen))

@@ -16,7 +16,7 @@ from app.core.clock import now
 from app.core.db import Database
 from app.usage import budget_pages, reports
 from app.usage import month as by_month
-from app.usage.prices import price_of
+from app.usage.prices import Price, prices_between
 from app.usage.reports import Allowance, Line
 from app.web import render
 from app.web.navigation import ACCOUNT, Link
@@ -121,10 +121,20 @@ async def show_organization(
             ("95 of 100", [_seconds(waits.get(day), "most") for day in month.days]),
         ],
         latency=await reports.latency_by_model(db, *span),
-        prices=[(provider, model, price_of(provider, model)) for provider, model in sums.models],
+        prices=_prices(sums.models, month),
         anomalies=await reports.anomalies(db, *span),
         **_shown(month, [one.line for one in days]),
     )
+
+
+def _prices(models: Sequence[tuple[str, str]], month: Month) -> list[tuple[str, Price]]:
+    """What the models cost in this month; in the current one also what they will cost."""
+    until = None if month.is_this else month.until
+    return [
+        (model, price)
+        for provider, model in models
+        for price in prices_between(provider, model, month.since, until)
+    ]
 
 
 def _costs(lines: Sequence[Line], key: str) -> list[tuple[str, Decimal]]:

@@ -1,18 +1,20 @@
 """What a model's tokens cost, in millionths of a US dollar, so that sums are exact.
 
 A price that nobody has written down counts as the dearest there is: budgets then stop too early
-rather than too late.
+rather than too late. A name may have several prices, each from a day on (UTC).
 """
 
 import re
 import tomllib
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from app.core.clock import now
 from app.usage.settings import UsageSettings
 
 MILLION = 1_000_000
@@ -35,6 +37,8 @@ class Price:
     as_of: date | None = None
     source: str = ""
     """Where the price was read on that day."""
+    since: date | None = None
+    """The first day, in UTC, on which it holds; None: since ever."""
 
     def cost(self, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0) -> int:
         """Microdollars, rounded up."""
@@ -49,16 +53,56 @@ class Price:
         return -(-total // MILLION)
 
 
-def price_of(provider: str, *models: str) -> Price:
-    """The price of the first of these names that the table has; models may go by several."""
-    own = UsageSettings.load().prices_file
+KNOWN = {one.name for one in fields(Price)} - {"known", "since"} | {"from"}
+
+
+def price_of(provider: str, *models: str, day: date | None = None) -> Price:
+    """The price of the first of these names that the table has; models may go by several.
+
+    As it holds on that day, today if None.
+    """
+    own, day = UsageSettings.load().prices_file, day or now().date()
     table = _table(own)
     for model in models:
         for name in _names(model):
             for key in ((provider, name), (provider, "*"), ("*", name)):
-                if found := table.get(key):
+                if found := _on(day, table.get(key, ())):
                     return found
-    return _dearest(own)
+    return _dearest(own, day)
+
+
+def prices_between(
+    provider: str, model: str, since: datetime, until: datetime | None
+) -> list[Price]:
+    """Each price that the model has in this time, in order; without an end also those to come."""
+    first, last = since.astimezone(UTC).date(), until and until.astimezone(UTC)
+    days = [first] + [
+        one
+        for one in _days(UsageSettings.load().prices_file)
+        if one > first
+        and (last is None or datetime(one.year, one.month, one.day, tzinfo=UTC) < last)
+    ]
+    found: list[Price] = []
+    for day in days:
+        price = price_of(provider, model, day=day)
+        # Between names that change and those that do not nothing may have happened to this one.
+        if not found or found[-1] != price:
+            found.append(price)
+    return found
+
+
+def check() -> None:
+    """Raises ValueError when the tables cannot be read."""
+    _table(UsageSettings.load().prices_file)
+
+
+def _on(day: date, prices: tuple[Price, ...]) -> Price | None:
+    """They are in the order of their days."""
+    found = None
+    for one in prices:
+        if one.since is None or one.since <= day:
+            found = one
+    return found
 
 
 def _names(model: str) -> list[str]:
@@ -73,8 +117,8 @@ def _names(model: str) -> list[str]:
 
 
 @cache
-def _dearest(own: Path) -> Price:
-    prices = list(_table(own).values())
+def _dearest(own: Path, day: date) -> Price:
+    prices = [price for held in _table(own).values() if (price := _on(day, held))]
     return Price(
         input=max(max(one.input, one.long_input) for one in prices),
         # A cache that nobody knows of saves nothing.
@@ -85,25 +129,60 @@ def _dearest(own: Path) -> Price:
 
 
 @cache
-def _table(own: Path) -> dict[tuple[str, str], Price]:
-    shipped = _read(Path(__file__).parent / "prices.toml")
-    return shipped | (_read(own) if own.exists() else {})
+def _days(own: Path) -> list[date]:
+    """On which some price changes."""
+    return sorted({one.since for held in _table(own).values() for one in held if one.since})
 
 
-def _read(path: Path) -> dict[tuple[str, str], Price]:
+@cache
+def _table(own: Path) -> dict[tuple[str, str], tuple[Price, ...]]:
+    found = _read(Path(__file__).parent / "prices.toml")
+    for key, prices in (_read(own) if own.exists() else {}).items():
+        first = prices[0].since
+        # What was shipped holds until the first day of one's own.
+        before = [
+            one for one in found.get(key, ()) if first and (not one.since or one.since < first)
+        ]
+        found[key] = (*before, *prices)
+    return found
+
+
+def _read(path: Path) -> dict[tuple[str, str], tuple[Price, ...]]:
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
-        (provider, model): _price(
-            {name: models[name] for name in ("as_of", "source") if name in models} | values
-        )
+        (provider, model): prices
         for provider, models in document.items()
         if isinstance(models, dict)
-        for model, values in models.items()
-        if isinstance(values, dict)
+        for model, prices in _prices(path, provider, models)
     }
 
 
+def _prices(
+    path: Path, provider: str, models: dict[str, Any]
+) -> Iterator[tuple[str, tuple[Price, ...]]]:
+    told = {name: models[name] for name in ("as_of", "source") if name in models}
+    for model, values in models.items():
+        if model in told:
+            continue
+        several = values if isinstance(values, list) else [values]
+        try:
+            prices = sorted(
+                (_price(told | one) for one in several), key=lambda one: one.since or date.min
+            )
+            if len({one.since for one in prices}) < max(1, len(several)):
+                raise ValueError("two prices hold from the same day, or there is none")
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise ValueError(f"{path.name}: [{provider}] {model}: {error}") from error
+        yield model, tuple(prices)
+
+
 def _price(values: dict[str, Any]) -> Price:
+    # A name that is mistyped would let a coming price hold at once.
+    if unknown := set(values) - KNOWN:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    since = values.get("from")
+    if since is not None and type(since) is not date:
+        raise ValueError("`from` is no day such as 2027-01-01")
     long_input = values.get("long_input", values["input"])
     return Price(
         _micro(values["input"]),
@@ -115,6 +194,7 @@ def _price(values: dict[str, Any]) -> Price:
         _micro(values.get("long_output", values["output"])),
         as_of=values.get("as_of"),
         source=values.get("source", ""),
+        since=since,
     )
 
 

@@ -92,6 +92,18 @@ async def by_prompt(db: AsyncSession, since: datetime, until: datetime) -> list[
     return [line for line in await _sums(db, since, until, *keys) if line.prompt]
 
 
+async def models(db: AsyncSession, since: datetime, until: datetime) -> list[tuple[str, str]]:
+    """Providers and models that were used, by name."""
+    rows = await db.execute(
+        select(UsageRecord.provider, UsageRecord.model)
+        .where(UsageRecord.state == "settled")
+        .where(UsageRecord.created_at >= since, UsageRecord.created_at < until)
+        .distinct()
+        .order_by(UsageRecord.provider, UsageRecord.model)
+    )
+    return [(row.provider, row.model) for row in rows]
+
+
 async def by_cost_center(db: AsyncSession, since: datetime, until: datetime) -> list[Line]:
     """Sums for each cost centre, the dearest first."""
     return await _sums(db, since, until, UsageRecord.cost_center)

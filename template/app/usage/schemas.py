@@ -1,6 +1,6 @@
 """Shapes of the JSON API. Money is in millionths of a US dollar."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -48,6 +48,30 @@ class LatencyOut(BaseModel):
     p50: float
     p95: float
     p99: float
+
+
+class PriceOut(BaseModel):
+    """For a million tokens."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    provider: str
+    model: str
+    since: date | None
+    """The first day, in UTC, on which it holds; None: since ever."""
+    input: int
+    cached_input: int
+    output: int
+    long_from: int | None
+    """With more input tokens than this the long prices hold."""
+    long_input: int
+    long_cached_input: int
+    long_output: int
+    known: bool
+    """When not, it is the dearest there is."""
+    as_of: date | None
+    source: str
+    """Where it was read on that day."""
 
 
 class PersonOut(LineOut):

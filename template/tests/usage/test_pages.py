@@ -234,3 +234,25 @@ async def test_the_page_shows_what_cost_and_took_how_much(client, team):
         await session.execute(text("UPDATE usage_records SET created_at = '2026-02-03T12:00Z'"))
     page = (await client.get("/admin/usage?month=2026-02", headers={"Accept": "text/html"})).text
     assert "/api/usage/chargeback?month=2026-02" in page
+
+
+async def test_a_month_shows_the_prices_it_had_and_the_current_one_those_to_come(
+    client, team, tmp_path, configure
+):
+    admin, _ = team
+    own = tmp_path / "prices.toml"
+    own.write_text(
+        "[openai]\nm = [{ input = 1, output = 2 }, { from = 2035-01-01, input = 3, output = 4 }]\n"
+    )
+    configure(USAGE_PRICES_FILE=own)
+    await spend(admin, 100, 100)
+    await sign_in(client, admin)
+    shown = await rows(client, "/admin/usage", "Prices of the models used")
+    assert [row[:5] for row in shown] == [
+        ["m", "$1.00", "$1.00", "$2.00", ""],
+        ["m", "$3.00", "$3.00", "$4.00", "1 Jan 2035"],
+    ]
+    async with db.transaction(organization_id=admin.organization_id) as session:
+        await session.execute(text("UPDATE usage_records SET created_at = '2026-02-03T12:00Z'"))
+    old = await rows(client, "/admin/usage?month=2026-02", "Prices of the models used")
+    assert [row[1] for row in old] == ["$1.00"]

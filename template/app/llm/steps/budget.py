@@ -66,7 +66,7 @@ def most(call: Call, asked: Iterable[Provider | None]) -> tuple[int, int, bool]:
         if provider is None:
             continue
         given = asked_tokens(provider, call.ask)
-        price = price_of(provider.price_list, provider.model)
+        price = price_of(provider.price_list, provider.model, day=call.day)
         dearest = max(dearest, lost + price.cost(given, longest))
         lost += price.cost(given, 0)
         tokens, known = tokens + given, known and price.known
@@ -77,7 +77,7 @@ def _with_lost(call: Call, found: Used) -> Used:
     """With the questions that were taken and not answered."""
     for provider in call.lost:
         asked = asked_tokens(provider, call.ask)
-        price = price_of(provider.price_list, provider.model)
+        price = price_of(provider.price_list, provider.model, day=call.day)
         found = replace(
             found,
             input_tokens=found.input_tokens + asked,
@@ -95,7 +95,7 @@ def used(call: Call) -> Used:
         return Used(provider.model if provider else "")
     model = call.finish.model if call.finish else provider.model
     usage = _believed(call, call.finish.usage if call.finish else None)
-    price = price_of(provider.price_list, model, provider.model)
+    price = price_of(provider.price_list, model, provider.model, day=call.day)
     return Used(
         model=model,
         input_tokens=usage.input_tokens,

@@ -77,7 +77,9 @@ def _cheapest(call: Call) -> Provider:
     able = [of_model(name) for name in accepted if _is_able(call, name)]
     return min(
         [*able, usual],
-        key=lambda one: price_of(one.price_list, one.model).cost(call.input_tokens, most),
+        key=lambda one: price_of(one.price_list, one.model, day=call.day).cost(
+            call.input_tokens, most
+        ),
     )
 
 
