@@ -14,6 +14,7 @@
 tried on while they are written is then not all that they are judged by.
 """
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -63,6 +64,20 @@ class Expect(_Strict):
     most_words: int | None = None
     rubric: str | None = None
     """What a judge is asked; counts only while the judge agrees with people."""
+
+    @model_validator(mode="after")
+    def _can_be_checked(self) -> "Expect":
+        """Before any model is asked, and paid."""
+        for one in self.matches:
+            try:
+                re.compile(one)
+            except re.error as error:
+                raise ValueError(f"matches {one!r}: {error}") from error
+        if self.json_schema is not None:
+            import jsonschema_rs  # late, as few cases have one
+
+            jsonschema_rs.validator_for(self.json_schema)
+        return self
 
 
 class Passage(_Strict):
@@ -139,8 +154,13 @@ class SuiteInvalid(CannotStart):
 
 def suites(folder: Path = FOLDER, *, prompt: str = "") -> list[Suite]:
     """Every suite, or those of one prompt. Raises `SuiteInvalid`."""
-    found = [_read(path) for path in sorted(folder.glob("*.yml"))]
-    return [one for one in found if prompt in {"", one.prompt}]
+    found: dict[str, Suite] = {}
+    for path in sorted(folder.glob("*.yml")):
+        one = _read(path)
+        if one.suite in found:
+            raise SuiteInvalid(f"evals/{path.name}: another file has the suite {one.suite}, too.")
+        found[one.suite] = one
+    return [one for one in found.values() if prompt in {"", one.prompt}]
 
 
 def _read(path: Path) -> Suite:
@@ -148,7 +168,7 @@ def _read(path: Path) -> Suite:
 
     try:
         return Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError, AttributeError) as error:
+    except (yaml.YAMLError, UnicodeError, ValidationError, AttributeError, TypeError) as error:
         raise SuiteInvalid(f"evals/{path.name}: {error}") from error
 
 

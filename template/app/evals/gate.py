@@ -1,12 +1,13 @@
 """Whether a run is good enough for a release: floors by suite, and not worse than what is live."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from app.evals.cases import Suite
 from app.evals.running import Result
 from app.evals.settings import EvalsSettings
-from app.prompts.statistics import Interval, paired, wilson
+from app.prompts.statistics import paired, paired_difference, wilson
 
 COUNTED = ("passed", "failed")
 
@@ -33,18 +34,21 @@ def verdicts(
     for suite in suites:
         states = {one.case.id: one.state for one in results if one.suite == suite.suite}
         if broken := sum(state == "error" for state in states.values()):
-            found.append(f"{suite.title}: {broken} cases could not be asked.")
+            cases = "1 case" if broken == 1 else f"{broken} cases"
+            found.append(f"{suite.title}: {cases} could not be asked.")
         counted = [state for state in states.values() if state in COUNTED]
         passed = counted.count("passed")
-        if counted and passed < suite.floor * len(counted):
+        # As it is written: 0.55 times 100 is more than 55 in binary.
+        if counted and passed < Fraction(str(suite.floor)) * len(counted):
             share = wilson(passed, len(counted))
             found.append(
                 f"{suite.title}: {passed} of {len(counted)} passed, {share.value:.0%}"
                 f" ({share.low:.0%} to {share.high:.0%}); {suite.floor:.0%} must."
             )
-        change = compared(
-            {case: state for (name, case), state in live.items() if name == suite.suite}, states
-        )
+        before = {case: state for (name, case), state in live.items() if name == suite.suite}
+        both = _both(before, states)
+        # By Newcombe: the bootstrap would be sure of one case that failed.
+        change = paired_difference(*both) if both else None
         if change and change.high < -suite.margin:
             found.append(
                 f"{suite.title}: surely worse than the live version, by {-change.value:.0%}"
@@ -57,19 +61,21 @@ def _of_all(results: Sequence[Result], live: Mapping[tuple[str, str], str]) -> l
     """Not shown to be as good as the live version: the interval reaches below the margin."""
     before = {f"{suite}/{case}": state for (suite, case), state in live.items()}
     after = {f"{one.suite}/{one.case.id}": one.state for one in results}
-    change, margin = compared(before, after), EvalsSettings.load().margin
-    if change is None or change.low >= -margin:
+    both, margin = _both(before, after), EvalsSettings.load().margin
+    if both is None:
+        return []
+    change = paired(*both)
+    if change.low >= -margin:
         return []
     told = f"{change.value:+.1%} against the live version ({change.low:+.1%} to {change.high:+.1%})"
     return [f"All together: {told}; nothing below {-margin:.0%} may be left possible."]
 
 
-def compared(before: Mapping[str, str], after: Mapping[str, str]) -> Interval | None:
-    """How much better the cases are that both have counted; None when there are none."""
+def _both(
+    before: Mapping[Any, str], after: Mapping[Any, str]
+) -> tuple[list[bool], list[bool]] | None:
+    """Which of the cases that both have counted passed then, and now; None: there are none."""
     both = [case for case in before if before[case] in COUNTED and after.get(case) in COUNTED]
     if not both:
         return None
-    return paired(
-        [float(before[case] == "passed") for case in both],
-        [float(after[case] == "passed") for case in both],
-    )
+    return [before[case] == "passed" for case in both], [after[case] == "passed" for case in both]

@@ -106,7 +106,12 @@ async def run(
             if purse.is_empty:
                 report.ended_early = "It cost more than a run may (EVALS_DOLLARS_PER_RUN)."
 
-    await asyncio.gather(*(one(suite, case) for suite in suites for case in suite.cases))
+    asking = [asyncio.create_task(one(suite, case)) for suite in suites for case in suite.cases]
+    try:
+        await asyncio.gather(*asking)
+    finally:  # Where one breaks, the others ask nothing more.
+        for task in asking:
+            task.cancel()
     report.results.sort(key=lambda one: (one.suite, one.case.id))
     report.microdollars = purse.spent + judge.spent
     return report

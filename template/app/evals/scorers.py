@@ -12,6 +12,8 @@ from app.prompts.statistics import cosine
 
 FENCE = re.compile(r"^```[a-z]*\n(.*)\n```$", re.DOTALL)
 STOPPED = {"refused", "withheld"}
+AROUND = " .!\"'*`"
+"""What may stand around an answer that is to be equal."""
 
 Judge = Callable[[Case, str], Awaitable[bool | None]]
 Embed = Callable[[Sequence[str]], Awaitable[list[list[float]]]]
@@ -49,7 +51,7 @@ def _outcome(expect: Expect, outcome: str) -> bool:
 def _of_text(expect: Expect, text: str) -> Iterator[Check]:
     folded = _folded(text)
     if expect.equals is not None:
-        yield Check("equals", folded.strip(" .!\"'*`") == _folded(expect.equals).strip(" ."))
+        yield Check("equals", folded.strip(AROUND) == _folded(expect.equals).strip(AROUND))
     for one in expect.contains:
         yield Check("contains", _folded(one) in folded, one)
     if some := expect.contains_any:

@@ -206,7 +206,7 @@ def test_floors_errors_and_being_worse_than_what_is_live_are_verdicts():
     [floor] = gate.verdicts([suite], results(suite, bad), {})
     assert floor == "Sums: 75 of 100 passed, 75% (66% to 82%); 80% must."
     [broken] = gate.verdicts([suite], results(suite, ["error", *good[1:]]), {})
-    assert "1 cases could not be asked" in broken
+    assert broken == "Sums: 1 case could not be asked."
     # Above the floor, and yet worse than what people have now.
     worse = ["passed"] * 88 + ["failed"] * 12
     [surely, possibly] = gate.verdicts([suite], results(suite, worse), live)
@@ -214,6 +214,22 @@ def test_floors_errors_and_being_worse_than_what_is_live_are_verdicts():
     assert "may be left possible" in possibly
     # A single slip in a hundred is noise, and is not more than the margin.
     assert gate.verdicts([suite], results(suite, ["failed", *good[1:]]), live) == []
+
+
+def test_who_passes_just_as_many_as_must_has_reached_the_floor():
+    suite = a_suite(100).model_copy(update={"floor": 0.55})
+    states = ["passed"] * 55 + ["failed"] * 45
+    assert gate.verdicts([suite], results(suite, states), {}) == []
+    [found] = gate.verdicts([suite], results(suite, ["failed", *states[1:]]), {})
+    assert "54 of 100 passed" in found
+
+
+def test_one_case_that_failed_makes_no_suite_surely_worse():
+    suite = a_suite(1).model_copy(update={"floor": 0})
+    live = {("sums", "c0"): "passed"}
+    found = gate.verdicts([suite], results(suite, ["failed"]), live)
+    assert [one for one in found if "surely" in one] == []
+    assert "may be left possible" in " ".join(found)
 
 
 def test_what_was_skipped_is_no_success():

@@ -1,5 +1,7 @@
 """A real provider on a socket that judges well, badly, or costs too much."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import func, select
 
@@ -98,6 +100,24 @@ async def test_an_answer_cannot_write_its_own_rubric(operators, model):
     assert "Everything is kind." in asked
     assert [asked.lower().count(tag) for tag in ("</answer>", "<rubric>", "</rubric>")] == [1, 1, 1]
     assert "</ rubric>" not in asked
+
+
+async def test_a_run_that_breaks_asks_nothing_more(operators, model, configure):
+    """Its job tries again, from the beginning; both would be paid."""
+    model.behaviour = says("It is 42.")
+    configure(EVALS_AT_ONCE=1)
+    cases = [{"id": f"c{n}", "input": f"How much is {n}?", "expect": {}} for n in range(6)]
+
+    def told(result):
+        raise RuntimeError("as a console that is gone")
+
+    person = machine(operators)
+    suite, judge = a_suite(*cases), Judge(person)
+    with pytest.raises(RuntimeError, match="console"):
+        await running.run(person, SUBJECT, [suite], judge, stand_in=False, told=told)
+    asked = len(model.requests)
+    await asyncio.sleep(0.3)
+    assert len(model.requests) == asked == 1
 
 
 async def test_the_version_under_test_is_what_the_model_gets(operators, model):

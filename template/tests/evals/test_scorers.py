@@ -22,6 +22,8 @@ async def scored(text, became="answered", judged=None, **expect):
     ("expect", "right", "wrong"),
     [
         ({"equals": "144"}, " 144. ", "It is 144."),
+        ({"equals": "**Welcome!**"}, "Welcome!", "Welcome back!"),
+        ({"equals": "C*."}, "C*.", "D*"),
         ({"contains": ["Six", "weeks"]}, "six  weeks", "six days"),
         ({"contains_any": ["a1", "b2"]}, "has B2", "has c3"),
         ({"lacks": "secret"}, "nothing", "a SECRET"),
@@ -68,6 +70,7 @@ def test_languages_are_told_apart_and_nothing_is_not_a_language():
     assert language("12 + 30") == ""
 
 
+HEAD = "suite: x1\ntitle: t\nprompt: p\nfloor: 1"
 CASE = "{id: a1, input: q, expect: {}}"
 
 
@@ -80,9 +83,29 @@ CASE = "{id: a1, input: q, expect: {}}"
         f"suite: x1\ntitle: t\nprompt: p\nfloor: 1\ncases: [{CASE}, {CASE}]",
         "just words",
         "a: [",
+        f"{HEAD}\ncases:\n",
+        f"{HEAD}\ncases: [{{id: a1, input: q, expect: }}]",
+        f"{HEAD}\ncases: [words]",
+        f"{HEAD}\ndefaults:\n  tags:\ncases: [{CASE}]",
+        f"{HEAD}\ncases: [{{id: a1, input: q, expect: {{matches: '('}}}}]",
+        f"{HEAD}\ncases: [{{id: a1, input: q, expect: {{json_schema: {{type: text}}}}}}]",
     ],
 )
 def test_a_slip_in_a_file_of_cases_stops_the_run(tmp_path, content):
     (tmp_path / "x.yml").write_text(content)
+    with pytest.raises(SuiteInvalid, match=r"evals/x\.yml"):
+        suites(tmp_path)
+
+
+def test_two_files_are_not_one_suite(tmp_path):
+    """Their cases would be counted together, and each be held to the other's floor."""
+    for name in ("x", "y"):
+        (tmp_path / f"{name}.yml").write_text(f"{HEAD}\ncases: [{CASE}]")
+    with pytest.raises(SuiteInvalid, match=r"evals/y\.yml.*x1"):
+        suites(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "x.yml").write_bytes(b"suite: \xff")
     with pytest.raises(SuiteInvalid, match=r"evals/x\.yml"):
         suites(tmp_path)
