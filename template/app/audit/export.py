@@ -11,11 +11,11 @@ from app.audit import service
 from app.audit.models import Event
 from app.audit.schemas import EventOut
 from app.core.db import transaction
+from app.core.spreadsheets import as_text
 
 Format = Literal["csv", "jsonl"]
 
 BATCH = 1000
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def stream(person: Person, wanted: service.Filter, form: Format) -> AsyncIterator[str]:
@@ -46,9 +46,7 @@ def csv_rows(events: Sequence[Event]) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    text = json.dumps(value) if isinstance(value, dict) else str(value)
-    # A spreadsheet would run it as a formula.
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return as_text(json.dumps(value) if isinstance(value, dict) else str(value))
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> str:

@@ -18,6 +18,7 @@ from app.access.person import Person
 from app.audit import service as audit
 from app.core.clock import now
 from app.core.errors import Conflict
+from app.core.spreadsheets import as_text
 from app.usage.models import UsageRecord
 from app.users.models import Organization, User
 
@@ -43,8 +44,6 @@ COLUMNS = (
     "prompt_version",
     "cost_center",
 )
-# A spreadsheet takes what begins with one of these for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class MonthStillOpen(Conflict):
@@ -118,14 +117,14 @@ def _cells(month: str, organization: Organization, row: Row[Any]) -> tuple[objec
     return (
         month,
         organization.id,
-        safe(organization.name),
-        safe(row.feature),
-        safe(row.provider),
-        safe(row.model),
+        as_text(organization.name),
+        as_text(row.feature),
+        as_text(row.provider),
+        as_text(row.model),
         row.user_id or "",
         # Of the app itself, and of people who are gone, the ledger knows the calls and no name.
-        safe(row.display_name or ""),
-        safe(row.email or ""),
+        as_text(row.display_name or ""),
+        as_text(row.email or ""),
         row.calls,
         row.input_tokens,
         row.cached_input_tokens,
@@ -133,15 +132,10 @@ def _cells(month: str, organization: Organization, row: Row[Any]) -> tuple[objec
         f"{Decimal(row.microdollars) / 1_000_000:.6f}",
         row.estimated,
         row.unknown,
-        safe(row.prompt),
+        as_text(row.prompt),
         "" if row.prompt_version is None else row.prompt_version,
-        safe(row.cost_center),
+        as_text(row.cost_center),
     )
-
-
-def safe(text: str) -> str:
-    """So that a spreadsheet shows it and never computes it."""
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
 
 
 def _line(cells: tuple[object, ...]) -> str:
