@@ -46,17 +46,21 @@ def retry(
     if not job_ids and not everything:
         raise typer.BadParameter("Name jobs, or say --all.")
 
-    async def again(db: AsyncSession) -> list[int]:
-        ids = [job.id for job in await service.failed(db)] if everything else job_ids or []
-        for job_id in ids:
+    async def again(db: AsyncSession) -> tuple[int, int]:
+        if everything:
+            return await service.retry_all(db)
+        for job_id in job_ids or []:
             await service.retry(db, job_id)
-        return ids
+        return len(job_ids or []), 0
 
     try:
-        ids = _in_transaction(again)
+        count, waiting = _in_transaction(again)
     except Problem as problem:
         raise typer.BadParameter(problem.detail) from problem
-    typer.echo(f"{len(ids)} jobs will run again.")
+    told = f"{count} {'job' if count == 1 else 'jobs'} will run again."
+    if waiting:
+        told += f" {waiting} {'stays' if waiting == 1 else 'stay'}: the same waits already."
+    typer.echo(told)
 
 
 def _in_transaction(act: Callable[[AsyncSession], Awaitable[T]]) -> T:

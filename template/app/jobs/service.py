@@ -69,3 +69,18 @@ async def retry(db: AsyncSession, job_id: int) -> None:
         raise AlreadyWaiting("A job of this kind waits already.") from error
     if found.first() is None:
         raise NoSuchFailedJob("No failed job has this number.")
+
+
+async def retry_all(db: AsyncSession) -> tuple[int, int]:
+    """All that failed, the oldest first: how many run again, and how many wait already."""
+    ids = await db.execute(
+        text("SELECT id FROM procrastinate_jobs WHERE status = 'failed' ORDER BY id")
+    )
+    again = waiting = 0
+    for (job_id,) in ids.all():
+        try:
+            await retry(db, job_id)
+            again += 1
+        except AlreadyWaiting:
+            waiting += 1
+    return again, waiting
