@@ -108,8 +108,8 @@ async def set_flag(
     Without `off_for` it stays off where it was: nobody lifts that in passing. Without a `person` it
     is the command line, on behalf of the organisation that runs the app.
     """
-    async with elevated(db):
-        await db.execute(select(FeatureFlag.id).where(FeatureFlag.name == name).with_for_update())
+    # Also of a flag that has no row yet.
+    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"flag {name}", 0))))
     before = await flag(db, name)
     if seen not in {None, before.seen}:
         raise FlagChangedMeanwhile("Somebody set this flag meanwhile: look at it once more.")

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.access import allow
 from app.access.person import Person
 from app.core.db import Database
-from app.core.errors import NotFound
+from app.core.errors import NotFound, Problem
 from app.usage import service
+from app.usage.models import UsageLimit
 from app.usage.schemas import LARGEST, CostCenter
 from app.usage.settings import microdollars
 from app.web import flash
@@ -45,6 +46,7 @@ class Budgets(BaseModel):
     tokens_per_day: int | None = Field(None, ge=0, le=LARGEST)
     dollars_per_month: Decimal | None = Field(None, ge=0, le=LARGEST // MILLION, decimal_places=6)
     cost_center: CostCenter = ""
+    seen: str | None = Field(None, max_length=40)
 
 
 @router.get(PAGE)
@@ -60,17 +62,21 @@ async def set_budgets(request: Request, db: Database, person: ProvenLimiter) -> 
     if form.data is None:
         return await _page(request, db, person, _uuid(str(form.values.get("user_id", ""))), form)
     wanted = form.data
-    await service.set_limit(
-        db,
-        person,
-        user_id=wanted.user_id,
-        calls_per_hour=wanted.calls_per_hour,
-        calls_per_day=wanted.calls_per_day,
-        tokens_per_hour=wanted.tokens_per_hour,
-        tokens_per_day=wanted.tokens_per_day,
-        microdollars_per_month=microdollars(wanted.dollars_per_month),
-        cost_center=wanted.cost_center,
-    )
+    try:
+        await service.set_limit(
+            db,
+            person,
+            user_id=wanted.user_id,
+            calls_per_hour=wanted.calls_per_hour,
+            calls_per_day=wanted.calls_per_day,
+            tokens_per_hour=wanted.tokens_per_hour,
+            tokens_per_day=wanted.tokens_per_day,
+            microdollars_per_month=microdollars(wanted.dollars_per_month),
+            cost_center=wanted.cost_center,
+            seen=wanted.seen,
+        )
+    except service.BudgetsChangedMeanwhile as problem:
+        return await _page(request, db, person, wanted.user_id, problem=problem)
     back = f"{PAGE}?of={wanted.user_id}" if wanted.user_id else PAGE
     return flash.redirect(back, "The budgets hold from the next call on.")
 
@@ -81,17 +87,21 @@ async def _page(
     person: Person,
     user_id: UUID | None,
     form: Form[Any] | None = None,
+    problem: Problem | None = None,
 ) -> HTMLResponse:
     people = await service.people(db, most=PEOPLE_AT_MOST)
     names = {str(one): name for one, name in people}
     if user_id and str(user_id) not in names:
         raise NotFound("No such person.")
+    row = await service.own_limits(db, person.organization_id, user_id)
     if form is None:
-        form = blank(**await _set_so_far(db, person, user_id))
+        form = blank(**_set_so_far(row))
     return render_form(
         request,
         "usage/budgets.html",
         form,
+        problem,
+        seen=form.values.get("seen") or service.seen_of(row),
         person=person,
         holder=blank(of=user_id or EVERYONE),
         holders=[(EVERYONE, "The whole organisation"), *names.items()],
@@ -101,10 +111,7 @@ async def _page(
     )
 
 
-async def _set_so_far(
-    db: AsyncSession, person: Person, user_id: UUID | None
-) -> dict[str, int | str]:
-    row = await service.own_limits(db, person.organization_id, user_id)
+def _set_so_far(row: UsageLimit | None) -> dict[str, int | str]:
     if row is None:
         return {}
     filled = {name: getattr(row, name) for name in (*service.LIMITS, "cost_center")}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import LiteralString
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from app.audit import service as audit
 from app.core.clock import now
 from app.core.db import elevated
 from app.core.direct import Direct, write
-from app.core.errors import NotFound, TooMany, Unavailable
+from app.core.errors import Conflict, NotFound, TooMany, Unavailable
 from app.limits.connections import fetch
 from app.usage.models import (
     UsageAnomaly,
@@ -66,6 +67,10 @@ class CallsSpent(TooMany):
 
 class BudgetSpent(TooMany):
     """Too little money is left in this month."""
+
+
+class BudgetsChangedMeanwhile(Conflict):
+    """Somebody set them after they were looked at: nobody undoes that without having seen it."""
 
 
 class BudgetsUnreachable(Unavailable):
@@ -250,6 +255,12 @@ async def own_limits(
     return found
 
 
+def seen_of(row: UsageLimit | None) -> str:
+    """Tells whether the budgets are still what they were."""
+    values = [getattr(row, name, None) for name in (*LIMITS, "cost_center")]
+    return blake2b(repr(values).encode(), digest_size=8).hexdigest()
+
+
 async def people(db: AsyncSession, *, most: int) -> list[tuple[UUID, str]]:
     """Who may get a budget of their own, by name."""
     rows = await db.execute(select(PEOPLE).order_by(PEOPLE.c.display_name, PEOPLE.c.id).limit(most))
@@ -262,12 +273,14 @@ async def set_limit(
     *,
     user_id: UUID | None,
     cost_center: str | None = None,
+    seen: str | None = None,
     **given: int | None,
 ) -> None:
     """Set the budgets of a person, or with no `user_id` of the organisation: any of `LIMITS`.
 
     None stands for what the settings say. The cost centre stays when it is None; an empty one is
-    none of its own. Raises `NotFound` for people of other organisations.
+    none of its own. Raises `NotFound` for people of other organisations, and
+    `BudgetsChangedMeanwhile` when they are not what was `seen` any more.
     """
     if user_id and not await db.scalar(select(PEOPLE.c.id).where(PEOPLE.c.id == user_id)):
         raise NotFound("No such person.")
@@ -276,7 +289,13 @@ async def set_limit(
     values: dict[str, int | str | None] = {name: given.get(name) for name in LIMITS}
     if cost_center is not None:
         values["cost_center"] = cost_center.strip() or None
+    lock = func.hashtextextended(f"budgets {person.organization_id}", 0)
+    await db.execute(select(func.pg_advisory_xact_lock(lock)))
     before = await own_limits(db, person.organization_id, user_id)
+    if seen not in {None, seen_of(before)}:
+        raise BudgetsChangedMeanwhile(
+            "Somebody set these budgets meanwhile: look at them once more."
+        )
     month = before.microdollars_per_month if before else None
     await db.execute(
         insert(UsageLimit)

@@ -32,7 +32,7 @@ async def test_an_operator_stops_a_feature_and_sees_who_did_it_and_why(client, o
     page = await client.post(
         "/admin/flags/model.test", data=fields, headers=HTML, follow_redirects=True
     )
-    assert "25 % of people in 1 organisations with the role member" in " ".join(page.text.split())
+    assert "25 % of people in 1 organisation with the role member" in " ".join(page.text.split())
     two = "\n".join(sorted([str(operator.organization_id), str(uuid7())]))
     page = await client.post(
         "/admin/flags/model.test",
@@ -80,6 +80,28 @@ async def test_nobody_undoes_on_the_page_what_was_set_after_it_was_opened(client
     found = (await client.get("/api/flags")).json()
     one = next(each for each in found if each["name"] == "model.test")
     assert (one["roles"], one["off_for"], one["share"]) == (["admin", "member"], [here], 50)
+
+
+async def test_of_two_who_set_a_flag_for_the_first_time_the_second_looks_again(client, operator):
+    name = f"model.once-{uuid7()}"
+
+    async def one(share: int) -> str:
+        try:
+            async with db.transaction(elevated=True) as session:
+                await service.set_flag(
+                    session,
+                    name,
+                    enabled=True,
+                    share=share,
+                    reason="For a few.",
+                    organization_id=operator.organization_id,
+                    seen="never",
+                )
+        except service.FlagChangedMeanwhile:
+            return "looks again"
+        return "set"
+
+    assert sorted(await asyncio.gather(one(1), one(2))) == ["looks again", "set"]
 
 
 async def test_a_flag_that_is_stopped_and_started_again_is_on_for_whom_it_was(client, operator):

@@ -1,3 +1,4 @@
+import asyncio
 import re
 
 import httpx2
@@ -6,7 +7,7 @@ from sqlalchemy import text
 
 from app.core import db
 from app.core.errors import TooMany
-from app.usage import pages
+from app.usage import pages, service
 from app.usage.service import TokensSpent
 from tests.factories import Someone, make_organization, make_user, sign_in
 from tests.usage.conftest import Till, limit, person_of
@@ -181,6 +182,45 @@ async def test_a_budget_that_is_none_is_told_at_its_field_and_changes_nothing(cl
     assert "field-error" in page.text
     with pytest.raises(TokensSpent):
         await Till(person_of(member)).reserve(200, 1)
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_nobody_undoes_what_was_set_after_the_page_was_opened(client, team, first):
+    """Also where nothing was set before."""
+    admin, member = team
+    await sign_in(client, admin)
+    if not first:
+        await budgets(client, tokens_per_hour="5000")
+    opened = (await client.get("/admin/usage/budgets", headers={"Accept": "text/html"})).text
+    seen = re.search(r'name="seen" value="([^"]*)"', opened)[1]
+    # Meanwhile somebody stops all calls.
+    await limit(person_of(admin), tokens_per_hour=0)
+    page = await budgets(client, tokens_per_hour="5000", cost_center="Research 42", seen=seen)
+    assert page.status_code == 409
+    assert "meanwhile" in page.text
+    assert re.search(r'value="0"[^>]*name="tokens_per_hour"', page.text)
+    with pytest.raises(TokensSpent):
+        await Till(person_of(member)).reserve(1, 1)
+
+    seen = re.search(r'name="seen" value="([^"]*)"', page.text)[1]
+    page = await budgets(client, tokens_per_hour="5000", seen=seen)
+    assert page.status_code == 200
+    await Till(person_of(member)).reserve(1, 1)
+
+
+async def test_of_two_who_set_budgets_at_once_the_second_looks_again(client, team):
+    admin, _ = team
+    person = person_of(admin)
+    seen = service.seen_of(None)
+
+    async def one(tokens: int) -> str:
+        try:
+            await limit(person, tokens_per_hour=tokens, seen=seen)
+        except service.BudgetsChangedMeanwhile:
+            return "looks again"
+        return "set"
+
+    assert sorted(await asyncio.gather(one(1), one(2))) == ["looks again", "set"]
 
 
 async def test_budgets_of_other_organisations_cannot_be_seen_or_set(client, team):
