@@ -126,9 +126,11 @@ class AnswerScreens:
                 held, found = screen.feed(text, last=last)
             except Exception as error:
                 raise _failure(name, version) from error
-            for finding in found:
-                self._take(name, version, finding)
-            waiting = max(waiting, held)
+            if found:
+                for finding in found:
+                    self._take(name, version, finding)
+            if held > waiting:
+                waiting = held
         return self._release(len(self._pending) - waiting)
 
     def _take(self, name: str, version: int, finding: Finding) -> None:

@@ -79,14 +79,14 @@ def found_in(text: str, known: Words | None = None) -> Iterator[tuple[int, int]]
     """Where they stand, from the first character to behind the last."""
     known = known or words()
     for one in WORD.finditer(text):
-        if _is_profane(one[0], known):
+        if is_profane(one[0], known):
             yield one.span()
     if not text.isascii():
         for one in known.parts.finditer(text):
             yield one.span()
 
 
-def _is_profane(word: str, known: Words) -> bool:
+def is_profane(word: str, known: Words) -> bool:
     if len(word) > LONGEST:
         return False
     word = word.casefold()
@@ -100,6 +100,4 @@ def _is_profane(word: str, known: Words) -> bool:
 
 def may_become(word: str, known: Words) -> bool:
     """Whether more letters can make it profane, or longer when it is already."""
-    return len(word) <= LONGEST and (
-        word.casefold() in known.unfinished or _is_profane(word, known)
-    )
+    return len(word) <= LONGEST and (word.casefold() in known.unfinished or is_profane(word, known))

@@ -31,16 +31,22 @@ class Phrases:
     def __init__(self, phrases: tuple[str, ...]) -> None:
         self._folded = [" ".join(one.split()).casefold() for one in phrases if one.strip()]
         self._starts = max((len(START.findall(one)) for one in self._folded), default=0)
-        self._first = frozenset(one[0] for one in self._folded)
+        first = {one.lstrip()[0] for one in phrases if one.strip()}
+        either = re.compile("|".join(map(re.escape, first)) or "(?!)", re.IGNORECASE)
+        folded = {one[0] for one in self._folded}
+        ascii_ = [c for c in map(chr, range(128)) if either.match(c) or c.lower() in folded]
+        self._start = re.compile(f"(?<!\\w)[{re.escape(''.join(ascii_))}]" if ascii_ else "(?!)")
+
+    def may_begin(self, text: str) -> bool:
+        """Whether one of them begins in the text, by its first letter."""
+        return not text.isascii() or self._start.search(text) is not None
 
     def unfinished(self, view: str, at: int) -> int:
         """How many characters at the end of `view`, which is new from `at` on, must wait."""
-        starts = [found.start() for found in START.finditer(view, at)]
-        plain = view.isascii()
+        # Most words begin like none of them.
+        pattern = self._start if view.isascii() else START
+        starts = [found.start() for found in pattern.finditer(view, at)]
         for start in starts[-self._starts :]:
-            # Most words begin like none of them.
-            if plain and view[start].lower() not in self._first:
-                continue
             tail = BLANKS.sub(" ", view[start:])
             folded = tail.casefold()
             # Letters that grow when they are folded stand for more than one here: better wait.

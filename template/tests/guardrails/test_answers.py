@@ -1,6 +1,7 @@
 """Output guards on streams: whatever is blocked or masked has never been shown, in any cutting."""
 
 import random
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -160,3 +161,28 @@ def test_an_endless_token_with_the_beginning_of_a_secret_is_withheld():
     pieces = ["eyJ" + "x" * 20] * 2000
 
     assert shown("".join(pieces), pieces) == "…withheld"
+
+
+def test_a_piece_costs_what_it_is_and_not_what_came_before():
+    """By calls of functions, which no other load changes."""
+    text = "Employees may take up to thirty days of holiday per year when they ask. " * 4
+
+    def calls(times: int) -> int:
+        screens, counted = AnswerScreens(CONTEXT), 0
+
+        def count(_frame: object, event: str, _what: object) -> None:
+            nonlocal counted
+            counted += event in ("call", "c_call")
+
+        sys.setprofile(count)
+        try:
+            for _ in range(times):
+                for word in text.split():
+                    screens.feed(f" {word}")
+        finally:
+            sys.setprofile(None)
+        return counted // times
+
+    words = len(text.split())
+    assert calls(1) < 98 * words
+    assert calls(8) < calls(1) * 1.05

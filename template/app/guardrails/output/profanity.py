@@ -2,13 +2,14 @@
 
 import re
 
-from app.guardrails.profanity import Words, found_in, may_become, words
+from app.guardrails.profanity import Words, found_in, is_profane, may_become, words
 from app.guardrails.settings import GuardrailsSettings
 from app.guardrails.verdicts import AnswerContext, Finding
 
 VERSION = 1
 HIDDEN = "***"
 LAST_WORD = re.compile(r"[^\W\d_]{1,64}\Z")
+LETTERS = re.compile("[A-Za-z]+")
 
 
 def open_screen(_: AnswerContext) -> "ProfanityScreen | None":
@@ -20,6 +21,8 @@ class ProfanityScreen:
         self._known = words()
         self._rest = ""
         """The word that may go on, with the character before it."""
+        self._length = 0
+        """Of that word."""
         self._offset = 0
         self._done = 0
         """Up to here in the answer, words have been told."""
@@ -28,10 +31,10 @@ class ProfanityScreen:
         view = self._rest + text
         self._offset += len(text)
         start = self._offset - len(view)
-        length = len(found[0]) if (found := LAST_WORD.search(view, max(0, len(view) - 64))) else 0
+        found, length = self._in_ascii(view) if view.isascii() else self._in_any(view)
         unfinished = 0 if last else _unfinished(view, length, self._known)
         findings = []
-        for begin, end in sorted(found_in(view, self._known)):
+        for begin, end in found:
             # Where a view begins within a word, that word has been judged.
             inside = begin == 0 and start > 0
             if inside or start + begin < self._done or end > len(view) - unfinished:
@@ -39,7 +42,22 @@ class ProfanityScreen:
             self._done = start + end
             findings.append(Finding(start + begin, start + end, "profanity", view[begin] + HIDDEN))
         self._rest = view[-max(unfinished, length, self._known.longest_part) - 1 :]
+        self._length = length
         return unfinished, findings
+
+    def _in_ascii(self, view: str) -> tuple[list[tuple[int, int]], int]:
+        """Where it swears, and how long the word at its end is. What was complete has been read."""
+        found, length = [], 0
+        for one in LETTERS.finditer(view, len(self._rest) - self._length):
+            if is_profane(one[0], self._known):
+                found.append(one.span())
+            if one.end() == len(view):
+                length = min(64, len(one[0]))
+        return found, length
+
+    def _in_any(self, view: str) -> tuple[list[tuple[int, int]], int]:
+        last = LAST_WORD.search(view, max(0, len(view) - 64))
+        return sorted(found_in(view, self._known)), len(last[0]) if last else 0
 
 
 def _unfinished(view: str, length: int, known: Words) -> int:

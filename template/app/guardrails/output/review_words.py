@@ -28,6 +28,10 @@ class WordScreen:
     def feed(self, text: str, *, last: bool) -> tuple[int, list[Finding]]:
         if self._found:
             return 0, []
+        if text and not last and not self._rest and not self._begun.may_begin(text):
+            self._before = text[-1]
+            self._offset += len(text)
+            return 0, []
         view, at = self._before + self._rest + text, len(self._before)
         self._offset += len(text)
         # A word that ends the text may go on.

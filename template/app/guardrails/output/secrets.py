@@ -45,6 +45,9 @@ BEGINNING = re.compile(
     + "|".join(sorted(map(re.escape, BEGINNINGS), key=len, reverse=True))
     + ")"
 )
+# Every beginning has one of these, and few words do.
+MARKS = {next(c for c in text if not c.islower()) for text in BEGINNINGS}
+MARK = re.compile(f"[{re.escape(''.join(sorted(MARKS)))}]")
 PREFIXES = frozenset(text[:size] for text in BEGINNINGS for size in range(1, len(text)))
 LONGEST_PREFIX = max(map(len, PREFIXES))
 LAST_OF_PREFIX = frozenset(text[-1] for text in PREFIXES)
@@ -71,7 +74,7 @@ class SecretScreen:
         view = self._before + self._rest + text
         at, skip, findings = len(self._before), self._offset - len(self._before), []
         waiting = len(view)
-        while begin := BEGINNING.search(view, at):
+        while MARK.search(view, at) and (begin := BEGINNING.search(view, at)):
             start, kind = begin.start(), BEGINNINGS[begin[0]]
             body = (ARMOUR if kind == PRIVATE else BODY).match(view, start)
             end = body.end() if body else begin.end()
