@@ -1,6 +1,7 @@
 """How far two people who look at the same answers agree, beyond chance.
 
-Cohen (1960); the standard error is that of Fleiss, Cohen and Everitt (1969).
+Cohen (1960); the standard error is that of Fleiss, Cohen and Everitt (1969). It is 0 for people who
+always or never agree, also for two; then the interval is that of the share in which they agree.
 """
 
 import math
@@ -12,6 +13,7 @@ from app.prompts.statistics import Interval, Z, wilson
 
 FEWEST = 30
 """Of fewer pairs the interval says nothing."""
+SURE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -57,5 +59,9 @@ def kappa(pairs: Sequence[tuple[str, str]]) -> Interval | None:
         if one != two
     )
     spread = on + off - (seen * chance - 2 * chance + seen) ** 2
-    half = Z * math.sqrt(max(0.0, spread) / count) / (1 - chance) ** 2
+    if spread < SURE:
+        share = wilson(round(seen * count), count)
+        low, high = ((one - chance) / (1 - chance) for one in (share.low, share.high))
+        return Interval(value, max(-1.0, low), min(1.0, high))
+    half = Z * math.sqrt(spread / count) / (1 - chance) ** 2
     return Interval(value, max(-1.0, value - half), min(1.0, value + half))

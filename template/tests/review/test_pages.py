@@ -100,3 +100,17 @@ async def test_a_conversation_says_that_people_look(office, model, configure, pa
     shown = await page(f"/chat/{conversation}", office.asker)
     assert "A person will look at this" in shown
     assert "read some of them" in shown
+
+
+async def test_how_far_two_agree_is_shown_once_their_verdicts_differ(
+    office, model, configure, page
+):
+    configure(REVIEW_SAMPLE='{"assistant": 1}', REVIEW_SECOND_SHARE=1)
+    model.behaviour = says("Ten ", "moons.")
+    for one, other in (("approved", "approved"), ("rejected", "approved")):
+        await office.answer()
+        await office.resolved(one)
+        await office.resolved(other, office.other)
+    shown = " ".join((await page("/review/figures")).split())
+    assert "in 1 of 2 answers" in shown
+    assert re.search(r"Cohen&#39;s kappa; 95 %: -\d\.\d\d to \d\.\d\d", shown)

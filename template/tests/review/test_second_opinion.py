@@ -90,6 +90,16 @@ def test_agreement_beyond_chance_is_cohens():
     assert kappa(several).value == pytest.approx((0.8 - 0.44) / (1 - 0.44))
 
 
+@pytest.mark.parametrize(
+    "counts", [(15, 0, 0, 15), (0, 15, 15, 0), (10, 10, 0, 0), (0, 3, 0, 0), (1, 0, 0, 1)]
+)
+def test_who_always_or_never_agree_are_not_known_to_do_so_for_ever(counts):
+    """The standard error is 0 then, and says nothing."""
+    found = kappa(pairs(*counts))
+    assert -1 <= found.low <= found.value <= found.high <= 1
+    assert found.high - found.low > 0.1
+
+
 def test_few_pairs_are_said_to_be_few():
     assert agreement(pairs(20, 2, 2, 5)).too_few
     found = agreement(pairs(20, 2, 2, 6))

@@ -89,7 +89,7 @@ def samples() -> dict[str, Any]:
         "calls": list(zip(days, waves, strict=True)),
         "series": [
             ("Input", waves),
-            ("Output", [value * 0.45 + 200 for value in waves]),
+            ("a-model/" + "withoutanyend" * 5, [value * 0.45 + 200 for value in waves]),
             ("Cached", [value * 0.2 for value in reversed(waves)]),
         ],
         "qr": Markup(

@@ -16,6 +16,15 @@ async def ask(page: Page, text: str, path: str = "/chat") -> None:
     await page.keyboard.press("Enter")
 
 
+# Labels of an axis, each with the one before it.
+OVERLAPS = """[...document.querySelectorAll(".chart-labels")].flatMap((axis) => {
+  const texts = [...axis.querySelectorAll("text")].filter((one) => one.checkVisibility());
+  return texts.slice(1).filter((one, n) =>
+    one.getBoundingClientRect().left < texts[n].getBoundingClientRect().right + 2
+  ).map((one) => one.textContent);
+})"""
+
+
 @pytest.mark.asvs("3.4.3")
 async def test_pages_fit_and_break_no_rule_of_the_policy(
     page: Page, monkeypatch: pytest.MonkeyPatch
@@ -29,6 +38,7 @@ async def test_pages_fit_and_break_no_rule_of_the_policy(
             await page.set_viewport_size({"width": width, "height": 844})
             fits = await page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
             assert fits, f"{path} at {width} px"
+            assert await page.evaluate(OVERLAPS) == [], f"{path} at {width} px"
 
 
 async def test_an_answer_is_drawn_as_it_arrives_and_its_markup_stays_text(page: Page) -> None:

@@ -107,3 +107,14 @@ def test_password_managers_are_told_what_each_field_is() -> None:
         if "htmx" not in path.name:
             text = path.read_text(encoding="utf-8")
             assert not re.search(r"\bonpaste\b|[\"']paste[\"']", text), path
+
+
+FORMATTED = re.compile(r'"([^"]*)"\s*\|\s*format\(')
+PLACES = re.compile(r"(?:[^%]|%%|%[+ 0]?\d*(?:\.\d+)?[sdf])*")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_a_sign_of_per_cent_in_what_is_formatted_is_written_twice(path: Path) -> None:
+    """Otherwise its page breaks, and only where there is something to show."""
+    for words in FORMATTED.findall(path.read_text("utf-8")):
+        assert PLACES.fullmatch(words), words
