@@ -154,12 +154,12 @@ class SuiteInvalid(CannotStart):
 
 def suites(folder: Path = FOLDER, *, prompt: str = "") -> list[Suite]:
     """Every suite, or those of one prompt. Raises `SuiteInvalid`."""
-    found: dict[str, Suite] = {}
+    found: dict[tuple[str, str], Suite] = {}
     for path in sorted(folder.glob("*.yml")):
         one = _read(path)
-        if one.suite in found:
+        if (one.prompt, one.suite) in found:
             raise SuiteInvalid(f"evals/{path.name}: another file has the suite {one.suite}, too.")
-        found[one.suite] = one
+        found[one.prompt, one.suite] = one
     return [one for one in found.values() if prompt in {"", one.prompt}]
 
 

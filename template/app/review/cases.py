@@ -79,7 +79,8 @@ async def save(
 ) -> ReviewCase:
     """Keep it as the person has read and changed it; saved again, it replaces what was saved."""
     found = await _corrected(db, person, look_id)
-    item = found.item
+    # Locked, so that what is sent twice at once is saved once.
+    item = await db.get_one(ReviewItem, found.item.id, with_for_update=True)
     reader = await _deidentifier(db, item)
     for original in (item.question, found.look.correction, *_quotes(item)):
         reader.read(original)  # So that the same data keeps its placeholder, and is told below.

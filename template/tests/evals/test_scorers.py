@@ -103,6 +103,11 @@ def test_two_files_are_not_one_suite(tmp_path):
         (tmp_path / f"{name}.yml").write_text(f"{HEAD}\ncases: [{CASE}]")
     with pytest.raises(SuiteInvalid, match=r"evals/y\.yml.*x1"):
         suites(tmp_path)
+    # As people's corrections are, of each prompt.
+    (tmp_path / "y.yml").write_text(
+        (tmp_path / "x.yml").read_text().replace("prompt: p", "prompt: q")
+    )
+    assert [one.prompt for one in suites(tmp_path)] == ["p", "q"]
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path):

@@ -1,5 +1,8 @@
 """A correction becomes a case for evaluations, without what says who someone is."""
 
+import asyncio
+
+import pytest
 import yaml
 from sqlalchemy import text
 
@@ -52,6 +55,14 @@ async def test_one_press_proposes_a_case_and_a_person_saves_it(office, corrected
     assert (await client.get("/api/review/cases.yml")).status_code == 404
 
 
+async def test_a_case_that_is_sent_twice_at_once_is_one(office, corrected):
+    path = f"/api/review/{corrected}/case"
+    case = {"question": "Q?", "text": "A."}
+    sent = [office.reviewer.client.put(path, json=case) for _ in range(4)]
+    assert {one.status_code for one in await asyncio.gather(*sent)} == {200}
+    assert len((await office.reviewer.client.get("/api/review/cases")).json()) == 1
+
+
 async def test_others_make_none_of_it(office, corrected, browser_of, model):
     stranger = (await make_office(browser_of)).other.client
     path = f"/api/review/{corrected}/case"
@@ -89,3 +100,21 @@ def test_the_same_data_has_the_same_placeholder():
     key = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
     assert reader.read(f"key {key}") == "key [SECRET_1]"
     assert reader.kinds == ["ACCOUNT", "PERSON", "SECRET"]
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("我是王小明，请问？", "我是[PERSON_1]，请问？"),  # No blank tells where a name ends.
+        ("请转告王小明的经理。", "请转告[PERSON_1]的经理。"),
+        ("山田さんに聞いて", "[PERSON_1]さんに聞いて"),
+        ("أنا محمد العربي.", "أنا [PERSON_1]."),
+        ("I am Zoe\u0308 Mu\u0308ller.", "I am [PERSON_1]."),  # As macOS writes it.
+        ("ZOË MÜLLER here", "[PERSON_1] here"),
+        ("Zoë Müllerin", "[PERSON_1] Müllerin"),
+        ("Annas Zoëtrop", "Annas Zoëtrop"),
+    ],
+)
+def test_names_are_found_in_other_scripts_too(said, left):
+    names = ["王小明", "山田", "محمد العربي", "Zoë Müller", "Li"]
+    assert Deidentifier(names, "Zoë Müller").read(said) == left
