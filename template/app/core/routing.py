@@ -45,14 +45,16 @@ def _of(app: FastAPI, route: BaseRoute) -> BaseRoute:
 class Directory(BaseRoute):
     """Stands before all other routes and hands a request to the first that matches it.
 
-    It looks only at those whose path begins alike. What it does not find, the app's router looks
-    for as ever: no such page, another method.
+    It looks only at those whose path begins alike, and for a path without parameters only at those
+    that it fits. What it does not find, the app's router looks for as ever: no such page, another
+    method.
     """
 
     def __init__(self, app: FastAPI) -> None:
         self._routes = app.router.routes
         self._known = 0
         self._by_start: dict[str, APIRouter] = {}
+        self._fixed: dict[str, APIRouter | None] = {}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] == "http":
@@ -70,8 +72,17 @@ class Directory(BaseRoute):
     def _alike(self, scope: Scope) -> APIRouter:
         if len(self._routes) != self._known:
             self._read()
-        words = get_route_path(scope).split("/", WORDS + 1)
-        found = self._by_start
+        path = get_route_path(scope)
+        if path not in self._fixed:
+            return self._beginning(path)
+        router = self._fixed[path]
+        if router is None:  # made when it is first asked for: most never are
+            fit = [route for route in self._beginning(path).routes if _fits(route, path)]
+            router = self._fixed[path] = APIRouter(routes=fit, redirect_slashes=False)
+        return router
+
+    def _beginning(self, path: str) -> APIRouter:
+        words, found = path.split("/", WORDS + 1), self._by_start
         return (
             found.get("/".join(words[: WORDS + 1]))
             or found.get("/".join(words[:WORDS]))
@@ -85,12 +96,19 @@ class Directory(BaseRoute):
             shorter = {"", start.rpartition("/")[0], start}
             alike = [route for route, starts in routes if starts & shorter]
             self._by_start[start] = APIRouter(routes=alike, redirect_slashes=False)
+        paths = (one.path or "{" for route, _ in routes for one in iter_route_contexts([route]))
+        self._fixed = dict.fromkeys(path for path in paths if "{" not in path)
         self._known = len(self._routes)
 
 
 def _starts(route: BaseRoute) -> set[str]:
     """How paths of a route begin: its first words, up to one that is not fixed."""
     return {_start(one.path or "") for one in iter_route_contexts([route])}
+
+
+def _fits(route: BaseRoute, path: str) -> bool:
+    """Whether it is to be asked for this path; what is no plain route always is."""
+    return not isinstance(route, APIRoute) or route.path_regex.match(path) is not None
 
 
 def _start(path: str) -> str:
