@@ -33,6 +33,8 @@ class Connection(asyncio.Protocol):
                 self.first = perf_counter()
 
     def on_message_complete(self) -> None:
+        # Asked here: afterwards the parser knows no answer any more, and says no.
+        self.stays = self.parser.should_keep_alive()
         if not self.done.done():
             self.done.set_result(self.parser.get_status_code())
 
@@ -92,7 +94,7 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
                 times.append(perf_counter() - start)
                 if connection.first:
                     firsts.append(connection.first - start)
-            if not connection.parser.should_keep_alive():
+            if not connection.stays:
                 connection.transport.close()
 
     async def beside() -> None:
