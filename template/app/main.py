@@ -28,6 +28,8 @@ def create_app() -> FastAPI:
         debug=settings.debug,
         lifespan=_lifespan,
         openapi_url=None,
+        # Ours stand in core/tracing.py and core/metrics.py; FastAPI's hold paths with their ids.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,
     )
     app.include_router(health.router, dependencies=[public()])

@@ -6,6 +6,7 @@ import httpx2
 import psycopg
 import pytest
 from fastapi import APIRouter, FastAPI
+from opentelemetry import trace
 from sqlalchemy.exc import OperationalError
 
 from app.access.access import UnguardedRoute, public, refuse_unguarded
@@ -208,3 +209,18 @@ def test_a_full_disk_is_told_as_something_that_passes():
         problem = problems.as_problem(error)
         assert problem.status == 503
         assert "path" not in problem.detail
+
+
+async def test_the_framework_makes_no_spans_of_its_own_which_would_hold_paths(client, monkeypatch):
+    asked = []
+
+    class Provider(trace.TracerProvider):
+        def get_tracer(self, name, *_, **__):
+            asked.append(name)
+            return trace.NoOpTracer()
+
+    monkeypatch.setattr(trace, "get_tracer_provider", Provider)
+
+    await client.get("/api/me")
+
+    assert asked == []
