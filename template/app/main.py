@@ -15,6 +15,7 @@ from app.core.middleware import BodyLimit, PlainCookies, RequestContext, Securit
 from app.core.routing import Directory, include
 from app.core.settings import answers, get_settings, refuse_unsafe
 from app.limits import connections
+from app.limits.dependencies import claiming
 from app.limits.middleware import AddressLimit
 from app.modules import has, parts
 
@@ -42,7 +43,7 @@ def create_app() -> FastAPI:
     problems.install(app, _pages(app))
     app.router.routes.insert(0, Directory(app))
     # The last one added is the outermost.
-    app.add_middleware(AddressLimit)
+    app.add_middleware(AddressLimit, together=claiming(app))
     if settings.app_env == "development":
         app.add_middleware(PlainCookies)
     larger = {path: most for part in parts("body_limit") for path, most in part.larger().items()}

@@ -24,7 +24,8 @@ from app.users.schemas import plain_address
 
 BEGIN: LiteralString = (
     "SELECT * FROM sign_in_begin(%(limit_id)s, %(spacing)s, %(depth)s, %(login)s,"
-    " %(lockout)s, %(free)s, %(longest)s, %(address)s, %(user_agent)s)"
+    " %(lockout)s, %(free)s, %(longest)s, %(address)s, %(user_agent)s,"
+    " %(address_id)s, %(address_spacing)s, %(address_depth)s, %(address_wanted)s)"
 )
 FINISH: LiteralString = (
     "SELECT sign_in_finish(%(lockout)s, %(verified)s, %(newer)s, %(first)s,"
@@ -66,21 +67,18 @@ async def begin(email: str, browser: Browser, claim: Claim) -> Account | None:
 
     Raises `RateLimited`, then not even the lockout counts it, or `LockedOut`.
     """
-    values = (
-        claim.asking()
-        | lockout.beginning(email, browser.device)
-        | {
-            "login": plain_address(email).lower(),
-            "address": browser.address[:45],
-            "user_agent": browser.user_agent[:200],
-        }
-    )
-    with lockout.counted():
-        row = await fetch(BEGIN, values)
-    assert row is not None
-    limited, wait, user_id, address, name, hashed, kinds, organization_id, *flags = row
+    values = lockout.beginning(email, browser.device) | {
+        "login": plain_address(email).lower(),
+        "address": browser.address[:45],
+        "user_agent": browser.user_agent[:200],
+    }
+    async with claim.asking() as asked:
+        with lockout.counted():
+            row = await fetch(BEGIN, values | asked)
+        assert row is not None
+        claim.answered(*row[:3])
+    wait, user_id, address, name, hashed, kinds, organization_id, *flags = row[3:]
     suspended, allowed, first, strange = flags
-    claim.answered(limited)
     if wait:
         raise lockout.LockedOut(retry_after=wait)
     if user_id is None or organization_id is None:

@@ -9,11 +9,13 @@ By person the limit stands behind the access that finds the person:
     _: Annotated[None, limited("ask", Rate(per_minute=20), by="person")],
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 from unicodedata import normalize
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from app.limits.addresses import client_address
 from app.limits.service import Claim, Rate, take
@@ -36,14 +38,35 @@ def claimed(name: str, rate: Rate) -> Any:
     """A limit by client address for a route whose first statement takes it; gives the `Claim`."""
 
     async def limit(request: Request) -> AsyncGenerator[Claim, None]:
-        claim = Claim(f"{name}:address:{client_address(request.scope)}", rate)
+        key = f"{name}:address:{client_address(request.scope)}"
+        claim = Claim(key, rate, getattr(request.state, "owed", None))
         try:
             yield claim
         finally:
             # What is refused before that statement, such as a form without a field, counts too.
             await claim.take()
 
+    _claims.add(limit)
     return Depends(limit, scope="function")
+
+
+_claims: set[Callable[..., Any]] = set()
+
+
+def claiming(app: FastAPI) -> set[tuple[str, str]]:
+    """Method and path of each route whose first statement takes its limit."""
+    return {
+        (method, route.path)
+        for route in app.routes
+        if isinstance(route, APIRoute) and any(one.call in _claims for one in _all(route.dependant))
+        for method in route.methods or ()
+    }
+
+
+def _all(dependant: Dependant) -> Iterator[Dependant]:
+    for one in dependant.dependencies:
+        yield one
+        yield from _all(one)
 
 
 async def _whom(request: Request, by: str) -> str:

@@ -5,6 +5,8 @@ cannot be reached each process enforces every rate by itself: a limit may then b
 times as there are processes, but none is ever off.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from time import monotonic
 from typing import Any
@@ -20,7 +22,7 @@ from app.limits.leases import Lease, Leases
 from app.limits.rates import Rate
 from app.limits.settings import LimitsSettings
 
-__all__ = ["Claim", "Rate", "RateLimited", "left", "take"]
+__all__ = ["Claim", "Owed", "Rate", "RateLimited", "left", "owe", "take"]
 
 TAKE = "SELECT * FROM take_from_limit(%(limit_id)s, %(spacing)s, %(depth)s, %(needed)s, %(wanted)s)"
 LEFT = (
@@ -69,36 +71,100 @@ async def left(key: str, rate: Rate) -> int:
     return row[0] if row else rate.depth
 
 
+class Owed:
+    """One of a leased rate, for which the database is still to be asked."""
+
+    def __init__(self, key: str, rate: Rate, lease: Lease) -> None:
+        self.key, self.rate, self.lease = key, rate, lease
+        self.settled = False
+
+    async def take(self) -> None:
+        """Take it by itself, unless it was taken."""
+        if not self.settled:
+            self.settled = True
+            await take(self.key, self.rate)
+
+
+def owe(key: str, rate: Rate) -> Owed | None:
+    """Like `take`, but leaves what must be asked to a `Claim`; None when there was a lease."""
+    lease = _leases().of((key, rate))
+    if lease.spend(1):
+        return None
+    if wait := lease.refusal(1):
+        raise RateLimited(retry_after=wait)
+    return Owed(key, rate, lease)
+
+
 class Claim:
     """One of a strict rate, for a SQL function that takes it together with its own work.
 
-        SELECT retry_after INTO ... FROM take_from_limit(limit_id, spacing, depth, 1, 1)
+        async with claim.asking() as values:
+            row = ...      SELECT retry_after FROM take_from_limit(limit_id, spacing, depth, 1, 1)
+            claim.answered(row.retry_after)
 
-    Raises `RateLimited` when the answer is known to be no.
+    What the client's address owes comes with it, under the same names behind `address_`; none is
+    owed when `address_wanted` is 0. Raises `RateLimited` when the answer is known to be no.
     """
 
-    def __init__(self, key: str, rate: Rate) -> None:
-        self._key, self._rate = key, rate
+    def __init__(self, key: str, rate: Rate, owed: Owed | None = None) -> None:
+        self._key, self._rate, self._owed = key, rate, owed
         self._lease = _leases().of((key, rate))
-        self._taken = False
+        self._taken, self._since = False, 0.0
         if wait := self._lease.refusal(1):
             raise RateLimited(retry_after=wait)
 
-    def asking(self) -> dict[str, Any]:
-        """What the SQL function take_from_limit() wants to know."""
-        return _asking(self._key, self._rate)
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[dict[str, Any]]:
+        """What take_from_limit() wants to know. Inside, say what it `answered`."""
+        values = _asking(self._key, self._rate)
+        owed = self._owed
+        if owed is None or owed.settled:
+            yield values | NOTHING_OWED
+            return
+        # As in `take`: one asks for a lease, the others wait and spend it.
+        async with owed.lease.asking:
+            if owed.lease.spend(1):
+                owed.settled = True
+                yield values | NOTHING_OWED
+                return
+            if wait := owed.lease.refusal(1):
+                owed.settled = self._taken = True
+                raise RateLimited(retry_after=wait)
+            self._since = monotonic()
+            more = _asking(owed.key, owed.rate) | {"wanted": owed.rate.lease}
+            yield values | {f"address_{name.removeprefix('limit_')}": more[name] for name in more}
 
-    def answered(self, retry_after: float) -> None:
-        """What take_from_limit() said; raises `RateLimited`."""
+    def answered(
+        self, retry_after: float | None, granted: int | None = None, address_wait: float = 0.0
+    ) -> None:
+        """What take_from_limit() said, of both; raises `RateLimited`."""
         self._taken = True
+        owed = self._owed
+        if owed is not None and granted is not None:
+            owed.settled = True
+            if not granted:
+                owed.lease.refuse(1, address_wait)
+                raise RateLimited(retry_after=address_wait)
+            owed.lease.renew(granted, 1, since=self._since, rate=owed.rate)
         if retry_after:
             self._lease.refuse(1, retry_after)
             raise RateLimited(retry_after=retry_after)
 
     async def take(self) -> None:
         """Take it by itself, unless it was taken."""
-        if not self._taken:
-            await take(self._key, self._rate)
+        if self._taken:
+            return
+        if self._owed is not None:
+            await self._owed.take()
+        await take(self._key, self._rate)
+
+
+NOTHING_OWED = {
+    "address_id": None,
+    "address_spacing": 1.0,
+    "address_depth": 0,
+    "address_wanted": 0,
+}
 
 
 def _asking(key: str, rate: Rate) -> dict[str, Any]:

@@ -12,22 +12,31 @@ down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
 
-# The first half of a sign-in, in one round trip: takes one of the rate by client address, begins an
-# attempt at the login, and looks the account up; who is refused goes no further. The same is asked
-# for nobody, or the time would tell who has an account. `strange` is a browser at a place that the
-# person did not sign in from for a day.
+# The first half of a sign-in, in one round trip: takes what the client's address owes for asking at
+# all, then one of the rate of sign-ins by address, begins an attempt at the login, and looks the
+# account up; who is refused goes no further. The same is asked for nobody, or the time would tell
+# who has an account. `strange` is a browser at a place that the person did not sign in from for a
+# day.
 BEGIN = """
 CREATE FUNCTION sign_in_begin(
     limit_id uuid, spacing float8, depth int,
-    login text, lockout uuid, free int, longest int, address text, user_agent text
+    login text, lockout uuid, free int, longest int, address text, user_agent text,
+    address_id uuid, address_spacing float8, address_depth int, address_wanted int
 ) RETURNS TABLE (
-    limited float8, wait float8, user_id uuid, email varchar, display_name varchar, hash varchar,
+    limited float8, address_granted int, address_wait float8,
+    wait float8, user_id uuid, email varchar, display_name varchar, hash varchar,
     second_factors varchar[], organization_id uuid, suspended boolean, allowed boolean,
     first boolean, strange boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE nobody CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
 BEGIN
-    SELECT t.retry_after INTO limited FROM take_from_limit(limit_id, spacing, depth, 1, 1) t;
+    IF address_wanted > 0 THEN
+        SELECT t.granted, t.retry_after INTO address_granted, address_wait
+          FROM take_from_limit(address_id, address_spacing, address_depth, 1, address_wanted) t;
+    END IF;
+    IF address_granted IS DISTINCT FROM 0 THEN
+        SELECT t.retry_after INTO limited FROM take_from_limit(limit_id, spacing, depth, 1, 1) t;
+    END IF;
     IF limited = 0 THEN
         wait := lockout_begin(lockout, free, longest);
     END IF;
