@@ -1,20 +1,28 @@
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from app.core.db import Database
 from app.core.problems import may
 from app.tools import approving, service
 from app.tools.dependencies import Approver, DecideLimit, ProvenApprover
-from app.tools.schemas import Approval, Decided, Seen
+from app.tools.schemas import Approval, ApprovalsPage, Decided, Seen
 
 router = APIRouter(prefix="/api/approvals", tags=["tools"])
 
 
 @router.get("")
-async def list_approvals(db: Database, person: Approver) -> list[Approval]:
-    """What waits for you or was decided, and what models asked for in your own name."""
-    return [Approval.of(one) for one in await service.listed(db, person)]
+async def list_approvals(
+    db: Database,
+    person: Approver,
+    show: service.Show = "all",
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> ApprovalsPage:
+    """What you may decide or have decided, and what models asked for in your name, newest first."""
+    found, following = await service.listed(db, person, show=show, before=before, most=limit)
+    return ApprovalsPage(approvals=[Approval.of(one) for one in found], next=following)
 
 
 @router.get("/{approval_id}")

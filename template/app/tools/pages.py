@@ -1,5 +1,6 @@
 """What waits for approval, and what became of it."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -32,17 +33,33 @@ router = APIRouter(prefix=PAGE, include_in_schema=False)
 
 
 @router.get("")
-async def show_approvals(request: Request, db: Database, person: Approver) -> HTMLResponse:
-    found = await service.listed(db, person)
-    is_waiting = [service.state_of(one.row) == "waiting" for one in found]
+async def show_approvals(
+    request: Request,
+    db: Database,
+    person: Approver,
+    before: UUID | None = None,
+    decided_before: UUID | None = None,
+) -> HTMLResponse:
+    waiting, more = await service.listed(db, person, show="waiting", before=before)
+    decided, older = await service.listed(db, person, show="decided", before=decided_before)
+    both = {"before": before, "decided_before": decided_before}
+
+    def page(**where: UUID | None) -> str:
+        kept = {name: str(one) for name, one in (both | where).items() if one}
+        return f"{PAGE}?{urlencode(kept)}" if kept else PAGE
+
     own_too = not ToolsSettings.load().four_eyes
     entitled = set(service.entitled(person))
     return render(
         request,
         "tools/approvals.html",
         person=person,
-        waiting=[one for one, waits in zip(found, is_waiting, strict=True) if waits],
-        decided=[one for one, waits in zip(found, is_waiting, strict=True) if not waits],
+        waiting=waiting,
+        newest=page(before=None) if before else None,
+        more=page(before=more) if more else None,
+        decided=decided,
+        decided_newest=page(decided_before=None) if decided_before else None,
+        decided_older=page(decided_before=older) if older else None,
         may_approve=lambda row: row.tool in entitled and (own_too or row.user_id != person.user_id),
         state=service.state_of,
         tones=TONES,

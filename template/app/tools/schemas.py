@@ -44,6 +44,11 @@ class Approval(BaseModel):
         )
 
 
+class ApprovalsPage(BaseModel):
+    approvals: list[Approval]
+    next: UUID | None = Field(description="Pass it as `before` for the page of older ones.")
+
+
 class Seen(BaseModel):
     fingerprint: str = Field(min_length=64, max_length=64)
 

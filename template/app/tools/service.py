@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID
 
 import orjson
@@ -21,6 +22,7 @@ from app.tools.models import ToolApproval
 from app.tools.registry import Arguments, Tool, Use, tools
 from app.tools.settings import ToolsSettings
 
+Show = Literal["all", "waiting", "decided"]
 PEOPLE = table("users", column("id"), column("display_name"))
 # Beyond the time of the tool itself.
 SECONDS_TO_NOTE = 60
@@ -99,15 +101,29 @@ def entitled(person: Person) -> list[str]:
     return [one.name for one in found if one.permission in person.permissions]
 
 
-async def listed(db: AsyncSession, person: Person, *, limit: int = 100) -> Sequence[Shown]:
-    """What this person may decide and what they asked for: first what waits, then the newest."""
-    rows = await db.scalars(
-        select(ToolApproval)
-        .where((ToolApproval.tool.in_(entitled(person))) | (ToolApproval.user_id == person.user_id))
-        .order_by(ToolApproval.state != "waiting", ToolApproval.id.desc())
-        .limit(limit)
+async def listed(
+    db: AsyncSession,
+    person: Person,
+    *,
+    show: Show = "all",
+    before: UUID | None = None,
+    most: int = 50,
+) -> tuple[Sequence[Shown], UUID | None]:
+    """What this person may decide and what they asked for, the newest first, from behind `before`.
+
+    And where the next page begins. What waited too long does not wait any more.
+    """
+    waits = (ToolApproval.state == "waiting") & (ToolApproval.expires_at > now())
+    query = select(ToolApproval).where(
+        ToolApproval.tool.in_(entitled(person)) | (ToolApproval.user_id == person.user_id)
     )
-    return await _shown(db, rows.all())
+    if show != "all":
+        query = query.where(waits if show == "waiting" else ~waits)
+    if before:
+        query = query.where(ToolApproval.id < before)
+    rows = (await db.scalars(query.order_by(ToolApproval.id.desc()).limit(most + 1))).all()
+    page = rows[:most]
+    return await _shown(db, page), page[-1].id if len(rows) > most else None
 
 
 async def found(db: AsyncSession, person: Person, approval_id: UUID) -> ToolApproval:

@@ -23,7 +23,7 @@ async def test_an_invitation_goes_out_once_it_is_approved(
         return
     assert uses(events) == [("invite_member", "waiting", "")]
     assert await mails_to(address) == []
-    [one] = (await someone.client.get("/api/approvals")).json()
+    [one] = (await someone.client.get("/api/approvals")).json()["approvals"]
     assert one["arguments"] == {"email": address, "role": "member"}
     seen = {"fingerprint": one["fingerprint"]}
     answer = await someone.client.post(f"/api/approvals/{one['id']}/approve", json=seen)

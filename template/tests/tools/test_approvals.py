@@ -7,7 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from app.core import db
+from app.core.clock import now
+from app.core.ids import uuid7
 from app.tools import approving, jobs
+from app.tools.models import ToolApproval
 from app.tools.registry import Arguments, Use
 from tests.assistant.conftest import Browser, text_of
 from tests.conftest import new_client
@@ -54,7 +57,7 @@ async def waiting(asker: Browser, plays, amount: int = 5) -> None:
 
 
 async def first(browser: Browser) -> dict:
-    return (await browser.client.get("/api/approvals")).json()[0]
+    return (await browser.client.get("/api/approvals")).json()["approvals"][0]
 
 
 async def approve(browser: Browser, one: dict, **other):
@@ -92,14 +95,14 @@ async def test_nobody_approves_who_is_not_entitled(office, browser_of, plays, pa
     # The one who asked has no right to approve, a stranger sees nothing,
     assert (await approve(asker, one)).status_code == 403
     stranger = await browser_of(await make_user(role="admin", password=False))
-    assert (await stranger.client.get("/api/approvals")).json() == []
+    assert (await stranger.client.get("/api/approvals")).json()["approvals"] == []
     assert (await approve(stranger, one)).status_code == 404
     # nor who may approve things, but not use this tool,
     role = await make_role(asker.someone.organization_id, {"tools.approve"})
     half = await browser_of(
         await make_user(asker.someone.organization_id, role=role, password=False)
     )
-    assert (await half.client.get("/api/approvals")).json() == []
+    assert (await half.client.get("/api/approvals")).json()["approvals"] == []
     assert (await approve(half, one)).status_code == 404
     assert (await half.client.post(f"/api/approvals/{one['id']}/decline")).status_code == 404
     # nor who has not proved lately that it is they.
@@ -212,7 +215,7 @@ async def test_the_same_question_waits_once_and_four_eyes_can_be_asked_for(
     for _ in range(2):
         plays(asks(("pay_out", {"amount": 5})), says("It waits."))
         await boss.ask(conversation, "Pay five.")
-    [one] = (await boss.client.get("/api/approvals")).json()
+    [one] = (await boss.client.get("/api/approvals")).json()["approvals"]
     configure(TOOLS_FOUR_EYES="true")
     assert (await approve(boss, one)).json()["type"] == "/problems/your-own-request"
     configure(TOOLS_FOUR_EYES="false")
@@ -243,3 +246,57 @@ async def _age(approval_id: str, column: str) -> None:
             [timedelta(days=400), approval_id],
         )
         owner.execute("ALTER TABLE tool_approvals FORCE ROW LEVEL SECURITY")
+
+
+async def fill(asker: Browser, waiting: int, decided: int, hours: int = 1) -> None:
+    """So many that wait, each with its number as the amount, and so many that were declined."""
+    rows = [("waiting", n) for n in range(waiting)] + [("declined", n) for n in range(decided)]
+    async with db.transaction(organization_id=asker.someone.organization_id) as session:
+        # Those of one millisecond are in no order of their own.
+        for made_id, (state, amount) in zip(sorted(uuid7() for _ in rows), rows, strict=True):
+            made = ToolApproval(
+                id=made_id,
+                organization_id=asker.someone.organization_id,
+                user_id=asker.someone.user_id,
+                session_id=uuid7(),
+                tool="pay_out",
+                arguments={"amount": amount, "to": "Ada"},
+                fingerprint="f" * 64,
+                state=state,
+                expires_at=now() + timedelta(hours=hours),
+            )
+            session.add(made)
+            await session.flush()
+
+
+async def test_every_one_that_waits_is_found_page_by_page(office, browser_of, paid):
+    asker, boss = office
+    await fill(asker, waiting=120, decided=3)
+    elsewhere = await browser_of(await make_user(role="reviewer", password=False))
+    await fill(elsewhere, waiting=2, decided=0)
+
+    async def walk(**asked: str | int) -> list[tuple[str, int]]:
+        found, before = [], None
+        for _ in range(10):
+            more = {"before": before} if before else {}
+            answer = (await boss.client.get("/api/approvals", params=asked | more)).json()
+            found += [(one["state"], one["arguments"]["amount"]) for one in answer["approvals"]]
+            before = answer["next"]
+            if before is None:
+                return found
+        raise AssertionError("It does not end.")
+
+    waits = [("waiting", n) for n in reversed(range(120))]
+    declined = [("declined", n) for n in reversed(range(3))]
+    assert await walk(show="waiting") == waits
+    assert await walk(show="waiting", limit=120) == waits
+    assert await walk(show="decided", limit=2) == declined
+    assert await walk(limit=200) == declined + waits
+    assert (await boss.client.get("/api/approvals", params={"limit": 201})).status_code == 422
+    # One that waited too long is none of those that wait.
+    await fill(asker, waiting=1, decided=0, hours=-1)
+    assert await walk(show="waiting", limit=200) == waits
+    assert await walk(show="decided") == [("expired", 0), *declined]
+    member = await browser_of(await make_user(asker.someone.organization_id, password=False))
+    found = await member.client.get("/api/approvals", params={"show": "waiting"})
+    assert found.status_code == 403

@@ -1,8 +1,11 @@
 """Approvals by pages, and tools in the conversation."""
 
+import re
+
 from tests.factories import make_user
 from tests.pages import Browser
 from tests.tools.conftest import asks, says
+from tests.tools.test_approvals import fill
 from tests.tools.test_approvals import paid as paid
 
 
@@ -42,3 +45,22 @@ async def test_what_is_declined_is_told_and_members_do_not_look(browser_of, play
         await make_user(boss.someone.organization_id, role="member", password=False)
     )
     assert (await Browser(member.client).open("/approvals")).status == 403
+
+
+async def test_what_waits_is_paged_and_what_was_decided_by_itself(browser_of, paid):
+    boss = await browser_of(await make_user(role="admin", password=False))
+    await fill(boss, waiting=60, decided=60)
+    page = await Browser(boss.client).open("/approvals")
+    assert sum(one.action.endswith("/approve") for one in page.forms) == 50
+    assert page.html.count(">Declined<") == 50
+    further = [
+        one.replace("&amp;", "&") for one in re.findall(r'href="(/approvals\?[^"]+)"', page.html)
+    ]
+    waits, decided = further
+    page = await Browser(boss.client).open(waits)
+    assert sum(one.action.endswith("/approve") for one in page.forms) == 10
+    assert page.html.count(">Declined<") == 50
+    page = await Browser(boss.client).open(decided)
+    assert sum(one.action.endswith("/approve") for one in page.forms) == 50
+    assert page.html.count(">Declined<") == 10
+    assert 'href="/approvals"' in page.html
