@@ -16,6 +16,7 @@ from app.usage.chargeback import MonthStillOpen
 from app.usage.prices import prices_between
 from app.usage.schemas import (
     AllowanceOut,
+    AnomalyOut,
     CostCenterOut,
     FeatureOut,
     LatencyOut,
@@ -107,6 +108,18 @@ async def prices(
         PriceOut(provider=provider, model=model, **asdict(price))
         for provider, model in await reports.models(db, start, end)
         for price in prices_between(provider, model, start, until)
+    ]
+
+
+@router.get("/anomalies", dependencies=[allow("usage.read")])
+async def anomalies(db: Database, span: Span) -> list[AnomalyOut]:
+    """Hours that cost far more than such hours do, of all or of one, the 200 newest first."""
+    names = AnomalyOut.model_fields.keys() - {"display_name"}
+    return [
+        AnomalyOut(
+            display_name=one.display_name, **{name: getattr(one.row, name) for name in names}
+        )
+        for one in await reports.anomalies(db, *span)
     ]
 
 

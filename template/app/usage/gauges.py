@@ -23,7 +23,10 @@ MONTH = text(
     " WHERE c.period = 'month' AND c.user_id IS NULL"
     " AND c.starts_at = date_trunc('month', now(), 'UTC')"
 )
-ANOMALIES = text("SELECT count(*) FROM usage_anomalies WHERE last_at > now() - interval '2 hours'")
+ANOMALIES = text(
+    "SELECT count(DISTINCT organization_id) FROM usage_anomalies"
+    " WHERE last_at > now() - interval '2 hours'"
+)
 
 
 async def read(db: AsyncSession) -> None:

@@ -155,12 +155,27 @@ class UsageAnomaly(Base):
     """Hours that cost far more than such hours do, one row while it goes on."""
 
     __tablename__ = "usage_anomalies"
-    __data__ = holds(plain="unit", kept="usage.forget")
-    __table_args__ = (UniqueConstraint("organization_id", "started_at"),)
+    __data__ = holds(plain="kind name unit", kept="usage.forget")
+    __table_args__ = (
+        UniqueConstraint(
+            "organization_id",
+            "kind",
+            "name",
+            "user_id",
+            "started_at",
+            name="uq_usage_anomalies_whose",
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
 
     organization_id: Mapped[UUID] = mapped_column(
         ForeignKey("organizations.id", ondelete="CASCADE")
     )
+    kind: Mapped[str] = mapped_column(String(12), server_default="organization")
+    """Whose hours: organization, feature, model or person."""
+    name: Mapped[str] = mapped_column(String(200), server_default="")
+    """Of the feature or the model."""
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     started_at: Mapped[datetime]
     last_at: Mapped[datetime]
     unit: Mapped[str] = mapped_column(String(12))

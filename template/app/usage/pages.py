@@ -16,6 +16,7 @@ from app.core.clock import now
 from app.core.db import Database
 from app.usage import budget_pages, reports
 from app.usage import month as by_month
+from app.usage.anomalies import called
 from app.usage.prices import Price, prices_between
 from app.usage.reports import Allowance, Line
 from app.web import render
@@ -122,7 +123,10 @@ async def show_organization(
         ],
         latency=await reports.latency_by_model(db, *span),
         prices=_prices(sums.models, month),
-        anomalies=await reports.anomalies(db, *span),
+        anomalies=[
+            (one.row, called(one.row.kind, one.row.name, one.display_name))
+            for one in await reports.anomalies(db, *span)
+        ],
         **_shown(month, [one.line for one in days]),
     )
 

@@ -14,6 +14,7 @@ from app.core.clock import now
 from app.usage.models import UsageAnomaly, UsageRecord
 from app.usage.service import PEOPLE, limits
 
+MOST_ANOMALIES = 200
 WINDOWS = text("""
     SELECT w.user_id, w.period, w.ends_at,
            coalesce(c.calls + c.reserved_calls, 0) AS calls,
@@ -166,14 +167,24 @@ async def _latency(
     return [Latency(**row) for row in rows.mappings()]
 
 
-async def anomalies(db: AsyncSession, since: datetime, until: datetime) -> list[UsageAnomaly]:
+@dataclass(frozen=True)
+class Anomaly:
+    row: UsageAnomaly
+    display_name: str
+    """Of the person whose hours they are."""
+
+
+async def anomalies(db: AsyncSession, since: datetime, until: datetime) -> list[Anomaly]:
     """Hours of this time that cost far more than usual, the newest first."""
     rows = await db.scalars(
         select(UsageAnomaly)
         .where(UsageAnomaly.started_at >= since, UsageAnomaly.started_at < until)
         .order_by(UsageAnomaly.started_at.desc())
+        .limit(MOST_ANOMALIES)
     )
-    return list(rows)
+    found = rows.all()
+    names = await names_of(db, {one.user_id for one in found if one.user_id})
+    return [Anomaly(one, names.get(one.user_id, "")) for one in found]
 
 
 async def _sums(

@@ -1,7 +1,7 @@
 """Shapes of the JSON API. Money is in millionths of a US dollar."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,6 +72,24 @@ class PriceOut(BaseModel):
     as_of: date | None
     source: str
     """Where it was read on that day."""
+
+
+class AnomalyOut(BaseModel):
+    """Hours that cost far more than such hours do."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: Literal["organization", "feature", "model", "person"]
+    name: str
+    """Of the feature or the model."""
+    user_id: UUID | None
+    display_name: str
+    started_at: datetime
+    last_at: datetime
+    unit: Literal["microdollars", "tokens"]
+    seen: int
+    """In the dearest of these hours."""
+    usual: int
 
 
 class PersonOut(LineOut):

@@ -3,11 +3,13 @@ import re
 
 import httpx2
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from app.core import db
+from app.core.clock import now
 from app.core.errors import TooMany
 from app.usage import pages, service
+from app.usage.models import UsageAnomaly
 from app.usage.service import TokensSpent
 from tests.factories import Someone, make_organization, make_user, sign_in
 from tests.usage.conftest import Till, limit, person_of
@@ -296,3 +298,21 @@ async def test_a_month_shows_the_prices_it_had_and_the_current_one_those_to_come
         await session.execute(text("UPDATE usage_records SET created_at = '2026-02-03T12:00Z'"))
     old = await rows(client, "/admin/usage?month=2026-02", "Prices of the models used")
     assert [row[1] for row in old] == ["$1.00"]
+
+
+async def test_the_month_says_whose_hours_were_strange(client, team):
+    admin, member = team
+    at = {"started_at": now(), "last_at": now(), "unit": "microdollars"}
+    rows_of = [
+        {"kind": "person", "name": "", "user_id": member.user_id, "seen": 45_000_000, "usual": 1},
+        {"kind": "feature", "name": "<letters>", "user_id": None, "seen": 9_000_000, "usual": 1},
+    ]
+    async with db.transaction(elevated=True) as session:
+        for row in rows_of:
+            await session.execute(
+                insert(UsageAnomaly).values(organization_id=admin.organization_id, **at, **row)
+            )
+    await sign_in(client, admin)
+    page = (await client.get("/admin/usage")).text
+    assert "Grace Hopper: far more than usual" in page
+    assert "Feature &lt;letters&gt;: far more than usual" in page

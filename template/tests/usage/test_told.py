@@ -10,10 +10,10 @@ from app.core.clock import now
 from app.jobs.queue import run_until_empty
 from app.mail import links
 from app.mail import service as mail
-from app.usage.anomalies import HOUR, WEEK, usual
 from app.usage.jobs import forget, look_for_anomalies, warn
 from app.usage.models import UsageCounter
 from app.usage.service import BudgetSpent
+from app.usage.usual import HOUR, WEEK, usual
 from tests.factories import make_organization, make_user
 from tests.usage.conftest import Till, limit, person_of
 
