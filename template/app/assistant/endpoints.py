@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query
 
 from app.access.access import allow, allow_detached
 from app.access.person import Person
-from app.assistant import service, turns, uses
+from app.assistant import service, titling, turns, uses
 from app.assistant.answer import answer
 from app.assistant.holding import held
 from app.assistant.models import Conversation, Message
@@ -27,6 +27,7 @@ from app.core.sse import Event, EventStream
 from app.limits.dependencies import limited
 from app.limits.service import Rate
 from app.llm.draft import Draft
+from app.llm.errors import AnswerNotAsAsked
 from app.llm.streaming import ending, streamed
 
 router = APIRouter(prefix="/api/conversations", tags=["assistant"])
@@ -85,6 +86,20 @@ async def rename_conversation(
     conversation_id: UUID, change: ConversationChange, db: Database, person: User
 ) -> Conversation:
     return await service.rename(db, conversation_id, change.title)
+
+
+@router.post(
+    "/{conversation_id}/title",
+    response_model=ConversationOut,
+    responses=may(titling.NothingSaid, AnswerNotAsAsked),
+)
+async def name_conversation(
+    conversation_id: UUID,
+    person: Annotated[Person, allow_detached("assistant.use")],
+    _: Annotated[None, limited("title", Rate(per_minute=10), by="person")],
+) -> Conversation:
+    """Let a model name a conversation by what was said in it."""
+    return await titling.name(person, conversation_id)
 
 
 @router.delete("/{conversation_id}", status_code=204)

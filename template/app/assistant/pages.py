@@ -147,6 +147,22 @@ async def rename(request: Request, conversation_id: UUID, db: Database, person: 
     return flash.redirect(page)
 
 
+@router.post("/{conversation_id}/title")
+async def suggest_title(
+    conversation_id: UUID,
+    person: Annotated[Person, allow_detached("assistant.use")],
+    _: Annotated[None, limited("title", Rate(per_minute=10), by="person")],
+) -> Response:
+    page = f"/chat/{conversation_id}"
+    try:
+        await titling.name(person, conversation_id)
+    except NotFound:
+        raise
+    except Problem as problem:
+        return flash.redirect(page, problem.detail, "warning")
+    return flash.redirect(page)
+
+
 @router.post("/{conversation_id}/delete")
 async def delete(conversation_id: UUID, db: Database, person: User) -> Response:
     await service.remove(db, conversation_id)
