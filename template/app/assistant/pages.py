@@ -8,14 +8,17 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.access import allow
+from app.access.access import allow, allow_detached
 from app.access.person import Person
-from app.assistant import service, uses
+from app.assistant import service, titling, uses
 from app.assistant.models import Conversation, Message
 from app.assistant.schemas import ConversationChange
 from app.core.clock import now
 from app.core.db import Database
+from app.core.errors import NotFound, Problem
 from app.feedback.service import ratings
+from app.limits.dependencies import limited
+from app.limits.service import Rate
 from app.review.settings import ReviewSettings
 from app.web import flash, render
 from app.web.forms import blank, read

@@ -192,3 +192,18 @@ async def test_the_list_leads_to_older_conversations(browser, model):
 async def test_who_is_not_signed_in_goes_there_first(client):
     answer = await client.get("/chat", headers=HTML)
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fchat")
+
+
+async def test_a_model_suggests_a_title_and_one_that_gives_none_is_told_of(browser, model):
+    model.behaviour = Behaviour(words=('{"title": "<b>Orchids</b>"}',))
+    conversation = await browser.new()
+    path = f"/chat/{conversation}/title"
+    assert path not in await page(browser, f"/chat/{conversation}"), "nothing was said yet"
+    await browser.ask(conversation, "How do I repot one?")
+    assert path in await page(browser, f"/chat/{conversation}")
+    assert (await post(browser, path)).status_code == 303
+    assert side(await page(browser, "/chat")) == ["<b>Orchids</b>"]
+    model.behaviour = Behaviour(words=("Orchids.",))
+    assert (await post(browser, path)).headers["location"] == f"/chat/{conversation}"
+    assert "in the form that was asked for" in await page(browser, f"/chat/{conversation}")
+    assert side(await page(browser, "/chat")) == ["<b>Orchids</b>"]
