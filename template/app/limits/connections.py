@@ -46,7 +46,8 @@ Gauge(
 async def fetch(statement: LiteralString, values: Mapping[str, Any]) -> TupleRow | None:
     """Run one statement and give its first row. Raises `psycopg.Error` or `TimeoutError`."""
     cursor = await _run(statement, values)
-    return await cursor.fetchone() if cursor.description else None
+    # Whether there are rows at all; `description` would describe each column first.
+    return await cursor.fetchone() if cursor.pgresult and cursor.pgresult.nfields else None
 
 
 async def fetch_all(statement: LiteralString, values: Mapping[str, Any]) -> list[TupleRow]:
