@@ -67,6 +67,7 @@ from app.core import embedded
 # all others wait for it.
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from playwright.async_api import Browser
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from app.core.settings import ModuleSettings
@@ -310,6 +311,15 @@ async def auth_db(database: embedded.Urls) -> "AsyncIterator[AsyncSession]":
 
     async with db.transaction(elevated=True) as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> "AsyncIterator[Browser]":
+    """Here, for a fixture that modules import is one of each, and each would start a browser."""
+    from tests.web.chromium import running
+
+    async with running() as browser:
+        yield browser
 
 
 @pytest.fixture

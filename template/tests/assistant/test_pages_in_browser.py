@@ -11,14 +11,13 @@ from playwright.async_api import Browser, Page, expect
 from app.access.forgery import SESSION_COOKIE
 from tests.factories import make_user, sign_in
 from tests.llm.wire_server import Behaviour, WireServer
-from tests.web.conftest import chromium  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
 async def page(
-    chromium: Browser,  # noqa: F811
+    chromium: Browser,
     live_server: str,
     model: WireServer,
 ) -> AsyncIterator[Page]:

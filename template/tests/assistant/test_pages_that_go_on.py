@@ -11,9 +11,8 @@ from tests.assistant.test_pages_in_browser import page as page
 from tests.factories import make_user
 from tests.tools.conftest import asks, plays, says, tool
 from tests.tools.test_approvals import approve, first, paid
-from tests.web.conftest import chromium
 
-__all__ = ["chromium", "paid", "plays", "tool"]
+__all__ = ["paid", "plays", "tool"]
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000

@@ -11,14 +11,13 @@ from sqlalchemy import text
 from app.access.forgery import SESSION_COOKIE
 from app.core import db
 from tests.factories import Someone, make_user, sign_in
-from tests.web.conftest import chromium  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.browser
 HERE_AGAIN = "What you wrote is here again. It was not sent."
 
 
 @pytest.fixture
-async def page(chromium: Browser, live_server: str) -> AsyncIterator[Page]:  # noqa: F811
+async def page(chromium: Browser, live_server: str) -> AsyncIterator[Page]:
     address = live_server.replace("127.0.0.1", "localhost")
     context = await chromium.new_context(base_url=address)
     context.set_default_timeout(30_000)

@@ -15,7 +15,6 @@ from playwright.async_api import Browser, ConsoleMessage, Page
 
 from app.core import database_roles, embedded
 from tests.conftest import ROOT, free_port
-from tests.web.conftest import chromium  # noqa: F401 a fixture
 
 # Whatever this project's answers and this clone's .env say, the way is the same.
 SETTINGS = {
@@ -72,7 +71,7 @@ async def _answering(address: str, server: subprocess.Popen[bytes], log: Path) -
 
 
 @pytest.fixture
-async def open_page(chromium: Browser) -> AsyncIterator[Callable[..., Awaitable[Page]]]:  # noqa: F811
+async def open_page(chromium: Browser) -> AsyncIterator[Callable[..., Awaitable[Page]]]:
     """`page = await open_page(address)`: a browser of one's own. Its complaints fail the test.
 
     What the content security policy refuses is an error on the console, as is a failed request.

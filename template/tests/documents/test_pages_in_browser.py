@@ -13,13 +13,12 @@ from app.access.forgery import SESSION_COOKIE
 from app.documents import jobs
 from tests.documents.conftest import A_PAGE, A_TABLE, TRAVEL
 from tests.factories import make_user, sign_in
-from tests.web.conftest import chromium  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-async def page(chromium: Browser, live_server: str) -> AsyncIterator[Page]:  # noqa: F811
+async def page(chromium: Browser, live_server: str) -> AsyncIterator[Page]:
     async with httpx2.AsyncClient(verify=False) as client:
         await sign_in(client, await make_user(role="admin", password=False))
         token = client.cookies[SESSION_COOKIE]

@@ -12,7 +12,6 @@ from app.core import db
 from tests.browser.conftest import open_page as open_page
 from tests.factories import PASSWORD, Someone, make_user
 from tests.passkeys.conftest import let_proof_age, run
-from tests.web.conftest import chromium as chromium
 
 pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Awaitable[Page]]

@@ -12,14 +12,13 @@ from tests.evals.test_gate import evaluated
 from tests.factories import make_user, sign_in
 from tests.prompts.test_experiments import answered, start
 from tests.prompts.test_registry import write
-from tests.web.conftest import chromium  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.browser
 BEGINNING = "You are kind and helpful.\n\nAnswer in the language of the question.\n\n{{today}}"
 
 
 async def test_no_page_complains_or_is_wider_than_a_phone(
-    chromium: Browser,  # noqa: F811
+    chromium: Browser,
     live_server,
     client,
     operators,

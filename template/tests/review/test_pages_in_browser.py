@@ -5,7 +5,6 @@ from playwright.async_api import expect
 
 from tests.assistant.test_pages_in_browser import ask
 from tests.assistant.test_pages_in_browser import page as page
-from tests.web.conftest import chromium as chromium
 
 pytestmark = pytest.mark.browser
 

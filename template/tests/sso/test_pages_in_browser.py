@@ -9,7 +9,6 @@ from sqlalchemy import text
 from app.core import db
 from tests.browser.conftest import open_page as open_page
 from tests.sso.issuer import someone
-from tests.web.conftest import chromium as chromium
 
 pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Awaitable[Page]]

@@ -6,7 +6,6 @@ from playwright.async_api import expect
 from tests.assistant.test_pages_in_browser import ask
 from tests.assistant.test_pages_in_browser import page as page
 from tests.tools.conftest import asks, says
-from tests.web.conftest import chromium as chromium
 
 pytestmark = pytest.mark.browser
 

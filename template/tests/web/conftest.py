@@ -1,18 +1,12 @@
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 import uvicorn
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Page
 
 from tests.web import gallery
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 
 
 @pytest.fixture
@@ -36,21 +30,6 @@ async def gallery_address() -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     await running
-
-
-@pytest.fixture(scope="session")
-async def chromium() -> AsyncIterator[Browser]:
-    if CHROMIUM is None:
-        # A check that never runs where it counts would pass for ever.
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("No chromium on PATH.")
-    expect.set_options(timeout=30_000)  # slow machines do come to what is expected, too
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture
