@@ -4,6 +4,7 @@ import pytest
 
 from tests.conftest import new_client
 from tests.factories import make_user, sign_in
+from tests.leftovers import no_old_jobs as no_old_jobs
 from tests.pages import browser as browser
 
 

@@ -24,6 +24,9 @@ async def test_anchors_go_to_the_log_stream_unharmed(five_events, lines):
 
 
 async def test_the_nightly_look_raises_an_alarm(five_events, tamper, lines):
+    # Of the logs that other tests have left there are thousands.
+    for table in ("audit_anchors", "audit_heads", "audit_events"):
+        await tamper.execute(f"DELETE FROM {table} WHERE organization_id <> %s", [five_events])
     await jobs.look_over()
     assert not [text for text in lines.messages if str(five_events) in text]
     await tamper.execute(

@@ -17,6 +17,7 @@ from app.storage import service as storage
 from app.storage.service import NoSuchFile
 from tests.documents.conftest import TRAVEL, kept
 from tests.documents.test_index import live
+from tests.leftovers import no_old_jobs as no_old_jobs
 
 pytestmark = pytest.mark.dear
 

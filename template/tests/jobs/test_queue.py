@@ -14,6 +14,7 @@ from app.core.errors import NotFound
 from app.jobs import service
 from app.jobs.queue import SCHEDULES, attempt, enqueue, every, run_until_empty, task
 from tests.jobs.sample_jobs import QUEUE, notes, seen
+from tests.leftovers import no_old_jobs as no_old_jobs
 
 
 async def status_of(job_id: int | None) -> str | None:

@@ -14,6 +14,7 @@ from app.mail import service as mail
 from app.tokens import signed
 from tests.conftest import new_client
 from tests.factories import PASSWORD, make_user, sign_in, stay_locked_out
+from tests.leftovers import no_old_jobs as no_old_jobs
 
 WAITING = """SELECT count(*) FROM pg_locks WHERE NOT granted
  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
