@@ -34,7 +34,8 @@ from tests.tools.conftest import asks
 from tests.usage.conftest import limit, person_of
 
 SEED = int(os.environ.get("CHAOS_SEED", "1815"))
-RUNS = int(os.environ.get("CHAOS_RUNS", "1000"))
+# Asked once and asked twice they are a thousand.
+RUNS = int(os.environ.get("CHAOS_RUNS", "500"))
 AT_ONCE = 50
 # Those that take their time, take it in a thousand turns as well.
 LONG = {"hangs", "slow", "is slow", "never ends", "says a megabyte of error"}
