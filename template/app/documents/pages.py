@@ -43,6 +43,8 @@ KINDS = {
     "markdown": "Markdown",
     "csv": "Table",
     "text": "Text",
+    "png": "Picture",
+    "jpeg": "Picture",
 }
 STATES = {
     "waiting": ("Being read", "accent"),
@@ -51,6 +53,7 @@ STATES = {
     "failed": ("Not read", "danger"),
 }
 ACCEPTED = ".pdf,.docx,.html,.htm,.md,.markdown,.csv,.tsv,.txt"
+PICTURES = ",.png,.jpg,.jpeg"
 UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 Reader = Annotated[Person, allow("documents.read")]
@@ -175,7 +178,7 @@ async def _common(db: AsyncSession, person: Person) -> dict[str, Any]:
         "kinds": KINDS,
         "states": STATES,
         "sized": sized,
-        "accepted": ACCEPTED,
+        "accepted": ACCEPTED + (PICTURES if DocumentsSettings.load().ocr != "none" else ""),
         "largest": sized(DocumentsSettings.load().largest_bytes),
         "form": blank(audience="person"),
         "audiences": [

@@ -1,4 +1,4 @@
-"""Text recognition for pages of a PDF that have no text, where DOCUMENTS_OCR wants it."""
+"""Text recognition, where DOCUMENTS_OCR wants it: of pages of a PDF without text, and pictures."""
 
 import asyncio
 import shutil
@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from app.core.logging import log
 from app.documents import reader
 from app.documents.reading.content import Block, Content, Refused, limited, paragraphs
+from app.documents.reading.kinds import PICTURES
 from app.documents.settings import DocumentsSettings
 
 LARGEST_PICTURE = 64 * 1024 * 1024
@@ -19,6 +20,8 @@ File = Callable[[], AsyncIterable[bytes]]
 async def read(kind: str, file: File) -> Content:
     """What is in a file, with what is written on scanned pages. Raises as `reader.read` does."""
     settings = DocumentsSettings.load()
+    if kind in PICTURES:
+        return await _picture(kind, file)
     recognises = kind == "pdf" and settings.ocr != "none"
     try:
         content = await reader.read(kind, file())
@@ -41,6 +44,32 @@ async def read(kind: str, file: File) -> Content:
     return _together(content, found)
 
 
+async def _picture(kind: str, file: File) -> Content:
+    settings = DocumentsSettings.load()
+    try:
+        await reader.read(kind, file())
+    except Refused as refusal:
+        # It is a picture, and nothing else is wrong with it.
+        if refusal.reason != "no_text" or settings.ocr == "none":
+            raise
+    program = _tesseract()
+    try:
+        async with asyncio.timeout(settings.ocr_seconds), reader.slot():
+            text = await _text(b"".join([chunk async for chunk in file()]), program)
+    except TimeoutError as error:
+        raise Refused("took_too_long") from error
+    blocks = limited([Block(one) for one in paragraphs(text)])
+    return Content(blocks, {"pages_recognised": 1})
+
+
+def _tesseract() -> str:
+    program = shutil.which("tesseract")
+    if program is None:
+        log.error("documents.no_tesseract")
+        raise Refused("no_text")
+    return program
+
+
 def _together(content: Content, found: dict[int, str]) -> Content:
     new = [Block(one, page=page) for page, text in found.items() for one in paragraphs(text)]
     blocks = sorted([*content.blocks, *new], key=lambda one: one.page or 0)
@@ -56,10 +85,7 @@ def _together(content: Content, found: dict[int, str]) -> Content:
 async def _recognised(file: AsyncIterable[bytes], wanted: Iterable[int]) -> dict[int, str]:
     """The text of each page by its number."""
     settings = DocumentsSettings.load()
-    program = shutil.which("tesseract")
-    if program is None:
-        log.error("documents.no_tesseract")
-        raise Refused("no_text")
+    program = _tesseract()
     pages = ",".join(map(str, wanted))
     found: dict[int, str] = {}
     async with reader.slot(), _process("draw", str(settings.ocr_pages), pages) as drawing:

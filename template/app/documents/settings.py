@@ -32,7 +32,7 @@ class DocumentsSettings(ModuleSettings):
     reading_megabytes: int = Field(768, ge=128)
     """The most memory that reading one file may take."""
     ocr: Literal["none", "tesseract"] = "none"
-    """What recognises the text of scanned pages in a PDF; `none` refuses a file of such pages."""
+    """What recognises the text of scanned pages in a PDF and of pictures; `none` refuses both."""
     ocr_languages: str = Field("eng", pattern=r"^[A-Za-z_]{3,12}(\+[A-Za-z_]{3,12})*$")
     """In which languages, as tesseract calls them: `eng+deu`. Each needs its package."""
     ocr_pages: int = Field(50, ge=1, le=500)

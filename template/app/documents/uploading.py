@@ -15,7 +15,7 @@ from app.documents import names, scanner, service
 from app.documents.models import Document
 from app.documents.multipart import Upload
 from app.documents.reading.content import Refused
-from app.documents.reading.kinds import HEAD, kind_of
+from app.documents.reading.kinds import HEAD, PICTURES, kind_of
 from app.documents.reasons import FileRefused
 from app.documents.service import Audience
 from app.documents.settings import DocumentsSettings
@@ -39,6 +39,8 @@ async def receive(person: Person, upload: Upload, wanted: Wanted) -> Document:
     head = await _head(upload.chunks)
     try:
         kind = kind_of(name, head, upload.media_type)
+        if kind in PICTURES and DocumentsSettings.load().ocr == "none":
+            raise Refused("not_accepted")
     except Refused as refusal:
         await _record(person, refusal.reason)
         raise FileRefused(refusal.reason) from refusal

@@ -20,6 +20,8 @@ READERS = {
     "markdown": ("text", "read_markdown"),
     "csv": ("table", "read"),
     "text": ("text", "read"),
+    "png": ("picture", "read_png"),
+    "jpeg": ("picture", "read_jpeg"),
 }
 
 

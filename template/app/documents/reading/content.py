@@ -6,7 +6,10 @@ from typing import Any
 # What reading may refuse, as people are told it.
 REASONS = {
     "empty": "The file is empty.",
-    "not_accepted": "Only PDF, Word (.docx), HTML, Markdown, CSV and plain text can be read.",
+    "not_accepted": (
+        "Only PDF, Word (.docx), HTML, Markdown, CSV and plain text can be read, and pictures"
+        " (PNG, JPEG) where text recognition is on."
+    ),
     "another_kind": "What is in the file is not what its name says.",
     "polyglot": "The file is two kinds of file at once.",
     "damaged": "The file is damaged or cut off.",
@@ -22,6 +25,7 @@ REASONS = {
     "too_much_text": "The file holds more text than is taken in one. Split it into smaller ones.",
     "no_text": "There is no text in it. Scanned pages need text recognition first.",
     "too_many_scans": "Too many of its pages are scanned. Split the file into smaller ones.",
+    "too_many_dots": "The picture is far larger than a page needs. Save it smaller.",
     "unknown_encoding": "The text is in no encoding that we can tell. Save it as UTF-8.",
 }
 MOST_CHARACTERS = 5_000_000

@@ -10,6 +10,7 @@ from app.documents.reading.content import Refused
 ENDINGS = {
     "pdf": "pdf", "docx": "docx", "html": "html", "htm": "html", "md": "markdown",
     "markdown": "markdown", "csv": "csv", "tsv": "csv", "txt": "text", "text": "text",
+    "png": "png", "jpg": "jpeg", "jpeg": "jpeg",
 }  # fmt: skip
 MEDIA_TYPES = {
     "pdf": "application/pdf",
@@ -18,8 +19,17 @@ MEDIA_TYPES = {
     "markdown": "text/markdown",
     "csv": "text/csv",
     "text": "text/plain",
+    "png": "image/png",
+    "jpeg": "image/jpeg",
 }
-BINARY_KINDS = {"pdf", "docx"}
+STARTS = {
+    "pdf": b"%PDF-",
+    "docx": b"PK\x03\x04",
+    "png": b"\x89PNG\r\n\x1a\n",
+    "jpeg": b"\xff\xd8\xff",
+}
+PICTURES = {"png", "jpeg"}
+"""Taken where text recognition is on."""
 # Kinds of file that are not taken; their first bytes in something called text give it away.
 SIGNATURES = (
     b"PK\x03\x04", b"PK\x05\x06", b"%PDF-", b"\x7fELF", b"MZ", b"\x89PNG", b"GIF8",
@@ -48,10 +58,8 @@ def kind_of(name: str, head: bytes, media_type: str = "") -> str:
 
 
 def _is(kind: str, head: bytes) -> bool:
-    if kind == "pdf":
-        return head.startswith(b"%PDF-")
-    if kind == "docx":
-        return head.startswith(b"PK\x03\x04")
+    if kind in STARTS:
+        return head.startswith(STARTS[kind])
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(SIGNATURES):
         return False
@@ -64,7 +72,7 @@ def _agrees(kind: str, media_type: str) -> bool:
     said = media_type.partition(";")[0].strip().lower()
     if said in {"", "application/octet-stream", MEDIA_TYPES[kind]}:
         return True
-    if kind in BINARY_KINDS or said in set(MEDIA_TYPES.values()) - {"text/plain"}:
+    if kind in STARTS or said in set(MEDIA_TYPES.values()) - {"text/plain"}:
         return False
     # Systems call Markdown and CSV by names of their own; none of these is rendered anywhere.
     return said.startswith("text/") or (kind == "csv" and said == "application/vnd.ms-excel")
