@@ -110,12 +110,13 @@ def test_the_code_of_the_page_passes_the_projects_checks(project):
     run(project, "-m", "ruff", "check", "--no-cache", *folders)
     run(project, "-m", "ruff", "format", "--check", "--no-cache", *folders)
     run(project, "-c", "from importlinter.cli import lint_imports; exit(lint_imports())")
-    # What `make docs` writes is what tests want, and the table says what it holds.
+    # What `make docs` writes is what tests want, the table says what it holds, and the call of the
+    # model has its switch.
     run(project, "scripts/document.py")
     assert "`GET /api/minutes`" in (project / "docs" / "access.md").read_text(encoding="utf-8")
-    for path in ("docs/test_generated.py", "core/test_data.py"):
+    for path in ("docs/test_generated.py", "core/test_data.py", "flags/test_every_switch.py"):
         (project / "tests" / path).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / "tests" / path, project / "tests" / path)
     plain = ("-p", "no:cacheprovider", "-p", "no:xdist")
-    chosen = "minutes or table_of_access or knows_everything"
-    run(project, "-m", "pytest", "tests/docs", "tests/core", "-k", chosen, *plain)
+    chosen = "minutes or table_of_access or knows_everything or has_its_switch"
+    run(project, "-m", "pytest", "tests/docs", "tests/core", "tests/flags", "-k", chosen, *plain)

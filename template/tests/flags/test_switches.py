@@ -11,7 +11,7 @@ import pytest
 
 from app.clocks import kept
 from app.core.settings import ROOT
-from app.flags import service, state, switches
+from app.flags import state, switches
 from app.flags.provider import client as openfeature
 from app.flags.provider import enabled
 from app.flags.state import Flag, place
@@ -95,15 +95,6 @@ async def test_off_for_one_organisation_wins_over_all_else_and_stops_nobody_else
     await sign_in(client, await make_user(UUID(here), role="admin"), second_factor=True)
     mine = await client.put("/api/flags/model.test", json=wanted | {"off_for": []})
     assert mine.status_code == 403
-
-
-def test_whatever_calls_a_model_has_its_switch_on_the_page():
-    """Who must stop something in a hurry finds its name, and does not guess it."""
-    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.py")]
-    named = re.compile(r'^FEATURE = "([a-z_.]+)"|\bfeature="([a-z_.]+)"', re.MULTILINE)
-    found = {one or other for text in sources for one, other in named.findall(text)}
-    assert {"assistant", "assistant.memory", "prompts.shadow"} <= found
-    assert {switches.PREFIX + one for one in found} <= service.declared().keys()
 
 
 async def command(*words: str) -> tuple[int, str]:
