@@ -48,7 +48,9 @@ def found() -> dict[str, ModuleType]:
     }
 
 
-def pieces(text: str, size: int = 5) -> list[str]:
+def pieces(text: str) -> list[str]:
+    """Five letters each, or a hundred pieces of what is huge."""
+    size = max(5, len(text) // 100)
     return [text[at : at + size] for at in range(0, len(text), size)]
 
 
