@@ -6,6 +6,7 @@ keeps customers apart.
 
 import asyncio
 import gc
+import logging
 import os
 import random
 import secrets
@@ -74,6 +75,8 @@ if TYPE_CHECKING:
 
 # What is imported stays; looking through it for garbage was a tenth of the time.
 gc.set_threshold(50_000, 20, 20)
+# The client's own line about each request of a test; the app writes one, too.
+logging.getLogger("httpx2").setLevel("WARNING")
 
 ROOT = Path(__file__).parent.parent
 
