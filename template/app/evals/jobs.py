@@ -1,3 +1,5 @@
+import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 from app.core.db import transaction
@@ -6,16 +8,24 @@ from app.evals import cheaper, service, work
 from app.jobs.queue import GiveUp, attempt, every, task
 from app.prompts.lifespan import ready
 
+LONGEST = timedelta(hours=2)
+TOO_LONG = "It took too long: more cases at once (EVALS_AT_ONCE), or a faster model, end in time."
 
-@task("evals.run", retries=1, timeout=3600)
+
+@task("evals.run", retries=1, timeout=LONGEST.total_seconds() + 60)
 async def run(run_id: UUID) -> None:
     """Evaluate a version that someone asked for."""
+    limit = asyncio.timeout(LONGEST.total_seconds())
     try:
-        await work.evaluate(run_id)
+        async with limit:
+            await work.evaluate(run_id)
     except (CannotStart, Problem) as error:
         await work.failed(run_id, str(error)[:500])
         raise GiveUp(str(error)) from error
-    except Exception:
+    except Exception as error:
+        if limit.expired():  # Once more would take, and cost, as much again.
+            await work.failed(run_id, TOO_LONG)
+            raise GiveUp(TOO_LONG) from error
         if attempt.get().last:
             await work.failed(run_id, "It broke off; the log of the worker says why.")
         raise

@@ -1,16 +1,19 @@
 """A real provider on a socket that judges well, badly, or costs too much."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from app.core import db
-from app.evals import running
+from app.evals import jobs, running, service
 from app.evals.cases import Suite
 from app.evals.judge import Judge, examples
 from app.evals.running import Subject
+from app.jobs.queue import GiveUp
 from app.llm import settling
+from app.prompts import registry
 from app.usage.models import UsageRecord
 from app.users.operators import machine
 from tests.assistant.conftest import model as model
@@ -118,6 +121,22 @@ async def test_a_run_that_breaks_asks_nothing_more(operators, model, configure):
     asked = len(model.requests)
     await asyncio.sleep(0.3)
     assert len(model.requests) == asked == 1
+
+
+async def test_a_run_that_takes_too_long_says_so_and_is_not_paid_twice(
+    operators, model, monkeypatch
+):
+    """As of a slow model on one's own machine: it would take as long again."""
+    model.behaviour = Behaviour(first_after=20)
+    monkeypatch.setattr(jobs, "LONGEST", timedelta(seconds=0.5))
+    async with db.transaction(elevated=True) as session:
+        made = service.new_run("assistant.system", registry.live("assistant.system").number)
+        session.add(made)
+    with pytest.raises(GiveUp, match="too long"):
+        await jobs.run(made.id)
+    async with db.transaction(elevated=True) as session:
+        found = await service.run(session, made.id)
+    assert (found.state, found.verdicts) == ("failed", [jobs.TOO_LONG])
 
 
 async def test_the_version_under_test_is_what_the_model_gets(operators, model):
