@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from markupsafe import Markup, escape
 
+NEARLY = 0.99995
+"""999,950 reads 1M: rounded, it would be 1000k."""
 SIZES = {1_000_000_000: "B", 1_000_000: "M", 1_000: "k"}
 
 
@@ -34,7 +36,7 @@ def short_number(value: float | Decimal) -> str:
     """For scales and tiles: 1234567 reads 1.2M."""
     amount = float(value)
     for size, letter in SIZES.items():
-        if abs(amount) >= size:
+        if abs(amount) >= size * NEARLY:
             return f"{amount / size:.1f}".removesuffix(".0") + letter
     return f"{amount:.2f}".rstrip("0").rstrip(".")
 

@@ -356,6 +356,8 @@ def test_numbers_are_short_where_space_is() -> None:
     shown = [formats.short_number(value) for value in (0, 0.5, 999, 1500, 2_000_000, Decimal(3))]
 
     assert shown == ["0", "0.5", "999", "1.5k", "2M", "3"]
+    edge = (999.9, 999_949, 999_950, 999_999_999)
+    assert [formats.short_number(value) for value in edge] == ["999.9", "999.9k", "1M", "1B"]
     assert formats.number(1234567) == "1,234,567"
     assert formats.number(0.5) == "0.50"
 
