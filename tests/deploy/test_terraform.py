@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if not terraform.FOUND:
         print(f"\nSkipped: {terraform.WHY}", file=sys.__stderr__)
         pytest.skip(terraform.WHY)
-    return terraform.mirror(tmp_path_factory.mktemp("terraform"))
+    with terraform.providers(tmp_path_factory.mktemp("terraform")) as found:
+        yield found
 
 
 def one_runtime(folder: Path, runtime: str) -> Path:

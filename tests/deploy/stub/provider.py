@@ -1,6 +1,7 @@
 """A provider of Terraform that knows the real schemas and makes up what a cloud would answer.
 
-Started by Terraform as `provider.py NAME`; speaks version 6 of its plugin protocol.
+Started by Terraform as `provider.py NAME`; speaks version 6 of its plugin protocol. Started by the
+tests as `provider.py NAME SOCKET`, it serves one Terraform after the other.
 """
 
 import base64
@@ -208,7 +209,7 @@ ANSWERS = {
 }
 
 
-def serve():
+def serve(place=None):
     done = threading.Event()
 
     def shut_down(request, context):
@@ -250,6 +251,11 @@ def serve():
             ),
         )
     )
+    if place:
+        server.add_insecure_port(f"unix:{place}")
+        server.start()
+        print("It listens", flush=True)
+        server.wait_for_termination()
     with tempfile.TemporaryDirectory() as folder:
         socket = os.path.join(folder, "s")  # noqa: PTH118
         chain, credentials = _self_signed_cert()
@@ -262,4 +268,4 @@ def serve():
 
 
 if __name__ == "__main__":
-    serve()
+    serve(*sys.argv[2:])
