@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOGGERS = {"log", "line"}
 RECORDS = {"audit.record", "audit.event"}
+OWNERS = re.compile(rf"\b({'|'.join([*LOGGERS, 'audit'])})\b")
 NOT_TOLD = "not told"
 
 LOGS = """\
@@ -63,11 +64,13 @@ def audited() -> Iterator[tuple[str, str]]:
 
 @cache
 def _calls() -> list[tuple[str, str, ast.Call]]:
-    """The file, the function's name and the call, of all that is called as `owner.method()`."""
+    """The file, the function's name and the call, of all that is called as `owner.method()`, in
+    each file that names one of our owners."""
     return [
         (path.relative_to(ROOT).as_posix(), f"{node.func.value.id}.{node.func.attr}", node)
         for path in sorted((ROOT / "app").rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if OWNERS.search(text := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)
@@ -117,6 +120,7 @@ def logs_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+@cache
 def packages() -> list[dict[str, Any]]:
     lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
     return [one for one in lock["package"] if "registry" in one["source"]]
