@@ -121,6 +121,11 @@ def known_uv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.pathsep.join([os.environ["PATH"], str(fetched)]))
 
 
+# As a pipeline sets up: it writes no pages, which loads the packages; they are known by then.
+# test_setup.py sets up in one go, as people do.
+INSTALL = ["setup", "CI=1"]
+
+
 def know_packages(project: Path) -> None:
     """Give a project's packages what Python compiled of the very same files in template/.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import copier
 import pytest
-from conftest import ROOT, answers_of, commit_all, git, know_packages
+from conftest import INSTALL, ROOT, answers_of, commit_all, git, know_packages
 from further import OPTIONS, answered, chosen
 from test_update import NEW, OLD, copy, doctor, edit, look_older, make_releases, refused, update
 
@@ -97,8 +97,10 @@ def run(project: Path, *command: str) -> str:
 
 
 def set_up(project: Path) -> None:
+    if not (project / ".venv").exists():
+        run(project, "make", *INSTALL)
+        know_packages(project)
     run(project, "make", "setup")
-    know_packages(project)
 
 
 def app(project: Path, *arguments: str) -> str:
