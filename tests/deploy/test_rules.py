@@ -111,6 +111,8 @@ def test_azure_knows_whose_parts_are_made() -> None:
 )
 def test_azure_trusts_the_system_that_was_answered(tmp_path: Path, ci: str, issuer: str) -> None:
     folder = copy_of("azure", tmp_path)
+    # It stands in the root; to read all modules with it takes ten times as long.
+    shutil.rmtree(folder / "modules")
     given = answers("azure").replace('"github"', f'"{ci}"')
     for root in (folder, folder / "bootstrap"):
         (root / "answers.tfvars").write_text(f'{given}\nci_subject = "of-a-job"\n')

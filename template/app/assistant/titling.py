@@ -48,14 +48,14 @@ async def name(person: Person, conversation_id: UUID) -> Conversation:
 
     Raises `NoSuchConversation`, `NothingSaid`, `AnswerNotAsAsked` or what refuses a call.
     """
-    whose = {"organization_id": person.organization_id, "user_id": person.user_id}
-    async with transaction(**whose) as db:
+    ours, theirs = person.organization_id, person.user_id
+    async with transaction(organization_id=ours, user_id=theirs) as db:
         await service.conversation(db, conversation_id)
         said, _ = await service.messages(db, conversation_id, turns=TURNS)
     if not said:
         raise NothingSaid("Nothing was said here yet.")
     title = (await answer_as(person, _ask(person, said), Named)).data.title
-    async with transaction(**whose) as db:
+    async with transaction(organization_id=ours, user_id=theirs) as db:
         return await service.rename(db, conversation_id, title)
 
 
