@@ -5,7 +5,7 @@ around it do stands in SQL functions of their own (see the migrations), and two 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -25,7 +25,8 @@ from app.users.schemas import plain_address
 BEGIN: LiteralString = (
     "SELECT * FROM sign_in_begin(%(limit_id)s, %(spacing)s, %(depth)s, %(login)s,"
     " %(lockout)s, %(free)s, %(longest)s, %(address)s, %(user_agent)s,"
-    " %(address_id)s, %(address_spacing)s, %(address_depth)s, %(address_wanted)s)"
+    " %(address_id)s, %(address_spacing)s, %(address_depth)s, %(address_wanted)s,"
+    " %(strangers)s, %(devices)s, %(born)s)"
 )
 FINISH: LiteralString = (
     "SELECT sign_in_finish(%(lockout)s, %(verified)s, %(newer)s, %(first)s,"
@@ -43,7 +44,7 @@ class Browser:
     address: str
     user_agent: str
     device: str | None
-    """What the cookie of a known device holds; see `lockout.known`."""
+    """What the cookie of a device holds; behind `begin` only of a known one."""
     replaces: str | None
     """The token of the session that this browser held before."""
 
@@ -62,12 +63,18 @@ class Account:
     entrance: Entrance
 
 
-async def begin(email: str, browser: Browser, claim: Claim) -> Account | None:
+async def begin(email: str, browser: Browser, claim: Claim) -> tuple[Browser, Account | None]:
     """Count an attempt and look the account up; it has failed until `finish`.
 
+    The browser comes back without its device when that is not known, as `lockout.known` has it.
     Raises `RateLimited`, then not even the lockout counts it, or `LockedOut`.
     """
+    device = lockout.presented(email, browser.device)
+    if device is None:
+        browser = replace(browser, device=None)
     values = lockout.beginning(email, browser.device) | {
+        "strangers": lockout.counter(email, None) if device else None,
+        **(device or {"devices": None, "born": None}),
         "login": plain_address(email).lower(),
         "address": browser.address[:45],
         "user_agent": browser.user_agent[:200],
@@ -77,14 +84,17 @@ async def begin(email: str, browser: Browser, claim: Claim) -> Account | None:
             row = await fetch(BEGIN, values | asked)
         assert row is not None
         claim.answered(*row[:3])
-    wait, user_id, address, name, hashed, kinds, organization_id, *flags = row[3:]
+    forgotten, wait, user_id, address, name, hashed, kinds, organization_id, *flags = row[3:]
     suspended, allowed, first, strange = flags
+    if forgotten:
+        browser = replace(browser, device=None)
     if wait:
         raise lockout.LockedOut(retry_after=wait)
     if user_id is None or organization_id is None:
-        return None
+        return browser, None
     found = Entrance(organization_id, suspended, allowed)
-    return Account(user_id, address, name, hashed, tuple(kinds), first, strange, found)
+    account = Account(user_id, address, name, hashed, tuple(kinds), first, strange, found)
+    return browser, account
 
 
 async def finish(

@@ -52,9 +52,8 @@ async def sign_in(
 
     Raises `WrongCredentials`, what `Entrance.enter` raises, or `TooMany` by rate or lockout.
     """
-    known = await lockout.known(email, device)
-    browser = attempts.Browser(address, user_agent, known, replaces)
-    account = await attempts.begin(email, browser, claim)
+    browser = attempts.Browser(address, user_agent, device, replaces)
+    browser, account = await attempts.begin(email, browser, claim)
     good, newer = await passwords.verify(password, account.hash if account else None)
     if account is None or not good:
         raise await _refused(email, browser, account)

@@ -54,7 +54,9 @@ ON CONFLICT (id) DO UPDATE SET
 RETURNING greatest(extract(epoch FROM locked_until - clock_timestamp()), 0)::float8
 """
 CLEAR: LiteralString = "SELECT lockout_clear(%(lockout)s)"
-FORGOTTEN: LiteralString = "SELECT 1 FROM forgotten_devices WHERE id = %(id)s AND at >= %(born)s"
+FORGOTTEN: LiteralString = (
+    "SELECT 1 FROM forgotten_devices WHERE id = %(devices)s AND at >= %(born)s"
+)
 
 
 class LockedOut(TooMany):
@@ -119,11 +121,9 @@ def new_device(login: str) -> str:
     return f"{name}.{_proof(login, name)}"
 
 
-async def known(login: str, cookie: str | None) -> str | None:
-    """What the cookie holds, when the person signed in with this browser and was not reset since.
-
-    Asks the database only about real ones; the functions above believe what comes from here.
-    """
+def presented(login: str, cookie: str | None) -> dict[str, Any] | None:
+    """What the database must be asked of a cookie: whether its device was forgotten since it was
+    born. None for strangers, whose cookie is none of ours or too old."""
     if (name := device_name(login, cookie)) is None:
         return None
     try:
@@ -132,8 +132,16 @@ async def known(login: str, cookie: str | None) -> str | None:
         return None
     if moment < now() - DEVICE_LIFETIME:
         return None
-    values = {"id": _devices_of(login), "born": moment}
-    return None if await _fetch(FORGOTTEN, values) else cookie
+    return {"devices": _devices_of(login), "born": moment}
+
+
+async def known(login: str, cookie: str | None) -> str | None:
+    """What the cookie holds, when the person signed in with this browser and was not reset since.
+
+    Asks the database only about real ones; the functions above believe what comes from here.
+    """
+    values = presented(login, cookie)
+    return None if values is None or await _fetch(FORGOTTEN, values) else cookie
 
 
 async def forget_devices(db: AsyncSession, login: str) -> None:

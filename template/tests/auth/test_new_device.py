@@ -102,6 +102,23 @@ async def test_after_a_reset_every_browser_is_a_stranger_until_it_signs_in_again
     assert await lockout.known(ada.email, stolen) is None
 
 
+@pytest.mark.asvs("6.3.1")
+async def test_a_forgotten_browser_waits_with_the_strangers(client):
+    ada = await make_user()
+    form = {"email": ada.email, "password": PASSWORD}
+    await by_password(client, ada)
+    client.cookies.delete("__Host-session")
+    for _ in range(12):
+        await lockout.failed(ada.email)
+    assert (await client.post("/api/auth/sign-in", json=form)).status_code == 200
+    client.cookies.delete("__Host-session")
+
+    async with db.transaction(elevated=True) as session:
+        await lockout.forget_devices(session, ada.email)
+
+    assert (await client.post("/api/auth/sign-in", json=form)).status_code == 429
+
+
 async def test_with_two_factors_the_notice_comes_with_the_second(new_browser, mails_to):
     ada = await make_user()
     async with new_browser() as hers, new_browser() as other:
@@ -127,7 +144,7 @@ async def test_a_device_whose_name_tells_no_age_is_a_stranger(client):
 async def test_a_password_that_was_changed_while_it_was_checked_opens_nothing():
     ada = await make_user()
     browser = attempts.Browser("10.0.0.1", "", None, None)
-    account = await attempts.begin(ada.email, browser, claim())
+    browser, account = await attempts.begin(ada.email, browser, claim())
     async with db.transaction(elevated=True) as session:
         await session.execute(
             text("UPDATE passwords SET hash = 'other' WHERE user_id = :u"), {"u": ada.user_id}
@@ -144,7 +161,7 @@ async def test_a_password_that_was_changed_while_it_was_checked_opens_nothing():
 async def test_a_sign_in_waits_for_a_change_of_the_password_that_is_under_way():
     ada = await make_user()
     browser = attempts.Browser("10.0.0.1", "", None, None)
-    account = await attempts.begin(ada.email, browser, claim())
+    browser, account = await attempts.begin(ada.email, browser, claim())
     async with db.transaction(elevated=True) as session:
         await session.execute(
             text("UPDATE passwords SET hash = 'other' WHERE user_id = :u"), {"u": ada.user_id}

@@ -6,8 +6,9 @@ from secrets import token_hex
 
 import pytest
 
+from app.access.forgery import SESSION_COOKIE
 from app.auth.dependencies import SIGN_IN_RATE
-from app.limits import connections
+from app.limits import connections, lockout
 from app.limits.service import left
 from app.limits.settings import LimitsSettings
 from app.main import create_app
@@ -23,7 +24,9 @@ def statements(monkeypatch):
     sent, run = [], connections._run
 
     async def noted(statement, values):
-        sent.extend(re.findall(r"take_from_limit|sign_in_\w+|lockout_\w+", statement))
+        sent.extend(
+            re.findall(r"take_from_limit|sign_in_\w+|lockout_\w+|forgotten_devices", statement)
+        )
         return await run(statement, values)
 
     monkeypatch.setattr(connections, "_run", noted)
@@ -50,11 +53,17 @@ async def guesses(browser, times):
 
 async def test_a_sign_in_from_a_new_address_asks_the_database_twice(client, statements):
     ada = await make_user()
+    form = {"email": ada.email, "password": PASSWORD}
     statements.clear()
 
-    answer = await client.post(PATH, json={"email": ada.email, "password": PASSWORD})
+    assert (await client.post(PATH, json=form)).status_code == 200
+    assert statements == ["sign_in_begin", "sign_in_finish"]
 
-    assert answer.status_code == 200
+    # Also from a browser that is known by then.
+    assert lockout.DEVICE_COOKIE in client.cookies
+    del client.cookies[SESSION_COOKIE]
+    statements.clear()
+    assert (await client.post(PATH, json=form)).status_code == 200
     assert statements == ["sign_in_begin", "sign_in_finish"]
 
 

@@ -13,18 +13,19 @@ down_revision = None
 MOMENT = sa.DateTime(timezone=True)
 
 # The first half of a sign-in, in one round trip: takes what the client's address owes for asking at
-# all, then one of the rate of sign-ins by address, begins an attempt at the login, and looks the
-# account up; who is refused goes no further. The same is asked for nobody, or the time would tell
-# who has an account. `strange` is a browser at a place that the person did not sign in from for a
-# day.
+# all, then one of the rate of sign-ins by address, looks whether the browser's device was
+# forgotten, begins an attempt at the login, there or with all strangers, and looks the account up;
+# who is refused goes no further. The same is asked for nobody, or the time would tell who has an
+# account. `strange` is a browser at a place that the person did not sign in from for a day.
 BEGIN = """
 CREATE FUNCTION sign_in_begin(
     limit_id uuid, spacing float8, depth int,
     login text, lockout uuid, free int, longest int, address text, user_agent text,
-    address_id uuid, address_spacing float8, address_depth int, address_wanted int
+    address_id uuid, address_spacing float8, address_depth int, address_wanted int,
+    strangers uuid, devices uuid, born timestamptz
 ) RETURNS TABLE (
     limited float8, address_granted int, address_wait float8,
-    wait float8, user_id uuid, email varchar, display_name varchar, hash varchar,
+    forgotten boolean, wait float8, user_id uuid, email varchar, display_name varchar, hash varchar,
     second_factors varchar[], organization_id uuid, suspended boolean, allowed boolean,
     first boolean, strange boolean
 ) LANGUAGE plpgsql AS $$
@@ -38,6 +39,12 @@ BEGIN
         SELECT t.retry_after INTO limited FROM take_from_limit(limit_id, spacing, depth, 1, 1) t;
     END IF;
     IF limited = 0 THEN
+        IF devices IS NOT NULL THEN
+            forgotten := EXISTS (
+                SELECT FROM forgotten_devices f WHERE f.id = devices AND f.at >= born
+            );
+            IF forgotten THEN lockout := strangers; END IF;
+        END IF;
         wait := lockout_begin(lockout, free, longest);
     END IF;
     IF wait = 0 THEN
