@@ -1,0 +1,131 @@
+"""Ask for one's own data, and get it while it is there."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import orjson
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.access.person import Person
+from app.audit import service as audit
+from app.core.clock import now
+from app.core.crypto import decrypt, encrypt
+from app.core.db import elevated, transaction
+from app.core.errors import Conflict, NotFound
+from app.jobs.queue import enqueue
+from app.mail import links
+from app.mail import service as mail
+from app.own_data import collecting
+from app.own_data.models import DataExport
+from app.own_data.settings import OwnDataSettings
+from app.users.models import Organization, User
+
+
+class NoSuchExport(NotFound):
+    def __init__(self) -> None:
+        super().__init__("There is no such file, or its time is over.")
+
+
+class BeingMade(Conflict):
+    """One is being made already."""
+
+
+async def ask(db: AsyncSession, person: Person) -> DataExport:
+    """Have a file made. Raises `BeingMade`."""
+    waiting = select(DataExport.id).where(
+        DataExport.user_id == person.user_id,
+        DataExport.state == "waiting",
+        DataExport.expires_at > now(),
+    )
+    if await db.scalar(waiting):
+        raise BeingMade("Your data is being put together already.")
+    made = DataExport(
+        organization_id=person.organization_id,
+        user_id=person.user_id,
+        state="waiting",
+        size=0,
+        expires_at=now() + timedelta(hours=OwnDataSettings.load().hours),
+    )
+    db.add(made)
+    await db.flush()
+    await enqueue(db, "own_data.collect", export_id=made.id)
+    await audit.record(db, "own_data.asked", person=person, target=made.id)
+    return made
+
+
+async def exports(db: AsyncSession, person: Person) -> Sequence[DataExport]:
+    """One's own, the newest first."""
+    query = select(DataExport).where(
+        DataExport.user_id == person.user_id, DataExport.expires_at > now()
+    )
+    return (await db.scalars(query.order_by(DataExport.id.desc()))).all()
+
+
+async def file(db: AsyncSession, person: Person, export_id: UUID) -> bytes:
+    """JSON. Raises `NoSuchExport`, also for other people's."""
+    query = select(DataExport.content).where(
+        DataExport.id == export_id,
+        DataExport.user_id == person.user_id,
+        DataExport.organization_id == person.organization_id,
+        DataExport.state == "ready",
+        DataExport.expires_at > now(),
+    )
+    async with elevated(db):
+        content = await db.scalar(query)
+    if content is None:
+        raise NoSuchExport
+    await audit.record(db, "own_data.taken", person=person, target=export_id)
+    return decrypt(content, _place(export_id)).encode()
+
+
+async def collect(export_id: UUID) -> None:
+    """Put it together, once, however often asked."""
+    async with transaction(elevated=True) as db:
+        found = await db.get(DataExport, export_id)
+        if found is None or found.state != "waiting":
+            return
+        user = await db.get_one(User, found.user_id)
+        organization = await db.get_one(Organization, found.organization_id)
+    tables = await collecting.collect(found.organization_id, found.user_id, user.email)
+    content = orjson.dumps(
+        {
+            "made_at": now().isoformat(),
+            "organization": organization.name,
+            "tables": tables,
+            "left_out": collecting.WITHOUT,
+        },
+        option=orjson.OPT_INDENT_2,
+    )
+    fits = len(content) <= OwnDataSettings.load().largest_bytes
+    async with transaction(elevated=True) as db:
+        noted = await db.scalar(
+            update(DataExport)
+            .where(DataExport.id == export_id, DataExport.state == "waiting")
+            .values(
+                state="ready" if fits else "failed",
+                size=len(content),
+                content=encrypt(content.decode(), _place(export_id)) if fits else None,
+            )
+            .returning(DataExport.id)
+        )
+        if noted:
+            await mail.send(
+                db,
+                user.email,
+                "own_data/ready",
+                name=user.display_name,
+                fits=fits,
+                until=f"{found.expires_at:%Y-%m-%d %H:%M}",
+                link=links.to("/account/security", api="/api/own-data"),
+            )
+
+
+async def forget(db: AsyncSession) -> None:
+    """Delete what is over; as app_auth."""
+    await db.execute(delete(DataExport).where(DataExport.expires_at <= now()))
+
+
+def _place(export_id: UUID) -> str:
+    return f"data_exports.content:{export_id}"
