@@ -12,6 +12,7 @@ from app.mail import links
 from app.mail import service as mail
 from app.modules import has
 from tests.factories import make_organization, make_user
+from tests.subjects import about
 
 WHERE = "/admin/abuse?show=seen&of=scraping"
 
@@ -39,12 +40,12 @@ async def test_administrators_get_one_mail_about_all_of_a_kind(client):
     )
     await alert()
     for admin in admins:
-        about = {one.subject.partition(": ")[2]: one.body for one in await mails_to(admin)}
-        assert about.keys() == {
+        said = {about(one.subject): one.body for one in await mails_to(admin)}
+        assert said.keys() == {
             "someone reads far more than people do",
             "far too many different questions to the model",
         }
-        body = about["someone reads far more than people do"]
+        body = said["someone reads far more than people do"]
         assert "Seen: 3 times" in body
         assert "Done: slowed: 3" in body
         assert organization.name in body

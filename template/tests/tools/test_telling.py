@@ -3,6 +3,7 @@
 from app.core import db
 from app.mail import service as mail
 from tests.factories import make_organization, make_role, make_user
+from tests.subjects import about
 from tests.tools.conftest import asks, says
 from tests.tools.test_approvals import approve, first, office, paid, waiting
 
@@ -58,7 +59,7 @@ async def test_a_conversation_shows_what_became_of_it(office, plays, paid):
     assert (declined["state"], "result" in declined) == ("declined", False)
     assert (failed["state"], failed["reason"]) == ("failed", "failed")
 
-    told = [subject.partition(": ")[2] for subject, _ in await letters(asker)]
+    told = [about(subject) for subject, _ in await letters(asker)]
     assert sorted(told) == [
         "Pay: approved and done",
         "Pay: approved, but it failed",

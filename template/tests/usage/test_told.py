@@ -15,6 +15,7 @@ from app.usage.models import UsageCounter
 from app.usage.service import BudgetSpent
 from app.usage.usual import HOUR, WEEK, usual
 from tests.factories import make_organization, make_user
+from tests.subjects import about
 from tests.usage.conftest import Till, limit, person_of
 
 
@@ -41,7 +42,7 @@ async def test_each_share_of_the_organisations_budget_is_told_once_to_who_sets_b
         await till.settle(await till.reserve(1, 0), 1, dollars * 1_000_000)
         await warn()
         await warn()
-        return [one.subject.partition(": ")[2][:4] for one in await mails_to(admin)]
+        return [about(one.subject)[:4] for one in await mails_to(admin)]
 
     assert await spend(4) == []
     assert await spend(1) == ["50 %"]
@@ -83,7 +84,7 @@ async def test_a_call_that_is_too_dear_is_told_once_and_not_as_a_budget_that_is_
     await till.settle(await till.reserve(1, 100_000), 1, 150_000)
     await warn()
     await warn()
-    assert [one.subject.partition(": ")[2][:4] for one in await mails_to(member)] == [
+    assert [about(one.subject)[:4] for one in await mails_to(member)] == [
         "100 ",
         "80 %",
         "a ca",
@@ -101,7 +102,7 @@ async def test_of_another_budget_is_told_anew(team, holder):
         month = {"microdollars_per_month": dollars * 1_000_000}
         await limit(person_of(admin), whose, **month | more)
         await warn()
-        return [one.subject.partition(": ")[2][:4] for one in await mails_to(reader)]
+        return [about(one.subject)[:4] for one in await mails_to(reader)]
 
     await limit(person_of(admin), whose, microdollars_per_month=1_000_000)
     till = Till(person_of(member))
