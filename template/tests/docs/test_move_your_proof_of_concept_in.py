@@ -91,7 +91,7 @@ def test_the_page_shows_every_kind_of_file(files):
     }
 
 
-def test_the_migration_is_written_as_the_page_says(project, database):
+def test_what_the_page_says_works_and_passes_the_projects_checks(project, database):
     name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
     database_roles.create_database(database.admin, name)
     urls = database.of(name)
@@ -101,22 +101,18 @@ def test_the_migration_is_written_as_the_page_says(project, database):
         run(project, "-c", code, DATABASE_URL=urls.app, DATABASE_OWNER_URL=urls.owner)
     finally:
         database_roles.drop_database(database.admin, name)
-    # With the migration in place, its own tests and the chat with its new answer run.
-    run(project, "-m", "pytest", "tests/minutes", "-p", "no:cacheprovider", "-p", "no:xdist")
-
-
-def test_the_code_of_the_page_passes_the_projects_checks(project):
     folders = ("app/minutes", "app/assistant", "tests/minutes")
     run(project, "-m", "ruff", "check", "--no-cache", *folders)
     run(project, "-m", "ruff", "format", "--check", "--no-cache", *folders)
     run(project, "-c", "from importlinter.cli import lint_imports; exit(lint_imports())")
-    # What `make docs` writes is what tests want, the table says what it holds, and the call of the
-    # model has its switch.
     run(project, "scripts/document.py")
     assert "`GET /api/minutes`" in (project / "docs" / "access.md").read_text(encoding="utf-8")
+    # With the migration in place, its own tests and the chat with its new answer run. What
+    # `make docs` writes is what tests want, the table says what it holds, and the call of the model
+    # has its switch.
     for path in ("docs/test_generated.py", "core/test_data.py", "flags/test_every_switch.py"):
         (project / "tests" / path).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / "tests" / path, project / "tests" / path)
     plain = ("-p", "no:cacheprovider", "-p", "no:xdist")
     chosen = "minutes or table_of_access or knows_everything or has_its_switch"
-    run(project, "-m", "pytest", "tests/docs", "tests/core", "tests/flags", "-k", chosen, *plain)
+    run(project, "-m", "pytest", "tests", "-k", chosen, *plain)
