@@ -11,7 +11,7 @@ from app.guardrails.verdicts import AnswerContext, Finding, Question, Refused, V
 
 def test_the_guards_are_the_files_of_the_two_folders():
     assert chain.versions() == {
-        "injection": 6,
+        "injection": 7,
         "pasted_secrets": 1,
         "personal_data": 1,
         "profanity": 1,
@@ -30,7 +30,7 @@ async def test_an_opinion_names_guard_and_version():
     opinions = await chain.check(Question("How are you?"))
 
     [opinion] = [one for one in opinions if one.guard == "injection"]
-    assert opinion.version == 6
+    assert opinion.version == 7
     assert opinion.verdict == Verdict("allow")
 
 

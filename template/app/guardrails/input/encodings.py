@@ -42,6 +42,14 @@ SPELLING = (
     "alfa|alpha|bravo|charlie|delta|echo|foxtrot|golf|hotel|india|juliett?|kilo|lima|mike|november"
     "|oscar|papa|quebec|romeo|sierra|tango|uniform|victor|whiske?y|x-?ray|yankee|zulu"
 )
+# Most texts have too few of them to be searched for rows.
+SPELLING_WORDS = frozenset(SPELLING.replace("?", "").split("|")) | {
+    "juliet",
+    "whisky",
+    "xray",
+    "ray",
+}
+FEWEST_SPELLED = 8
 SPELLED = re.compile(rf"(?i)\b(?:(?:{SPELLING})\b[\s,/|-]{{1,4}}){{7,}}(?:{SPELLING})\b")
 SPELLED_WORD = re.compile(r"[A-Za-z][A-Za-z-]*|/|\n| {2,}")
 BRAILLE = re.compile("[\u2800-\u28ff](?:[\u2800-\u28ff]| (?=[\u2800-\u28ff])){7,}")
@@ -54,11 +62,12 @@ USUAL = (
     "follow", "repeat", "print", "tell", "say", "write",
 )  # fmt: skip
 FEWEST_USUAL = 2
+WORD = re.compile(r"\w+")
 
 
-def _usual(turn: Callable[[str], str]) -> re.Pattern[str]:
-    """Finds usual words in a text whose letters were turned so."""
-    return re.compile(rf"(?i)\b(?:{'|'.join(turn(word) for word in USUAL)})\b")
+def _usual(turn: Callable[[str], str]) -> frozenset[str]:
+    """Usual words in a text whose letters were turned so."""
+    return frozenset(turn(word) for word in USUAL)
 
 
 def _rot13(text: str) -> str:
@@ -93,7 +102,9 @@ def _decoded_once(text: str) -> Iterator[str]:
     yield from _parts(BINARY, text, _from_binary)
     yield from _parts(NUMBERS, text, _from_numbers)
     yield from _parts(MORSE, text, _from_morse)
-    yield from _parts(SPELLED, text, _from_spelling)
+    words = WORD.findall(text.casefold())
+    if _has(SPELLING_WORDS, words, FEWEST_SPELLED):
+        yield from _parts(SPELLED, text, _from_spelling)
     yield from _parts(BRAILLE, text, lambda part: part.translate(BRAILLE_LETTERS))
     if PERCENT.search(text):
         yield unquote(text, errors="ignore")
@@ -104,12 +115,12 @@ def _decoded_once(text: str) -> Iterator[str]:
     if ESCAPE.search(text):
         yield ESCAPE.sub(_from_escapes, text)
     for usual, turn in TURNS:
-        if _has(usual, text):
+        if _has(usual, words):
             yield turn(text)
 
 
-def _has(usual: re.Pattern[str], text: str) -> bool:
-    return len(list(islice(usual.finditer(text), FEWEST_USUAL))) == FEWEST_USUAL
+def _has(known: frozenset[str], words: list[str], fewest: int = FEWEST_USUAL) -> bool:
+    return sum(map(known.__contains__, words)) >= fewest
 
 
 def _parts(pattern: re.Pattern[str], text: str, decode: Callable[[str], str]) -> Iterator[str]:
@@ -161,7 +172,7 @@ def _from_numbers(part: str) -> str:
     else:
         said = _text(bytes(number for number, blank in numbers if not blank and number < 256))
     # Most rows of numbers are no text.
-    return said if _has(PLAIN, said) else ""
+    return said if _has(PLAIN, WORD.findall(said.casefold())) else ""
 
 
 def _from_morse(part: str) -> str:

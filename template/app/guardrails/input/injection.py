@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from app.guardrails.input.documentation import is_about_attacks, unquoted
 from app.guardrails.input.encodings import decoded
-from app.guardrails.input.injection_patterns import IN_ZONE, SQUEEZED
+from app.guardrails.input.injection_patterns import SQUEEZED, matching
 from app.guardrails.normalise import plain, undisguised
 from app.guardrails.settings import GuardrailsSettings
 from app.guardrails.verdicts import Question, Verdict, Zone
 
-VERSION = 6
+VERSION = 7
 
 # One search must not hold the event loop; what stands across two windows is seen in the overlap.
 WINDOW = 2048
@@ -73,9 +73,8 @@ def _score(text: str, zone: Zone) -> Verdict:
 def _matches(text: str, zone: Zone, how: str) -> Verdict:
     """The sum of the weights of the patterns that match, named after the heaviest."""
     total, heaviest, reason = 0.0, 0.0, ""
-    for pattern in IN_ZONE[zone]:
-        if pattern.gate.search(text) and pattern.regex.search(text):
-            total += pattern.weight
-            if pattern.weight > heaviest:
-                heaviest, reason = pattern.weight, how + pattern.kind
+    for pattern in matching(text, zone):
+        total += pattern.weight
+        if pattern.weight > heaviest:
+            heaviest, reason = pattern.weight, how + pattern.kind
     return Verdict("allow", reason, round(total, 2))
