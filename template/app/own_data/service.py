@@ -22,6 +22,9 @@ from app.own_data.models import DataExport
 from app.own_data.settings import OwnDataSettings
 from app.users.models import Organization, User
 
+# As long as its job may be tried. What waits longer is made by nobody any more.
+BEING_MADE = timedelta(hours=1)
+
 
 class NoSuchExport(NotFound):
     def __init__(self) -> None:
@@ -37,7 +40,7 @@ async def ask(db: AsyncSession, person: Person) -> DataExport:
     waiting = select(DataExport.id).where(
         DataExport.user_id == person.user_id,
         DataExport.state == "waiting",
-        DataExport.expires_at > now(),
+        DataExport.created_at > now() - BEING_MADE,
     )
     if await db.scalar(waiting):
         raise BeingMade("Your data is being put together already.")

@@ -1,16 +1,19 @@
 """A person gets what is held about them as a file: theirs alone, for a while, after a proof."""
 
 import json
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from app.core import db
+from app.core.clock import now
 from app.core.ids import uuid7
 from app.jobs.queue import run_until_empty
 from app.mail import service as mail
 from app.own_data import collecting, jobs
 from app.own_data.models import DataExport
+from app.own_data.service import BEING_MADE
 from tests.factories import make_organization, make_user, sign_in
 from tests.leftovers import no_old_jobs as no_old_jobs
 
@@ -149,3 +152,15 @@ async def test_what_is_encrypted_is_opened(client, app):
     assert json.loads(opened) == json.loads((await client.get(first)).text)
     moved = {column.table.columns["id"]: uuid7()}
     assert collecting._plain(row["content"], column, moved) is None
+
+
+async def test_it_is_asked_for_once_at_a_time_and_again_when_nobody_makes_it(client, app):
+    ada = await make_user()
+    await sign_in(client, ada)
+    assert (await client.post(PATH)).status_code == 202
+    assert (await client.post(PATH)).status_code == 409
+    async with db.transaction(elevated=True) as session:
+        long_ago = now() - BEING_MADE - timedelta(minutes=1)
+        mine = update(DataExport).where(DataExport.user_id == ada.user_id)
+        await session.execute(mine.values(created_at=long_ago))
+    assert (await client.post(PATH)).status_code == 202
