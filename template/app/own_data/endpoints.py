@@ -7,12 +7,10 @@ from app.core.db import Database
 from app.core.problems import may
 from app.own_data import service
 from app.own_data.dependencies import AskLimit, ProvenSelf, Self
-from app.own_data.schemas import ExportOut
+from app.own_data.schemas import ExportOut, OwnData
 
 router = APIRouter(prefix="/api/own-data", tags=["own data"])
-FILE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {"application/json": {"schema": {}}}}
-}
+FILE: dict[int | str, dict[str, Any]] = {200: {"description": "The file.", "model": OwnData}}
 
 
 @router.post("", status_code=202, responses=may(service.BeingMade))

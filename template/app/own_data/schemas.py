@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -15,3 +15,14 @@ class ExportOut(BaseModel):
     """Bytes of the file."""
     expires_at: datetime
     """Until then it can be downloaded."""
+
+
+class OwnData(BaseModel):
+    """The file."""
+
+    made_at: datetime
+    organization: str
+    tables: dict[str, list[dict[str, Any]]]
+    """The rows of each table, by its name."""
+    left_out: dict[str, str]
+    """Why a table is not in it, by its name."""
