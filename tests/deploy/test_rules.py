@@ -29,11 +29,7 @@ def copy_of(cloud: str, folder: Path, runtime: str = "containers") -> Path:
 
 
 def broken(cloud: str, folder: Path, environment: str = "production") -> list[str]:
-    text = answers(cloud, environment)
-    if (folder / "containers.tf").exists():
-        # There is more of it where requests are shared.
-        text = text.replace('"rolling"', '"canary"')
-    (folder / "answers.tfvars").write_text(text)
+    (folder / "answers.tfvars").write_text(answers(cloud, environment))
     if cloud == "azure":
         found = rules.each_alone(folder, environment)
     else:
