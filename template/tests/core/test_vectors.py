@@ -25,7 +25,6 @@ CREATE TABLE vector_samples (
     embedding halfvec(32)
 );
 CREATE INDEX ON vector_samples (organization_id);
-CREATE INDEX vector_samples_hnsw ON vector_samples USING hnsw (embedding halfvec_cosine_ops);
 ALTER TABLE vector_samples ENABLE ROW LEVEL SECURITY;
 ALTER TABLE vector_samples FORCE ROW LEVEL SECURITY;
 CREATE POLICY organization ON vector_samples
@@ -33,6 +32,13 @@ CREATE POLICY organization ON vector_samples
     WITH CHECK (organization_id = (SELECT current_organization()));
 GRANT SELECT, INSERT, UPDATE ON vector_samples TO app;
 """
+# Once the rows are there: row by row it took the database four times as long.
+INDEX = "CREATE INDEX vector_samples_hnsw ON vector_samples USING hnsw (embedding halfvec_cosine_ops)"
+FILL = text("""
+INSERT INTO vector_samples (id, organization_id, embedding)
+SELECT gen_random_uuid(), :organization_id, array_agg(random_normal())::halfvec
+FROM generate_series(1, :count) AS row, generate_series(1, 32) GROUP BY row
+""")
 
 
 class Tables(DeclarativeBase):
@@ -57,12 +63,10 @@ def direction() -> list[float]:
     return [chance.gauss(0, 1) for _ in range(DIMENSIONS)]
 
 
-async def fill(organization_id: UUID, count: int, **values: object) -> None:
-    row = {"organization_id": organization_id, "owner_id": None, "roles": [], "gone": False}
+async def fill(organization_id: UUID, count: int) -> None:
     async with db.transaction(organization_id=organization_id) as session:
-        session.add_all(
-            Sample(id=uuid7(), embedding=direction(), **row | values) for _ in range(count)
-        )
+        await session.execute(text("SELECT setseed(0.7)"))
+        await session.execute(FILL, {"organization_id": organization_id, "count": count})
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +79,7 @@ async def samples(database):
     await fill(large.id, LARGE)
     await fill(tiny.id, TINY)
     with migrate.connected() as owner:
+        owner.execute(text(INDEX))
         owner.commit()
         owner.execute(text("ANALYZE vector_samples"))
         owner.commit()

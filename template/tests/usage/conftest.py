@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from app.access.person import Person
 from app.access.roles import granted
-from app.core import db
+from app.core import db, embedded
 from app.core.clock import now
 from app.core.direct import direct
 from app.core.ids import uuid7
@@ -18,6 +18,7 @@ from app.usage.models import UsageRecord
 from app.usage.service import Reservation, Used
 from tests.factories import Someone, make_user
 from tests.leftovers import no_old_jobs as no_old_jobs
+from tests.leftovers import take_away
 
 
 def person_of(someone: Someone) -> Person:
@@ -100,3 +101,9 @@ async def limit(person: Person, user_id: UUID | None = None, **values: Any) -> N
         organization_id=person.organization_id, user_id=person.user_id
     ) as session:
         await service.set_limit(session, person, user_id=user_id, **values)
+
+
+@pytest.fixture(scope="module")
+def no_old_spending(database: embedded.Urls) -> None:
+    """For who looks at the spending of all organisations."""
+    take_away(database, "DELETE FROM usage_counters")

@@ -14,6 +14,8 @@ from app.usage.usual import HOUR, WEEK, jump
 from tests.factories import Someone, make_organization, make_user, sign_in
 from tests.usage.test_told import mails_to
 
+pytestmark = pytest.mark.usefixtures("no_old_spending")
+
 DOLLAR = 1_000_000
 WEEKS = 5
 

@@ -18,6 +18,8 @@ from tests.factories import make_organization, make_user
 from tests.subjects import about
 from tests.usage.conftest import Till, limit, person_of
 
+pytestmark = pytest.mark.usefixtures("no_old_spending")
+
 
 async def mails_to(someone) -> list[mail.Letter]:
     await run_until_empty()
