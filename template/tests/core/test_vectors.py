@@ -33,7 +33,9 @@ CREATE POLICY organization ON vector_samples
 GRANT SELECT, INSERT, UPDATE ON vector_samples TO app;
 """
 # Once the rows are there: row by row it took the database four times as long.
-INDEX = "CREATE INDEX vector_samples_hnsw ON vector_samples USING hnsw (embedding halfvec_cosine_ops)"
+INDEX = (
+    "CREATE INDEX vector_samples_hnsw ON vector_samples USING hnsw (embedding halfvec_cosine_ops)"
+)
 FILL = text("""
 INSERT INTO vector_samples (id, organization_id, embedding)
 SELECT gen_random_uuid(), :organization_id, array_agg(random_normal())::halfvec
