@@ -65,7 +65,10 @@ def serve(
     start = time.perf_counter()
     process = subprocess.Popen(
         [word.replace("{port}", str(port)) for word in words],
-        env=os.environ | {"PYTHONPATH": f"{TEMPLATE}:{HERE}"} | environment,
+        # What Python compiled is kept: a start that compiles the app anew is not the second one.
+        env=os.environ
+        | {"PYTHONPATH": f"{TEMPLATE}:{HERE}", "PYTHONDONTWRITEBYTECODE": ""}
+        | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
         preexec_fn=lambda: os.sched_setaffinity(0, cores or SERVER),
