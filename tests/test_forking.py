@@ -10,6 +10,7 @@ import copier.errors
 import pytest
 import yaml
 from conftest import ROOT, answers_of, commit_all, git, tree
+from copier._cli import CopierApp
 from test_update import NEW, OLD, copy, edit, look_older, make_releases, refused, update
 
 PAGE = (ROOT / "docs" / "forking.md").read_text(encoding="utf-8")
@@ -53,6 +54,14 @@ def test_a_choice_that_a_fork_adds_is_taken_and_an_unknown_one_is_not(
 
     with pytest.raises(copier.errors.UserMessageError, match=r"is not one of .*our_machines"):
         render(fork, tmp_path / "other", hosting="their_machines")
+
+
+def test_a_question_that_a_fork_adds_is_known_as_one(fork: Path, tmp_path: Path) -> None:
+    words = ["copier", "copy", "--defaults", "--data", "cost_centre=4711"]
+
+    CopierApp.run([*words, str(fork), str(tmp_path / "project")], exit=False)
+
+    assert answers_of(tmp_path / "project" / ".copier-answers.yml")["cost_centre"] == "4711"
 
 
 def test_a_list_setting_of_a_fork_is_added_to_ours(fork: Path, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def completed(row: Row) -> Row:
 
 
 def possible(row: Row) -> bool:
-    return not CHECKS.refusals(completed(row), True).strip()
+    return not CHECKS.refusals(completed(row), True, True).strip()
 
 
 OFFERED = {

@@ -75,6 +75,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"compliance": "[hipaa]"}, "HIPAA data needs second_factor=everyone"),
     ({"compliance": "[hipaa]", "llm_provider": "google"}, "business associate agreement"),
     ({"compliance": "[hipaa]", "sign_in_methods": "[sms_codes]"}, "leave sms_codes out"),
+    ({"hostng": "aws"}, "hostng is no question here. The questions: calls_per_person_per_hour,"),
 ]
 # Every choice whose room is not built yet.
 WRONG += [
@@ -131,6 +132,12 @@ def test_every_wrong_answer_is_told_at_once(
     assert code == 1
     assert "project_slug:" in shown
     assert "people_at_peak:" in shown
+
+
+def test_every_question_is_known_as_one() -> None:
+    given = dict.fromkeys(questionnaire.asked(), "")
+
+    assert "is no question" not in CHECKS.refusals(given, True, False)
 
 
 def test_a_program_that_renders_gets_the_sentence_in_the_error(
