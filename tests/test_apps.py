@@ -11,10 +11,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("known_uv")]
 
 # template/ itself is the project with everything on; `make app` runs its checks and tests.
 RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]
-# With everything on and with nothing: browsers, and all of `make test`.
+# With everything on and with nothing: all of `make test`, and here a tenth of what is costly, of
+# browsers too. The others share: each of five runs a fifth of the files of its `make test`.
+# `make test-apps WHOLE=1` runs all of everything, as every night does.
 WHOLLY = {"prototype"}
-# The others share: each of five runs a fifth of the files of its `make test`; and a tenth of what
-# is costly or starts processes runs in this one. `make test-apps WHOLE=1` runs all of everything.
 SHARING = [path.stem for path in RENDERED if path.stem not in WHOLLY]
 SHARES = Path(__file__).parent / "shares"
 

@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_expensive(item: pytest.Item) -> bool:
-    return "costly" in item.keywords or "dear" in item.keywords
+    return any(name in item.keywords for name in ("costly", "dear", "browser"))
 
 
 def _is_ours(name: str) -> bool:
