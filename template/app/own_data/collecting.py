@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Column, Table, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,6 +21,7 @@ from app.core.data import Data, Level
 from app.core.db import AUTH_ROLE, transaction
 
 APP_ROLE = "app"
+ROWS_AT_ONCE = 200
 OWN = {
     "users": ("id", "id"),
     "documents": ("owner_id", "id"),
@@ -72,10 +74,16 @@ def told(table: Table, declared: Data) -> list[Column[Any]]:
     return [one for one in table.columns if data.level(one, declared) != Level.CREDENTIAL]
 
 
-async def collect(organization_id: UUID, user_id: UUID, email: str) -> dict[str, Any]:
-    """Rows by table. Each is read by the role that may; row security holds for the app's own."""
+async def collect(
+    organization_id: UUID, user_id: UUID, email: str, *, most: int
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows by table. Each is read by the role that may; row security holds for the app's own.
+
+    Raises `TooMuch` as soon as the rows have more than `most` bytes as JSON.
+    """
     whose: dict[str, Any] = {"id": user_id, "email": email}
-    found: dict[str, Any] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
+    size = 0
     for table, declared, column, key in own_tables():
         wanted = told(table, declared)
         async with transaction(organization_id=organization_id, user_id=user_id) as db:
@@ -87,10 +95,17 @@ async def collect(organization_id: UUID, user_id: UUID, email: str) -> dict[str,
         async with transaction(
             organization_id=organization_id, user_id=user_id, elevated=elevated
         ) as db:
-            rows = (await db.execute(query.order_by(table.columns["id"]))).mappings()
-            found[str(table.name)] = [
-                {str(one.name): _plain(row[one], one, row) for one in wanted} for row in rows
-            ]
+            ordered = query.order_by(table.columns["id"]).execution_options(yield_per=ROWS_AT_ONCE)
+            ours = found[str(table.name)] = []
+            rows = await db.stream(ordered)
+            try:
+                async for row in rows.mappings():
+                    ours.append({str(one.name): _plain(row[one], one, row) for one in wanted})
+                    size += len(orjson.dumps(ours[-1]))
+                    if size > most:
+                        raise TooMuch
+            finally:
+                await rows.close()
     return found
 
 

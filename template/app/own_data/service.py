@@ -1,5 +1,6 @@
 """Ask for one's own data, and get it while it is there."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -80,7 +81,7 @@ async def file(db: AsyncSession, person: Person, export_id: UUID) -> bytes:
     if content is None:
         raise NoSuchExport
     await audit.record(db, "own_data.taken", person=person, target=export_id)
-    return decrypt(content, _place(export_id)).encode()
+    return (await asyncio.to_thread(decrypt, content, _place(export_id))).encode()
 
 
 async def collect(export_id: UUID) -> None:
@@ -91,25 +92,31 @@ async def collect(export_id: UUID) -> None:
             return
         user = await db.get_one(User, found.user_id)
         organization = await db.get_one(Organization, found.organization_id)
-    tables = await collecting.collect(found.organization_id, found.user_id, user.email)
-    content = orjson.dumps(
-        {
-            "made_at": now().isoformat(),
-            "organization": organization.name,
-            "tables": tables,
-            "left_out": collecting.WITHOUT,
-        },
-        option=orjson.OPT_INDENT_2,
-    )
-    fits = len(content) <= OwnDataSettings.load().largest_bytes
+    most = OwnDataSettings.load().largest_bytes
+    try:
+        tables = await collecting.collect(
+            found.organization_id, found.user_id, user.email, most=most
+        )
+    except collecting.TooMuch:
+        tables = None
+    told = {
+        "made_at": now().isoformat(),
+        "organization": organization.name,
+        "tables": tables,
+        "left_out": collecting.WITHOUT,
+    }
+    # Up to a hundred megabytes: nobody else waits for that.
+    content = await asyncio.to_thread(orjson.dumps, told, option=orjson.OPT_INDENT_2)
+    fits = tables is not None and len(content) <= most
+    sealed = await asyncio.to_thread(encrypt, content.decode(), _place(export_id)) if fits else None
     async with transaction(elevated=True) as db:
         noted = await db.scalar(
             update(DataExport)
             .where(DataExport.id == export_id, DataExport.state == "waiting")
             .values(
                 state="ready" if fits else "failed",
-                size=len(content),
-                content=encrypt(content.decode(), _place(export_id)) if fits else None,
+                size=len(content) if fits else 0,
+                content=sealed,
             )
             .returning(DataExport.id)
         )

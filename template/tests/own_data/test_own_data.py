@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import select, text, update
 
 from app.core import db
@@ -137,6 +138,17 @@ async def test_more_than_one_file_takes_is_told(client, app, configure):
     file = await made(client)
     assert (await client.get(file)).status_code == 404
     assert [one["state"] for one in (await client.get(PATH)).json()] == ["failed"]
+
+
+async def test_of_too_much_no_more_is_read_than_tells_so(client, app):
+    ada = await make_user()
+    await sign_in(client, ada)
+    whose = (ada.organization_id, ada.user_id, ada.email)
+    whole = await collecting.collect(*whose, most=1_000_000)
+    assert whole["users"]
+    assert whole["sessions"]
+    with pytest.raises(collecting.TooMuch):
+        await collecting.collect(*whose, most=len(json.dumps(whole)) // 2)
 
 
 async def test_what_is_encrypted_is_opened(client, app):
