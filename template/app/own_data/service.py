@@ -105,7 +105,7 @@ async def collect(export_id: UUID) -> None:
         "tables": tables,
         "left_out": collecting.WITHOUT,
     }
-    # Up to a hundred megabytes: nobody else waits for that.
+    # Tens of megabytes: nobody else waits for that.
     content = await asyncio.to_thread(orjson.dumps, told, option=orjson.OPT_INDENT_2)
     fits = tables is not None and len(content) <= most
     sealed = await asyncio.to_thread(encrypt, content.decode(), _place(export_id)) if fits else None

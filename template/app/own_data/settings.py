@@ -9,5 +9,5 @@ class OwnDataSettings(ModuleSettings):
 
     hours: int = Field(48, ge=1, le=720)
     """How long a file with one's own data can be downloaded; then it is deleted."""
-    largest_bytes: int = Field(64 * 1024 * 1024, ge=1024)
+    largest_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     """The largest such file. Whoever has more is told to ask those who run the app."""
