@@ -8,7 +8,7 @@ from app.core.problems import may
 from app.review import cases, service
 from app.review.dependencies import Reviewer
 from app.review.models import ReviewCase
-from app.review.schemas import CaseIn, CaseOut, ProposedOut
+from app.review.schemas import CaseIn, CaseOut, CasesPage, ProposedOut
 
 router = APIRouter()
 
@@ -21,9 +21,15 @@ YAML: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/cases")
-async def list_cases(db: Database, _: Reviewer) -> list[CaseOut]:
-    """Corrections that became cases."""
-    return [CaseOut.model_validate(one) for one in await cases.saved(db)]
+async def list_cases(
+    db: Database,
+    _: Reviewer,
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> CasesPage:
+    """Corrections that became cases, the newest first."""
+    found, following = await cases.listed(db, before=before, most=limit)
+    return CasesPage(cases=[CaseOut.model_validate(one) for one in found], next=following)
 
 
 @router.get("/cases.yml", response_class=Response, responses=YAML | may(cases.NoSuchCase))

@@ -38,15 +38,18 @@ class CaseForm(CaseIn):
 
 
 @router.get("/cases")
-async def show_cases(request: Request, db: Database, person: Reviewer) -> HTMLResponse:
-    found = await cases.saved(db)
-    prompts = sorted({one.prompt for one in found})
+async def show_cases(
+    request: Request, db: Database, person: Reviewer, before: UUID | None = None
+) -> HTMLResponse:
+    found, more = await cases.listed(db, before=before)
     return render(
         request,
         "review/cases.html",
         person=person,
         found=found,
-        prompts=prompts,
+        newest=CASES if before else None,
+        more=f"{CASES}?before={more}" if more else None,
+        prompts=await cases.prompts(db),
         tabs=TABS,
         checks=dict(CHECKS),
         expected=expected,

@@ -128,8 +128,23 @@ def _expect(check: CheckKind, text: str) -> dict[str, Any]:
     return {check: {"to": text, "at_least": NEAR} if check == "similar" else text}
 
 
-async def saved(db: AsyncSession) -> Sequence[ReviewCase]:
-    return (await db.scalars(select(ReviewCase).order_by(ReviewCase.id))).all()
+async def listed(
+    db: AsyncSession, *, before: UUID | None = None, most: int = 50
+) -> tuple[Sequence[ReviewCase], UUID | None]:
+    """The newest first, from behind `before`; and where the next page begins."""
+    query = select(ReviewCase).order_by(ReviewCase.id.desc()).limit(most + 1)
+    if before:
+        query = query.where(ReviewCase.id < before)
+    rows = (await db.scalars(query)).all()
+    page = rows[:most]
+    return page, page[-1].id if len(rows) > most else None
+
+
+async def prompts(db: AsyncSession) -> Sequence[str]:
+    """Those that have cases."""
+    return (
+        await db.scalars(select(ReviewCase.prompt).distinct().order_by(ReviewCase.prompt))
+    ).all()
 
 
 async def remove(db: AsyncSession, person: Person, case_id: UUID) -> None:
@@ -143,7 +158,8 @@ async def remove(db: AsyncSession, person: Person, case_id: UUID) -> None:
 
 async def exported(db: AsyncSession, person: Person, prompt: str) -> str:
     """A file for `evals/`: the suite `corrections` of a prompt."""
-    found = [one for one in await saved(db) if one.prompt == prompt]
+    query = select(ReviewCase).where(ReviewCase.prompt == prompt).order_by(ReviewCase.id)
+    found = (await db.scalars(query)).all()
     if not found:
         raise NoSuchCase
     suite = {

@@ -221,3 +221,8 @@ class CaseOut(BaseModel):
     context: list[str]
     expect: dict[str, Any]
     origin: dict[str, Any]
+
+
+class CasesPage(BaseModel):
+    cases: list[CaseOut]
+    next: UUID | None = Field(description="Pass it as `before` for the page of older ones.")

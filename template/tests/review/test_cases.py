@@ -9,7 +9,20 @@ from sqlalchemy import text
 from app.core import db
 from app.evals import cases as evals
 from app.review.deidentifying import Deidentifier
+from app.review.models import ReviewCase
 from tests.review.conftest import make_office, recorded
+
+
+async def kept(office, questions):
+    """Cases of these questions, as if each had been saved."""
+    ours = office.reviewer.someone.organization_id
+    origin = {"corrected": "", "feature": "assistant", "removed": []}
+    async with db.transaction(organization_id=ours) as session:
+        for question in questions:
+            values = {"question": question, "expect": {"equals": "A."}, "origin": origin}
+            values |= {"prompt": "assistant.system", "context": []}
+            session.add(ReviewCase(organization_id=ours, **values))
+            await session.flush()
 
 
 async def test_one_press_proposes_a_case_and_a_person_saves_it(office, corrected, tmp_path):
@@ -21,13 +34,14 @@ async def test_one_press_proposes_a_case_and_a_person_saves_it(office, corrected
     )
     assert proposed["text"] == "Write to [EMAIL_1], [PERSON_1]."
     assert proposed["removed"] == ["EMAIL", "PERSON", "PHONE"]
-    assert (await client.get("/api/review/cases")).json() == []  # nothing is saved by looking
+    # Nothing is saved by looking.
+    assert (await client.get("/api/review/cases")).json()["cases"] == []
     # What the person types back in is taken out once more.
     changed = {"question": f"{proposed['question']} bob@example.com?", "check": "contains"}
     answer = await client.put(path, json=changed | {"text": "Write"})
     assert answer.status_code == 200, answer.text
     again = await client.put(path, json=changed | {"text": "write to", "context": ["From page 1."]})
-    [case] = (await client.get("/api/review/cases")).json()
+    [case] = (await client.get("/api/review/cases")).json()["cases"]
     assert case["id"] == answer.json()["id"] == again.json()["id"]
     assert "bob@" not in case["question"]
     assert case["expect"] == {"contains": "write to"}
@@ -60,7 +74,7 @@ async def test_a_case_that_is_sent_twice_at_once_is_one(office, corrected):
     case = {"question": "Q?", "text": "A."}
     sent = [office.reviewer.client.put(path, json=case) for _ in range(4)]
     assert {one.status_code for one in await asyncio.gather(*sent)} == {200}
-    assert len((await office.reviewer.client.get("/api/review/cases")).json()) == 1
+    assert len((await office.reviewer.client.get("/api/review/cases")).json()["cases"]) == 1
 
 
 async def test_others_make_none_of_it(office, corrected, browser_of, model):
@@ -71,7 +85,7 @@ async def test_others_make_none_of_it(office, corrected, browser_of, model):
     assert (await stranger.put(path, json=case)).status_code == 404
     assert (await office.asker.client.get(path)).status_code == 403
     assert (await office.reviewer.client.put(path, json=case)).status_code == 200
-    assert (await stranger.get("/api/review/cases")).json() == []
+    assert (await stranger.get("/api/review/cases")).json()["cases"] == []
     assert (await stranger.get("/api/review/cases.yml")).status_code == 404
     async with db.transaction(organization_id=office.asker.someone.organization_id) as session:
         assert await session.scalar(text("SELECT count(*) FROM review_cases")) == 1
@@ -118,3 +132,15 @@ def test_the_same_data_has_the_same_placeholder():
 def test_names_are_found_in_other_scripts_too(said, left):
     names = ["王小明", "山田", "محمد العربي", "Zoë Müller", "Li"]
     assert Deidentifier(names, "Zoë Müller").read(said) == left
+
+
+async def test_cases_come_in_pages_the_newest_first(office):
+    names = [f"Question {number}?" for number in range(5)]
+    await kept(office, names)
+    client, page, seen = office.reviewer.client, {"limit": 2}, []
+    while page:
+        answer = (await client.get("/api/review/cases", params=page)).json()
+        seen.append([one["question"] for one in answer["cases"]])
+        page = answer["next"] and {"limit": 2, "before": answer["next"]}
+    newest = names[::-1]
+    assert seen == [newest[:2], newest[2:4], newest[4:]]
