@@ -77,6 +77,7 @@ CALLS = {
     "meter": "ui.meter(evil, 2)",
     "details": "ui.details([(evil, evil)])",
     "avatar": "ui.avatar(evil)",
+    "said": "ui.said(evil)",
     "dialog_cancel": "ui.dialog_cancel(evil)",
     "code_block": "ui.code_block(evil, evil)",
     "code_grid": "ui.code_grid([evil])",
