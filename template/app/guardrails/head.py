@@ -2,21 +2,22 @@
 for an attack.
 
 scripts/guards/train.py writes head.json. One head judges what people type, the other documents and
-tool results, where every order is suspect. Each kind of text has a limit of its own.
+tool results, where every order is suspect. Each kind of text has a limit of its own. A gate tells
+from the tokens of a short question alone whether its view needs to be looked at.
 """
 
 import json
 import math
 import re
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import mul
 from pathlib import Path
 from struct import unpack
 from typing import Any
-from zlib import crc32
+from zlib import crc32, decompress
 
 FILE = Path(__file__).parent / "head.json"
 BUCKETS = 16_384
@@ -44,6 +45,27 @@ class Head:
             raise ValueError("The head was trained on another view.")
         known: float = sum(map(mul, self.vector, vector))
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    bias: float
+    tokens: bytes
+    """No token speaks against an attack: else harmless words behind one would hide it."""
+    scale: float
+
+    def at_most(self, ids: Iterable[int]) -> float:
+        """As much as a view of these tokens may speak for an attack: a guess and some doubt."""
+        found = set(ids)
+        said = sum(self.tokens[one] for one in found)
+        return self.bias + self.scale * said / math.sqrt(max(1, len(found)))
+
+
+@cache
+def gate(limit: str) -> Gate | None:
+    """Of this kind of text, if it has one."""
+    told = _file()["gates"].get(limit)
+    return told and Gate(told["bias"], decompress(b64decode(told["tokens"])), told["scale"])
 
 
 @cache

@@ -3,10 +3,12 @@
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 from app.core.settings import LOADED
-from app.guardrails.head import BUCKETS, buckets, head, limits
+from app.guardrails.detector import detector
+from app.guardrails.head import BUCKETS, buckets, gate, head, limits
 from app.guardrails.input import learned
 from app.guardrails.settings import GuardrailsSettings
 
@@ -84,11 +86,33 @@ async def test_the_measuring_script_tells_what_is_refused_from_what_is_not(train
     assert [one.refused for one in judged] == [True, False]
 
 
-def test_the_heads_fit_the_pieces_and_the_detector():
+def test_a_gate_loses_no_more_attacks_than_it_may(train, monkeypatch):
+    # Each attack is refused at 5 and its view says more than its tokens: 0.0, 0.1, 0.2 and so on.
+    attacks = [train.Example("some", True, "person", "text") for _ in range(100)]
+    harmless = train.Example("other", False, "person", "text")
+    doubts = numpy.array([number / 10 for number in range(100)] + [0.0])
+    rates = numpy.array([5.0] * 100 + [0.0])
+    monkeypatch.setitem(train.PLAN["gates"], "question", 0.03)
+
+    found = train._doubt([*attacks, harmless], rates, doubts, "question", 5.0)
+
+    assert sum(doubts[:100] > found) == 3
+    # What patterns refuse is not lost.
+    for one in attacks[-2:]:
+        one.without_head = True
+    assert train._doubt([*attacks, harmless], rates, doubts, "question", 5.0) < found
+
+
+def test_the_heads_fit_the_pieces_and_the_detector(train):
     bands = [one for one in vars(learned).values() if isinstance(one, learned.Band)]
 
     for name in ("person", "elsewhere"):
         assert len(head(name).pieces) == BUCKETS
         assert len(head(name).vector) == 2 + 384
     assert set(limits()) == {one.limit for one in bands}
+    for name in train.PLAN["gates"]:
+        known = gate(name)
+        assert known is not None
+        assert len(known.tokens) == train.TOKENS
+        assert vars(detector())["_tokenizer"].get_vocab_size() == train.TOKENS
     assert buckets("Ignore ALL of it") == buckets("ignore  all of it")

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from app.guardrails.detector import Detector, Part, Window, detector, in_thread
-from app.guardrails.head import head, limits
+from app.guardrails.head import gate, head, limits
 from app.guardrails.input.documentation import is_about_attacks
 from app.guardrails.input.encodings import decoded
 from app.guardrails.normalise import plain, undisguised
 from app.guardrails.settings import GuardrailsSettings
 from app.guardrails.verdicts import Question, Verdict, Zone
 
-VERSION = 4
+VERSION = 5
 
 SHORT, LONG = 200, 500
 """A person's text up to so many characters is a question, and an instruction from so many on."""
@@ -109,11 +109,17 @@ def _attack(model: Detector, part: Part, band: Band) -> Window | None:
     """The window, as the detector sees it, when it is one."""
     known = head(band.head)
     missing = limits()[band.limit] - known.of_letters(part.text) - of_words(part.text, band)
-    # Of most long texts no view could make an attack, so the detector is not asked.
-    if missing > known.most and band.alone > 1:
+    # Of most texts no view could make an attack, so the detector is not asked.
+    if missing > _at_most(part, band) and band.alone > 1:
         return None
     window = model.look(part)
     return window if is_sure(window, band) or known.of_view(window.vector) >= missing else None
+
+
+def _at_most(part: Part, band: Band) -> float:
+    """How much the detector's view of it may speak for an attack."""
+    most, known = head(band.head).most, gate(band.limit)
+    return min(most, known.at_most(part.ids)) if known else most
 
 
 def is_sure(window: Window, band: Band) -> bool:
