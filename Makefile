@@ -57,8 +57,8 @@ test-quick: $(READY) ## The questions, updates, documents: everything that runs 
 	  $(BIN)/pytest -n 2 -m "not slow" -o tmp_path_retention_policy=failed; \
 	  tests=$$?; wait $$checks && exit $$tests
 
-# Less than `make contract` tries by itself, as every night does. mypy keeps one core busy for half a minute, and the last
-# tests leave one idle: so the checks and the contract run beside the tests.
+# Less than `make contract` tries by itself, as every night does. mypy keeps one core busy for half a
+# minute, and the last tests leave one idle: so the checks and the contract run beside the tests.
 app: export CONTRACT_WHO := admin
 app: export CONTRACT_EXAMPLES := 3
 app: export BROKEN_FILES := 10
