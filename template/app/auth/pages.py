@@ -19,7 +19,7 @@ from app.auth import (
     sign_up_pages,
 )
 from app.auth.dependencies import visitor
-from app.auth.next_pages import HOME
+from app.auth.next_pages import home
 from app.web import render
 from app.web.navigation import ACCOUNT, Link
 
@@ -40,6 +40,6 @@ for part in (sign_up_pages, sign_in_pages, security_pages, email_pages, people_p
 async def show_landing(request: Request) -> Response:
     person = await visitor(request)
     if person is not None and person.level == "full":
-        return RedirectResponse(HOME, 303)
+        return RedirectResponse(home(), 303)
     can_sign_up = await sign_up.open_to_strangers()
     return render(request, "web/landing.html", can_sign_up=can_sign_up)

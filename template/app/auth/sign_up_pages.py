@@ -10,7 +10,7 @@ from app.abuse import gate
 from app.access.access import public
 from app.auth import cookies, links, sign_in, sign_up
 from app.auth.dependencies import LINKS, SIGN_UPS, visitor, where_from
-from app.auth.next_pages import HOME, keeping
+from app.auth.next_pages import home, keeping
 from app.auth.schemas import GivenPassword, SignUp
 from app.auth.settings import PasswordSettings, SignUpSettings
 from app.core.errors import Problem
@@ -133,7 +133,7 @@ async def activate(request: Request, token: str) -> Response:
         method="password",
         **where_from(request),
     )
-    response = flash.redirect(HOME, "Your address is confirmed.")
+    response = flash.redirect(home(), "Your address is confirmed.")
     cookies.remember(response, started.token, started.device)
     return without_referrer(response)
 

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.access.access import ImpersonationEnded, SignInFirst, public
 from app.auth import cookies
-from app.auth.next_pages import HOME
+from app.auth.next_pages import home
 from app.core.db import Database
 from app.core.errors import NotFound, Problem
 from app.impersonation import service
@@ -39,7 +39,7 @@ async def start(
         raise
     except Problem as problem:
         return flash.redirect(page, problem.detail, "danger")
-    response = RedirectResponse(HOME, 303)
+    response = RedirectResponse(home(), 303)
     cookies.step_aside(response, begun.token, own)
     return response
 

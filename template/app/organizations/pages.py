@@ -11,7 +11,7 @@ from app.access.access import public
 from app.access.person import Person
 from app.auth import cookies
 from app.auth.dependencies import LINKS, visitor
-from app.auth.next_pages import HOME
+from app.auth.next_pages import home
 from app.auth.sign_up_pages import expired, without_referrer
 from app.core.db import Database
 from app.core.errors import Problem
@@ -99,7 +99,7 @@ async def _switch(
 
 
 def _go(entry: service.Entry, text: str) -> Response:
-    response = flash.redirect(HOME, text)
+    response = flash.redirect(home(), text)
     cookies.remember(response, entry.token)
     return response
 

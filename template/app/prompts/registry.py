@@ -97,9 +97,11 @@ def use(name: str, person: Person, **values: str) -> Ready:
 
 def live(name: str) -> Version:
     """Raises `PromptsNotLoaded`."""
-    found = kept.known.labels.get((name, "live")) if kept.known else None
-    if found is None:
+    if kept.known is None:
         raise PromptsNotLoaded("The prompts cannot be read yet; please try again.")
+    found = kept.known.labels.get((name, "live"))
+    if found is None:
+        raise PromptsNotLoaded(f"There is no prompt {name} that is live.")
     return found
 
 

@@ -6,7 +6,10 @@ from sqlalchemy import text
 from app.abuse import call_step, subjects
 from app.core import db
 from tests.abuse.conftest import measures, rows, sightings
+from tests.asking import through_the_assistant
 from tests.factories import make_user, sign_in
+
+pytestmark = through_the_assistant
 
 
 @pytest.fixture

@@ -10,7 +10,10 @@ from app.abuse.seeing import Seen
 from app.core import db
 from app.limits import service
 from tests.abuse.conftest import measures, sightings
+from tests.asking import through_the_assistant
 from tests.factories import make_organization, make_user, sign_in
+
+pytestmark = through_the_assistant
 
 READ = "/api/conversations"
 

@@ -12,6 +12,7 @@ from app.guardrails.output import secrets as secrets_guard
 from app.jobs.queue import run_until_empty
 from app.mail import service as mail
 from tests.access.test_every_route import calls, problem
+from tests.asking import through_the_assistant
 from tests.factories import make_organization, make_role, make_user, set_policy, sign_in
 
 INVALID = "/problems/invalid-credential"
@@ -31,6 +32,7 @@ async def test_a_key_opens_its_scopes_and_nothing_more(ada, make_key):
     assert (refused.status_code, refused.json()["detail"]) == (403, "This key does not allow this.")
 
 
+@through_the_assistant
 async def test_changes_need_no_page_to_vouch_for_them(ada, make_key):
     program = await make_key("assistant.use")
     made = await program.client.post("/api/conversations", headers=program.headers, json={})

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core import db
-from tests.assistant.conftest import Browser, text_of
+from tests.asking import Browser, text_of
 from tests.llm.wire_server import WORDS, Behaviour, Received
 
 

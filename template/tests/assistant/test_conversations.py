@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from app.core import db
 from app.core.ids import uuid7
-from tests.assistant.conftest import turns_in_order
+from tests.asking import turns_in_order
 from tests.factories import Someone, make_organization, make_user, sign_in
 
 

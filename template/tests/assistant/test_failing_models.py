@@ -10,7 +10,7 @@ import pytest
 
 from app.access.forgery import SESSION_COOKIE
 from app.llm import circuit
-from tests.assistant.conftest import Browser, text_of
+from tests.asking import Browser, text_of
 from tests.factories import make_user, sign_in
 from tests.llm.wire_server import WORDS, Behaviour, running
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.assistant import holding
 from app.core import db
-from tests.assistant.conftest import Browser
+from tests.asking import Browser
 from tests.assistant.test_answers import until
 from tests.llm.wire_server import WORDS, Behaviour
 

@@ -6,7 +6,7 @@ from sqlalchemy import text
 from app.core import db
 from app.modules import has
 from app.prompts.lifespan import ready
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.llm.wire_server import Behaviour
 
 SUMMARY = "Ada wants 40 chairs by the ninth of March. The green ones are out of stock."

@@ -6,7 +6,7 @@ import pytest
 
 from app.assistant.models import Conversation, Message
 from app.core import db
-from tests.assistant.conftest import turns_in_order
+from tests.asking import turns_in_order
 from tests.llm.wire_server import WORDS, Behaviour
 
 HTML = {"Accept": "text/html"}
@@ -33,6 +33,11 @@ async def test_a_new_conversation_begins_with_suggestions(browser, model):
     assert 'data-conversation=""' in html
     assert html.count("data-suggestion") >= 2
     assert side(html) == []
+
+
+async def test_people_begin_here(browser):
+    answer = await browser.client.get("/", headers=HTML)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/chat")
 
 
 async def test_what_was_said_is_there_again(browser, model):

@@ -6,11 +6,11 @@ from sqlalchemy import text
 
 from app.core import db
 from tests.assistant.going import DONE, Office, work
-from tests.assistant.test_pages_in_browser import ask
-from tests.assistant.test_pages_in_browser import page as page
 from tests.factories import make_user
 from tests.tools.conftest import asks, plays, says, tool
 from tests.tools.test_approvals import approve, first, paid
+from tests.web.chatting import ask
+from tests.web.chatting import page as page
 
 __all__ = ["paid", "plays", "tool"]
 

@@ -7,7 +7,7 @@ from app.core import db
 from app.flags import service as flags
 from app.flags import state
 from app.usage.models import UsageRecord
-from tests.assistant.conftest import Browser
+from tests.asking import Browser
 from tests.factories import make_organization, make_user
 from tests.flags.conftest import operators as operators
 from tests.llm.wire_server import Behaviour, WireServer

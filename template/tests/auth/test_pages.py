@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from app.access.forgery import BROWSER_COOKIE, SESSION_COOKIE
+from app.auth.next_pages import home
 from app.core import db
 from tests.auth.page_steps import enrol, forget_step, sign_in_by_page
 from tests.factories import PASSWORD, make_organization, make_user
@@ -29,7 +30,7 @@ async def test_from_sign_up_to_the_second_factor_and_its_recovery_codes(
     browser, new_address, mails_to, link_in
 ):
     arrived = await signed_up(browser, new_address, mails_to, link_in)
-    assert (arrived.status, arrived.headers["location"]) == (303, "/chat")
+    assert (arrived.status, arrived.headers["location"]) == (303, home())
 
     app, codes, page = await enrol(browser)
     assert len(set(codes)) == 10
@@ -40,7 +41,7 @@ async def test_from_sign_up_to_the_second_factor_and_its_recovery_codes(
 
     page = await sign_in_by_page(browser, new_address)
     assert page.address == "/sign-in/second-factor?next=%2Faccount"
-    assert "/chat" not in page.links, "nothing of the inside shows before the second step"
+    assert home() not in page.links, "nothing of the inside shows before the second step"
     page = await page.send("/sign-in/second-factor", code="000000")
     assert (page.status, page.errors["code"][:13]) == (422, "This code is ")
     await forget_step(new_address)
@@ -137,10 +138,10 @@ async def test_signing_in_leads_nowhere_else(browser, wish):
         str(browser.client.base_url.copy_with(path="/sign-in", params={"next": wish}))
     )
     done = await page.send("/sign-in", follow=False, email=ada.email, password=PASSWORD)
-    assert (done.status, done.headers["location"]) == (303, "/chat")
+    assert (done.status, done.headers["location"]) == (303, home())
     # Already signed in, the page itself redirects: the same holds there.
     again = await browser.request("GET", "/sign-in", params={"next": wish}, follow=False)
-    assert (again.status, again.headers["location"]) == (303, "/chat")
+    assert (again.status, again.headers["location"]) == (303, home())
 
 
 async def test_a_page_that_asks_to_sign_in_is_shown_after_it(browser):
@@ -156,7 +157,7 @@ async def test_whoever_is_signed_in_skips_landing_and_sign_in(browser):
     await browser.sign_in(await make_user())
     for path in ("/", "/sign-in"):
         page = await browser.open(path, follow=False)
-        assert (page.status, page.headers["location"]) == (303, "/chat"), path
+        assert (page.status, page.headers["location"]) == (303, home()), path
 
 
 async def test_a_dead_session_leads_to_sign_in_and_round_no_loop(browser):

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from app.access.forgery import SESSION_COOKIE
 from app.core import db
+from tests.asking import through_the_assistant
 from tests.factories import Someone, make_user, sign_in
 
 pytestmark = pytest.mark.browser
@@ -90,6 +91,7 @@ async def test_words_wait_while_their_writer_signs_in_again_and_for_nobody_else(
     await expect(page.get_by_label("Name", exact=True)).to_have_value("Written before")
 
 
+@through_the_assistant
 async def test_a_question_waits_while_who_asks_signs_in_again(page):
     ada = await make_user(password=False)
     await come_in(page, ada)

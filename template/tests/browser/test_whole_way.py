@@ -10,9 +10,10 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from app.access.forgery import SESSION_COOKIE
+from tests.asking import through_the_assistant
 from tests.factories import Someone, make_user, sign_in
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, through_the_assistant]
 PASSWORD = "a lantern under seven bridges"
 QUESTION = "Which edits does an update of the template keep?"
 OpenPage = Callable[..., Awaitable[Page]]

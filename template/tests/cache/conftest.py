@@ -11,7 +11,7 @@ from app.cache import noting
 from app.cache.models import CachedAnswer, CacheDay
 from app.core import db
 from app.prompts.lifespan import ready
-from tests.assistant.conftest import Browser, browser, browser_of, model
+from tests.asking import Browser, browser, browser_of, model
 from tests.factories import make_organization, make_user
 
 __all__ = ["browser", "browser_of", "model"]

@@ -14,7 +14,7 @@ from app.core.ids import uuid7
 from app.flags import service as flags
 from app.flags import state
 from app.usage.models import UsageRecord
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.cache.conftest import ask, days, kept
 from tests.factories import make_role, make_user
 from tests.llm.wire_server import WORDS, Behaviour

@@ -13,7 +13,7 @@ from app.core import db
 from app.llm import embeddings, errors, gateway, http
 from app.llm.extractive.vectors import vectors
 from app.llm.port import Ask, Message, PromptUsed
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.cache.conftest import ask, days, kept
 from tests.llm.wire_server import WORDS, Behaviour, running
 from tests.usage.conftest import person_of

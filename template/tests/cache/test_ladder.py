@@ -9,7 +9,7 @@ from app.cache.models import CachedAnswer
 from app.core import db
 from app.modules import has
 from app.usage.models import UsageRecord
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.cache.conftest import ask, days, kept
 from tests.llm.wire_server import WORDS, Behaviour
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.cache.likeness import signature
 from app.cache.settings import CacheSettings
 from app.llm.extractive.vectors import vectors
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.cache.conftest import ask, days
 from tests.factories import make_user
 from tests.llm.wire_server import WORDS, Behaviour

@@ -8,7 +8,7 @@ import pytest
 from app.core import db
 from app.limits import connections
 from app.llm import settling
-from tests.assistant.conftest import Browser, browser, browser_of, live_browser, model
+from tests.asking import Browser, browser, browser_of, live_browser, model
 from tests.chaos.database_proxy import Proxy, between
 from tests.chaos.invariants import Told, the_books_balance, the_turn_is_whole, what_is_kept
 from tests.llm.wire_server import WireServer, running

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from app.core import db
 from app.llm import settling
 from app.prompts.files import files
-from tests.assistant.conftest import Event, text_of
+from tests.asking import Event, text_of
 from tests.llm.caller import KEY
 
-ORDERS = next(one.text for one in files() if one.name == "assistant.system").partition("{{")[0]
+ORDERS = "".join(one.text.partition("{{")[0] for one in files() if one.name == "assistant.system")
 """A part of the system prompt: an answer with it is withheld."""
 SECRET = KEY
 """Is masked wherever an answer holds it."""

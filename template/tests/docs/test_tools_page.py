@@ -8,7 +8,7 @@ import orjson
 
 from app.tools import running
 from app.tools.registry import Use
-from tests.assistant.conftest import browser, browser_of, model
+from tests.asking import browser, browser_of, model
 from tests.llm.behaviour import Behaviour
 from tests.tools.conftest import asks, offered, plays, says, told, tool, uses
 from tests.usage.conftest import person_of

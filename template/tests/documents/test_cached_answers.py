@@ -1,10 +1,12 @@
 """Answers that came from documents are given again to who may read the same, and to nobody else."""
 
 from app.cache import noting
-from tests.assistant.conftest import text_of
+from tests.asking import text_of, through_the_assistant
 from tests.documents.conftest import TRAVEL
 from tests.documents.test_answers import ask, model, sources
 from tests.documents.test_who_reads import QUESTION, SECRET
+
+pytestmark = through_the_assistant
 
 __all__ = ["model"]
 

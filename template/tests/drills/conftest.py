@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from app.access.forgery import SESSION_COOKIE
-from tests.assistant.conftest import Browser
+from tests.asking import Browser
 from tests.conftest import ROOT, free_port
 from tests.factories import make_user, sign_in
 from tests.llm.wire_server import WireServer, running

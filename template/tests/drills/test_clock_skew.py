@@ -8,7 +8,7 @@ import pytest
 
 from app.audit.verification import verify
 from app.core import db
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.llm.wire_server import WORDS
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.llm.wire_server import WORDS
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ The provider is left alone; once it is back, questions are answered without a re
 
 import pytest
 
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.drills.conftest import until
 from tests.llm.wire_server import WORDS, Behaviour
 

@@ -10,7 +10,7 @@ from time import monotonic
 import psycopg
 import pytest
 
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.chaos.database_proxy import between
 from tests.drills.conftest import until
 from tests.llm.wire_server import WORDS

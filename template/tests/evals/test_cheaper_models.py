@@ -9,8 +9,11 @@ from app.evals import cases, cheaper, gauges, jobs, work
 from app.llm import http
 from app.modules import has
 from app.prompts import registry
+from tests.asking import through_the_assistant
 from tests.factories import make_user, sign_in
 from tests.llm.wire_server import Behaviour, running
+
+pytestmark = through_the_assistant
 
 NAME = "assistant.system"
 SUITE = """

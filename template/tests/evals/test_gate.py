@@ -15,7 +15,10 @@ from app.evals.running import Result
 from app.llm.steps import routing
 from app.prompts import registry
 from app.prompts.files import files
+from tests.asking import through_the_assistant
 from tests.factories import make_role, make_user, sign_in
+
+pytestmark = through_the_assistant
 
 NAME = "assistant.system"
 

@@ -16,7 +16,8 @@ from app.llm import settling
 from app.prompts import registry
 from app.usage.models import UsageRecord
 from app.users.operators import machine
-from tests.assistant.conftest import model as model
+from tests.asking import model as model
+from tests.asking import through_the_assistant
 from tests.llm.wire_server import Behaviour
 
 SUBJECT = Subject("test.subject", 1, "You answer. It is {{today}}.", ["today"])
@@ -123,6 +124,7 @@ async def test_a_run_that_breaks_asks_nothing_more(operators, model, configure):
     assert len(model.requests) == asked == 1
 
 
+@through_the_assistant
 async def test_a_run_that_takes_too_long_says_so_and_is_not_paid_twice(
     operators, model, monkeypatch
 ):

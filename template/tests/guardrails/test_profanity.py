@@ -6,7 +6,7 @@ from app.guardrails import state
 from app.guardrails.chain import AnswerScreens
 from app.guardrails.profanity import FILE, found_in
 from app.guardrails.verdicts import AnswerContext
-from tests.assistant.conftest import browser, browser_of, model, text_of
+from tests.asking import browser, browser_of, model, text_of
 from tests.factories import make_user, sign_in
 from tests.llm.behaviour import Behaviour
 

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from app.auth.next_pages import home
 from app.core import db
 from tests.factories import make_organization, make_user, set_policy, sign_in
 from tests.impersonation.conftest import REASON, work_as
@@ -27,7 +28,7 @@ async def start(browser, ada, **typed):
 async def test_from_the_members_page_and_back(browser, people):
     _, ada = people
     page = await start(browser, ada)
-    assert (page.path, page.status) == ("/chat", 200)
+    assert (page.path, page.status) == (home(), 200)
     assert BANNER in page.text
     assert "/account" not in page.links, "what is closed is not offered"
     page = await page.send("/impersonation/end")
@@ -39,7 +40,7 @@ async def test_the_banner_stands_on_every_page(browser, people):
     """Those of errors and those that ask nobody who they are, too."""
     _, ada = people
     await start(browser, ada)
-    for path in ("/chat", "/usage", "/account", "/admin/audit"):
+    for path in (home(), "/usage", "/account", "/admin/audit"):
         page = await browser.open(path)
         assert BANNER in page.text, path
         assert page.has_form("/impersonation/end"), path
@@ -64,7 +65,7 @@ async def test_when_the_time_is_over_a_page_leads_back(browser, people):
         await session.execute(
             text("UPDATE sessions SET expires_at = now() WHERE user_id = :u"), {"u": ada.user_id}
         )
-    page = await browser.open("/chat")
+    page = await browser.open(home())
     assert page.path == "/impersonation/ended"
     page = await page.send("/impersonation/end")
     assert (page.path, page.status) == ("/admin/users", 200)
@@ -77,7 +78,7 @@ async def test_when_one_s_own_session_has_ended_too_one_signs_in(browser, people
         await session.execute(
             text("UPDATE sessions SET revoked_at = now() WHERE user_id = :u"), {"u": admin.user_id}
         )
-    page = await browser.open("/chat")
+    page = await browser.open(home())
     page = await page.send("/impersonation/end")
     assert page.path == "/sign-in"
     assert "__Host-own-session" not in browser.client.cookies

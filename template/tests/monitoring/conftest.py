@@ -12,9 +12,9 @@ from app.core import db
 from app.monitoring import judging
 from app.monitoring.models import Calibration, Judgement, MonitoredCall
 from app.prompts import registry
-from tests.assistant.conftest import browser as browser
-from tests.assistant.conftest import browser_of as browser_of
-from tests.assistant.conftest import model as model
+from tests.asking import browser as browser
+from tests.asking import browser_of as browser_of
+from tests.asking import model as model
 from tests.leftovers import no_old_jobs as no_old_jobs
 from tests.llm.wire_server import Behaviour, Received
 from tests.prompts.conftest import operator as operator

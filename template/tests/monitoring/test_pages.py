@@ -3,7 +3,7 @@
 import pytest
 
 from app.monitoring import judge_work
-from tests.assistant.conftest import browser  # noqa: F401 the one who asks
+from tests.asking import browser  # noqa: F401 the one who asks
 from tests.factories import make_user
 from tests.monitoring.conftest import GOOD, says
 from tests.pages import browser as looking  # noqa: F401 a fixture

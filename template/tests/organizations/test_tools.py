@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.assistant.conftest import browser_of, model
+from tests.asking import browser_of, model
 from tests.factories import make_user
 from tests.tools.conftest import asks, plays, says, uses
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from app.auth.next_pages import home
 from app.passkeys import service
 from tests.factories import PASSWORD, make_user, set_policy
 from tests.pages import Page
@@ -94,7 +95,7 @@ async def test_the_sign_in_page_takes_a_passkey_and_goes_where_one_wanted_to(bro
         page = await browser.open(f"/sign-in?next={stranger}")
         made = ada.authenticator.get(await ask(browser, page, "/sign-in/passkey"))
         page = await page.send("/sign-in/passkey", credential=json.dumps(made))
-        assert page.path == "/chat"
+        assert page.path == home()
 
 
 async def test_the_page_that_asks_again_takes_a_passkey(browser, ada):
@@ -170,11 +171,11 @@ async def test_where_a_second_factor_is_asked_for_a_passkey_is_one(browser, conf
     ada = await make_user()
     await set_policy(ada.organization_id, second_factor="everyone")
     await browser.sign_in(ada)
-    page = await browser.open("/chat")
+    page = await browser.open(home())
     assert page.path == "/account/security"
     page = await add(browser, SoftAuthenticator())
     assert page.heading == "Keep your recovery codes"
-    assert (await browser.open("/chat")).path == "/chat"
+    assert (await browser.open(home())).path == home()
 
 
 async def test_who_has_only_passkeys_and_lost_them_confirms_with_a_recovery_code(browser):

@@ -6,7 +6,7 @@ from app.core import db
 from app.prompts import registry
 from app.prompts.files import files
 from app.usage.models import UsageRecord
-from tests.assistant.conftest import browser, browser_of, model  # noqa: F401 fixtures
+from tests.asking import browser, browser_of, model  # noqa: F401 fixtures
 
 
 async def test_ledger_log_and_answer_name_prompt_and_version(browser, model):  # noqa: F811

@@ -16,9 +16,11 @@ from app.llm.port import PromptUsed
 from app.prompts import registry, shadowing
 from app.prompts.files import files
 from app.usage.models import UsageRecord
-from tests.assistant.conftest import browser, browser_of, model  # noqa: F401 fixtures
+from tests.asking import browser, browser_of, model, through_the_assistant  # noqa: F401 fixtures
 from tests.llm.wire_server import Behaviour
 from tests.prompts.test_registry import label, until, write
+
+pytestmark = through_the_assistant
 
 NAME = "assistant.system"
 

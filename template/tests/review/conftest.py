@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from app.audit.models import Event
 from app.core import db
-from tests.assistant.conftest import Browser, browser, browser_of, live_browser, model
+from tests.asking import Browser, browser, browser_of, live_browser, model
 from tests.factories import make_organization, make_user
 from tests.llm.wire_server import Behaviour
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.llm.confidence import measured
 from app.llm.port import Finish, Passage, Source
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.review.conftest import recorded, says
 
 PASSAGE = Passage("Open from 10.", "Hours", "page 1")

@@ -3,7 +3,7 @@
 import pytest
 
 from app.tools.registry import Arguments, Use
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.llm.wire_server import Behaviour
 from tests.review.conftest import recorded, says
 from tests.tools.conftest import asks, plays, tool, uses

@@ -2,7 +2,7 @@
 
 from app.core import db
 from app.mail import service as mail
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.llm.wire_server import Behaviour
 from tests.review.conftest import recorded, says
 

@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.assistant.test_pages_in_browser import ask
-from tests.assistant.test_pages_in_browser import page as page
+from tests.web.chatting import ask
+from tests.web.chatting import page as page
 
 pytestmark = pytest.mark.browser
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from app.auth.next_pages import home
 from app.core import db
 from app.core.clock import now
 from tests.factories import make_organization, make_user, sign_in
@@ -36,7 +37,7 @@ async def test_who_is_switched_off_is_out_at_once(directory, admin, browser, new
         # What ended stays ended.
         assert (await theirs.open("/account")).path == "/sign-in"
         page = await page.send("/sign-in", email=ada.email, password=ada.password)
-        assert page.path == "/chat"
+        assert page.path == home()
 
 
 async def test_a_person_in_two_organisations_leaves_one_of_them(

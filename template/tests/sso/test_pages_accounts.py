@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app.auth.next_pages import home
 from tests.factories import PASSWORD, make_user
 from tests.sso.conftest import sign_in
 from tests.sso.issuer import someone
@@ -46,7 +47,7 @@ async def test_where_the_settings_say_so_the_provider_decides(browser, issuer, c
 
     page = await sign_in(browser, issuer)
 
-    assert page.path == "/chat"
+    assert page.path == home()
     assert ada.email in (await browser.open("/account")).text
     [letter] = await mails_to(ada.email)
     assert letter.subject.startswith("Acme now signs you in")
@@ -68,7 +69,7 @@ async def test_who_says_that_it_is_not_confirmed_is_believed(browser, issuer, co
 
     # Entra says nothing; then the settings' word counts.
     issuer.person |= {"email_verified": None}
-    assert (await sign_in(browser, issuer)).path == "/chat"
+    assert (await sign_in(browser, issuer)).path == home()
 
 
 @pytest.mark.asvs("6.8.1", "10.5.2")
@@ -99,7 +100,7 @@ async def test_a_sign_up_that_waits_for_its_mail_cannot_be_prepared_for_somebody
         "/sign-up", email=issuer.person["email"], password=PASSWORD, display_name="A Stranger"
     )
 
-    assert (await sign_in(browser, issuer)).path == "/chat"
+    assert (await sign_in(browser, issuer)).path == home()
 
     assert "Grace Hopper" in (await browser.open("/account")).html
     await (await browser.open("/account")).send("/sign-out")
@@ -134,7 +135,7 @@ async def test_who_is_invited_comes_into_the_organisation_with_the_role(
         page = await office.open("/admin/users/invitations")
         await page.send("/admin/users/invitations", email=issuer.person["email"], role="reviewer")
 
-    assert (await sign_in(browser, issuer)).path == "/chat"
+    assert (await sign_in(browser, issuer)).path == home()
 
     [found] = await rows(
         "SELECT m.organization_id, m.role FROM memberships m JOIN users u ON u.id = m.user_id"
@@ -156,7 +157,7 @@ async def test_only_addresses_of_the_domains_sign_up_where_that_is_the_rule(
     assert "Only addresses of our own" in (await sign_in(browser, issuer)).text
 
     issuer.person = someone(email=someone()["email"].replace(".com", ".org"))
-    assert (await sign_in(browser, issuer)).path == "/chat"
+    assert (await sign_in(browser, issuer)).path == home()
 
 
 async def test_an_account_without_any_way_in_is_its_owner_s(browser, issuer):
@@ -164,7 +165,7 @@ async def test_an_account_without_any_way_in_is_its_owner_s(browser, issuer):
     provisioned = await make_user(password=False)
     issuer.person = someone(email=provisioned.email)
 
-    assert (await sign_in(browser, issuer)).path == "/chat"
+    assert (await sign_in(browser, issuer)).path == home()
 
     [session] = await sessions_of(provisioned.email)
     assert session.organization_id == provisioned.organization_id
@@ -176,7 +177,7 @@ async def test_two_people_at_once_with_one_address_make_one_account(browser, iss
         pages = await asyncio.gather(
             *(sign_in(type(browser)(client), issuer) for client in (one, two))
         )
-    assert {page.path for page in pages} == {"/chat"}
+    assert {page.path for page in pages} == {home()}
     assert len(await rows("SELECT 1 FROM users WHERE email = :e", e=issuer.person["email"])) == 1
 
 

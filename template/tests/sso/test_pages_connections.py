@@ -5,6 +5,7 @@ import time
 import pytest
 from sqlalchemy import text
 
+from app.auth.next_pages import home
 from app.core import db
 from app.users import service as users
 from tests.factories import make_organization, make_user
@@ -32,7 +33,7 @@ async def test_someone_signed_in_connects_and_signs_in_with_it(browser, issuer, 
     assert issuer.person["email"] in page.text
     async with new_browser() as client:
         other = type(browser)(client)
-        assert (await sign_in(other, issuer)).path == "/chat"
+        assert (await sign_in(other, issuer)).path == home()
         assert ada.email in (await other.open("/account")).text
 
 
@@ -108,7 +109,7 @@ async def test_a_connection_is_removed_and_its_owner_told(browser, issuer, mails
     await stranger.aclose()
     assert (await mails_to(ada.email))[0].subject.startswith("Acme no longer signs you in")
     await page.send("/sign-out")
-    assert (await sign_in(browser, issuer)).path == "/chat"  # as somebody new
+    assert (await sign_in(browser, issuer)).path == home()  # as somebody new
     assert ada.email not in (await browser.open("/account")).text
 
 

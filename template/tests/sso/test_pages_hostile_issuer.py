@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.auth.next_pages import home
 from app.sso import discovery
 from tests.sso.conftest import asked, come_back, leave, sign_in
 from tests.sso.issuer import KEYS, someone
@@ -112,7 +113,7 @@ async def test_a_claim_that_does_not_fit(browser, issuer, claims):
 )
 async def test_what_is_unusual_and_right_is_taken(browser, issuer, claims):
     issuer.person, issuer.says = someone(), as_of_now(claims)
-    assert (await sign_in(browser, issuer)).path == "/chat"
+    assert (await sign_in(browser, issuer)).path == home()
 
 
 @pytest.mark.asvs("10.5.1")
@@ -177,7 +178,7 @@ async def test_an_answer_must_name_its_issuer_where_that_was_announced(browser, 
     assert (await sign_in(browser, issuer)).path == "/sign-in"
 
     query = issuer.approve(await leave(browser), iss=issuer.url)
-    assert (await come_back(browser, query)).path == "/chat"
+    assert (await come_back(browser, query)).path == home()
 
 
 @pytest.mark.asvs("6.8.1")
@@ -216,7 +217,7 @@ async def test_keys_change_and_the_next_sign_in_works(browser, issuer):
     discovery._keys[f"{issuer.url}/keys"] = (fetched - 31, keys)
     issuer.key, issuer.published = KEYS[1], [KEYS[1], KEYS[2]]
 
-    assert (await sign_in(browser, issuer)).path == "/chat"
+    assert (await sign_in(browser, issuer)).path == home()
 
 
 async def test_made_up_key_names_do_not_fetch_the_keys_again_and_again(browser, issuer):
@@ -271,4 +272,4 @@ async def test_after_the_pause_it_is_asked_again(browser, issuer, configure):
     assert "does not answer" in page.text
 
     issuer.broken, issuer.person = False, someone()
-    assert (await sign_in(browser, issuer)).path == "/chat"
+    assert (await sign_in(browser, issuer)).path == home()

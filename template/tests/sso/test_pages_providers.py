@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from app.auth.next_pages import home
 from app.core.settings import UnsafeSettings, refuse_unsafe
 from app.sso import providers
 from tests.conftest import free_port
@@ -63,7 +64,7 @@ async def test_a_provider_that_others_wrote(browser, mock):
         assert answer.status_code == 302, answer.text
         query = answer.headers["location"].partition("?")[2]
         page = await come_back(browser, query, "mock")
-        assert page.path == "/chat"
+        assert page.path == home()
         assert person["email"] in (await browser.open("/account")).text
 
 
@@ -72,7 +73,7 @@ async def test_an_address_that_only_userinfo_tells(browser, issuer):
     issuer.person = {"sub": person["sub"]}
     issuer.userinfo = person
 
-    assert (await sign_in(browser, issuer)).path == "/chat"
+    assert (await sign_in(browser, issuer)).path == home()
 
     assert person["email"] in (await browser.open("/account")).text
 
@@ -81,7 +82,7 @@ async def test_a_provider_that_takes_the_secret_in_the_form(browser, issuer):
     issuer.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     issuer.person = someone()
 
-    assert (await sign_in(browser, issuer)).path == "/chat"
+    assert (await sign_in(browser, issuer)).path == home()
 
     assert issuer.authenticated_by == "form"
 
@@ -131,7 +132,7 @@ async def test_github_with_the_primary_address_that_it_confirmed(browser, github
 
     page = await come_back(browser, github.approve(address), "github")
 
-    assert page.path == "/chat"
+    assert page.path == home()
     email = github.person["emails"][1]["email"]
     [identity] = await rows(
         "SELECT i.* FROM sso_identities i JOIN users u ON u.id = i.user_id WHERE u.email = :e",
@@ -164,7 +165,7 @@ async def test_a_login_that_changed_hands_at_github_is_another_person(browser, g
 
     async with new_browser() as client:
         other = type(browser)(client)
-        assert (await sign_in(other, github, "github")).path == "/chat"
+        assert (await sign_in(other, github, "github")).path == home()
         assert email not in (await other.open("/account")).text
 
 
@@ -204,7 +205,7 @@ async def test_any_tenant_of_microsoft_when_none_is_named(browser, microsoft):
 
     page = await sign_in(browser, microsoft, "microsoft")
 
-    assert page.path == "/chat"
+    assert page.path == home()
     assert microsoft.asked[0] == "/organizations/v2.0/.well-known/openid-configuration"
     assert await rows(
         "SELECT 1 FROM sso_identities WHERE issuer = :i", i=f"{microsoft.url}/{TENANT}/v2.0"
@@ -217,7 +218,7 @@ async def test_only_the_tenants_that_are_named(browser, microsoft, configure):
     assert "did not succeed" in (await sign_in(browser, microsoft, "microsoft")).text
 
     microsoft.person = of_tenant(microsoft, TENANT)
-    assert (await sign_in(browser, microsoft, "microsoft")).path == "/chat"
+    assert (await sign_in(browser, microsoft, "microsoft")).path == home()
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ async def test_one_tenant_is_an_issuer_like_any_other(browser, microsoft, config
     configure(SSO_PROVIDERS__MICROSOFT__TENANT=TENANT)
     microsoft.metadata = {"issuer": f"{microsoft.url}/{TENANT}/v2.0"}
     microsoft.person = of_tenant(microsoft, TENANT)
-    assert (await sign_in(browser, microsoft, "microsoft")).path == "/chat"
+    assert (await sign_in(browser, microsoft, "microsoft")).path == home()
     assert microsoft.asked[0].startswith(f"/{TENANT}/")
 
     await (await browser.open("/account")).send("/sign-out")
@@ -270,7 +271,7 @@ async def test_no_tenant_decides_about_a_domain_where_all_tenants_may_sign_in(
     )
 
     configure(SSO_PROVIDERS__MICROSOFT__TENANTS=OTHER_TENANT)
-    assert (await sign_in(browser, microsoft, "microsoft")).path == "/chat"
+    assert (await sign_in(browser, microsoft, "microsoft")).path == home()
 
 
 async def test_google_decides_for_accounts_of_the_domain_only(browser, issuer, configure):
@@ -286,7 +287,7 @@ async def test_google_decides_for_accounts_of_the_domain_only(browser, issuer, c
         issuer.person = someone(email=victim.email, **claims)
         assert (await sign_in(browser, issuer, "google")).path == "/sign-in"
     issuer.person |= {"hd": "example.com"}
-    assert (await sign_in(browser, issuer, "google")).path == "/chat"
+    assert (await sign_in(browser, issuer, "google")).path == home()
 
 
 # Settings ----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from app.audit import service as audit
 from app.audit.service import Filter
+from app.auth.next_pages import home
 from app.core import db
 from tests.factories import make_user
 from tests.sso.conftest import asked, come_back, leave, sign_in
@@ -31,7 +32,7 @@ async def test_someone_new_gets_an_account_and_a_session(browser, issuer):
 
     page = await sign_in(browser, issuer)
 
-    assert page.path == "/chat"
+    assert page.path == home()
     account = await browser.open("/account")
     assert issuer.person["email"] in account.text
     [session] = await sessions_of(issuer.person["email"])
@@ -47,7 +48,7 @@ async def test_who_comes_again_comes_into_the_same_account(browser, issuer, new_
     async with new_browser() as client:
         page = await sign_in(type(browser)(client), issuer)
 
-    assert page.path == "/chat"
+    assert page.path == home()
     found = await rows(
         "SELECT user_id FROM sso_identities WHERE issuer = :i AND subject = :s",
         i=issuer.url,
@@ -85,7 +86,7 @@ async def test_no_wish_leads_elsewhere(browser, issuer, wish):
     query = issuer.approve(await leave(browser, next_path=wish))
     page = await come_back(browser, query, follow=False)
 
-    assert page.headers["location"] == "/chat"
+    assert page.headers["location"] == home()
 
 
 async def test_the_json_api_keeps_its_wish_on_this_site(client, issuer):
@@ -105,7 +106,7 @@ async def test_twenty_at_once_make_exactly_one_session(browser, issuer, race):
     pages = await race(lambda _, __: come_back(browser, query, follow=False), browser.client)
 
     onward = [page.headers["location"] for page in pages]
-    assert sorted(onward) == ["/chat"] + ["/sign-in"] * 19
+    assert sorted(onward) == [home()] + ["/sign-in"] * 19
     assert len(await sessions_of(issuer.person["email"])) == 1
 
 
@@ -136,7 +137,7 @@ async def test_an_answer_works_in_the_browser_that_asked_only(browser, issuer, n
     assert "another browser" in page.text
     assert not await sessions_of(issuer.person["email"])
     # And it does not spoil the one that asked.
-    assert (await come_back(browser, query)).path == "/chat"
+    assert (await come_back(browser, query)).path == home()
 
 
 async def test_an_answer_that_comes_late_is_refused(browser, issuer):
@@ -213,7 +214,7 @@ async def test_a_second_factor_at_the_provider_counts_where_a_setting_says_so(
     configure(SSO_PROVIDERS__ACME__SECOND_FACTORS="mfa, phr")
     page = await sign_in(browser, issuer)
 
-    assert page.path == "/chat"
+    assert page.path == home()
     session = (await sessions_of(issuer.person["email"]))[-1]
     assert (session.level, session.second_factor) == ("full", True)
 

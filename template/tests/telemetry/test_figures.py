@@ -11,7 +11,8 @@ from app.core.metrics import MOST_SERIES, Counter, Gauge, Histogram
 from app.feedback import gauges as feedback
 from app.jobs.queue import enqueue, run_until_empty
 from app.telemetry import rows
-from tests.assistant.conftest import model as model
+from tests.asking import model as model
+from tests.asking import through_the_assistant
 from tests.factories import PASSWORD, make_organization, make_user, sign_in
 from tests.jobs.sample_jobs import QUEUE
 from tests.llm.conftest import caller as caller
@@ -70,6 +71,7 @@ def test_labels_without_end_do_not_fill_the_memory(own):
         counted.add("one", "two")
 
 
+@through_the_assistant
 async def test_requests_are_counted_by_the_template_of_their_route(client, look):
     someone = await make_user(password=False)
     before = await look()
@@ -172,6 +174,7 @@ async def test_figures_of_the_business_are_those_of_all_organisations(client, lo
 
 
 @pytest.mark.asvs("16.2.5")
+@through_the_assistant
 async def test_nothing_that_is_counted_tells_of_anybody(client, look, model):
     """After people signed up, failed, asked and judged: no address, name, id or word of theirs."""
     organization = await make_organization(name="Zebrafish Ltd", slug="zebrafish-ltd")

@@ -23,7 +23,7 @@ from app.modules import has
 from app.monitoring.models import Judgement
 from app.telemetry.listener import listening
 from scripts import dashboards
-from tests.assistant.conftest import model as model
+from tests.asking import model as model
 from tests.conftest import free_port
 from tests.factories import make_user, sign_in
 from tests.jobs.sample_jobs import QUEUE

@@ -19,9 +19,9 @@ from app.jobs.queue import enqueue, run_until_empty
 from app.telemetry.log_lines import lines_sent
 from app.telemetry.tracing import traced
 from app.tools.registry import Arguments, Use
-from tests.assistant.conftest import browser as browser
-from tests.assistant.conftest import browser_of as browser_of
-from tests.assistant.conftest import model as model
+from tests.asking import browser as browser
+from tests.asking import browser_of as browser_of
+from tests.asking import model as model
 from tests.jobs.sample_jobs import QUEUE
 from tests.llm.conftest import caller as caller
 from tests.llm.conftest import wire_server as wire_server

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.audit.models import Event
 from app.core import db
 from app.tools import registry
-from tests.assistant.conftest import Browser, browser, browser_of, live_browser, model
+from tests.asking import Browser, browser, browser_of, live_browser, model
 from tests.llm.behaviour import Behaviour, Received
 from tests.llm.wire_server import WireServer
 

@@ -12,7 +12,7 @@ from app.core.ids import uuid7
 from app.tools import approving, jobs
 from app.tools.models import ToolApproval
 from app.tools.registry import Arguments, Use
-from tests.assistant.conftest import Browser, text_of
+from tests.asking import Browser, text_of
 from tests.conftest import new_client
 from tests.factories import make_organization, make_role, make_user, sign_in
 from tests.tools.conftest import asks, recorded, says, uses

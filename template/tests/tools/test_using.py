@@ -11,7 +11,7 @@ from app.core.errors import NotFound
 from app.core.outbound import OutboundFailed, OutboundRefused
 from app.tools import running
 from app.tools.registry import Arguments, BadTool, Use
-from tests.assistant.conftest import text_of
+from tests.asking import text_of
 from tests.tools.conftest import asks, offered, recorded, says, told, uses
 
 

@@ -15,7 +15,7 @@ from app.core.clock import now
 from app.core.ids import uuid7
 from app.tools import running
 from app.tools.registry import Arguments, Use
-from tests.assistant.conftest import Browser, text_of
+from tests.asking import Browser, text_of, through_the_assistant
 from tests.conftest import new_client
 from tests.factories import make_membership, make_organization, make_role, make_user, sign_in
 from tests.tools.conftest import asks, offered, recorded, says, told, uses
@@ -265,6 +265,7 @@ async def test_a_key_reaches_no_further_than_its_scopes(app, browser_of, plays, 
     assert ran == []
 
 
+@through_the_assistant
 async def test_who_works_as_someone_else_cannot_ask_for_what_is_at_stake(tool, ran):
     admin = person_of(await make_user(role="admin", password=False))
     assert "users.manage" in closed_to_keys()
@@ -282,6 +283,7 @@ async def test_who_works_as_someone_else_cannot_ask_for_what_is_at_stake(tool, r
     assert ran == []
 
 
+@through_the_assistant
 async def test_in_another_organisation_another_role_counts(app, plays, dangerous, ran):
     someone = await make_user(role="admin", password=False)
     other = await make_organization()
