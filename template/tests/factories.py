@@ -152,10 +152,12 @@ async def newcomers(roles: Sequence[str | Collection[str]], *, level: str = "ful
     async with db.transaction(elevated=True) as session:
         session.add_all([organization for organization, _, _, _ in people])
         session.add_all([user for _, user, _, _ in people])
-    for organization, _, custom, _ in people:
-        if custom is not None:
-            async with db.transaction(organization_id=organization.id) as session:
+    async with db.transaction() as session:
+        for organization, _, custom, _ in people:
+            if custom is not None:
+                await db.set_context(session, organization_id=organization.id)
                 session.add(custom)
+                await session.flush()
     async with db.transaction(elevated=True) as session:
         for organization, user, _, role in people:
             session.add(Membership(organization_id=organization.id, user_id=user.id, role=role))

@@ -61,7 +61,7 @@ async def add(name: str, **ids: object) -> int:
     return job_id
 
 
-async def test_a_killed_worker_s_job_is_run_again_by_the_next(tmp_path):
+async def test_a_killed_worker_s_job_is_run_again_by_the_next(tmp_path, configure):
     path, go = tmp_path / "notes", tmp_path / "go"
     await add("sample.held", path=str(path), until=str(go))
     # On a busy machine a worker may seem dead for a second to itself, and begin its job again.
@@ -71,7 +71,8 @@ async def test_a_killed_worker_s_job_is_run_again_by_the_next(tmp_path):
         await first.wait()
     go.touch()
 
-    async with worker_process():
+    configure(JOBS_POLL_SECONDS=0.5, JOBS_HEARTBEAT_SECONDS=0.2, JOBS_STALLED_SECONDS=1)
+    async with worker_here():
         await until(lambda: len(notes(path)) == 3)
 
     assert notes(path) == ["started", "started", "finished"]
@@ -89,7 +90,7 @@ async def test_sigterm_lets_running_jobs_finish(tmp_path):
     assert notes(path) == ["started", "finished"]
 
 
-async def test_what_does_not_finish_in_time_is_given_back_at_once(tmp_path):
+async def test_what_does_not_finish_in_time_is_given_back_at_once(tmp_path, configure):
     path, go = tmp_path / "notes", tmp_path / "go"
     await add("sample.held", path=str(path), until=str(go))
     async with worker_process(JOBS_SHUTDOWN_SECONDS="0.2", JOBS_STALLED_SECONDS="60") as process:
@@ -100,7 +101,8 @@ async def test_what_does_not_finish_in_time_is_given_back_at_once(tmp_path):
     go.touch()
 
     # Far below the time after which a worker counts as dead.
-    async with worker_process(JOBS_STALLED_SECONDS="60"):
+    configure(JOBS_POLL_SECONDS=0.5, JOBS_STALLED_SECONDS=60)
+    async with worker_here():
         await until(lambda: notes(path)[-1] == "finished")
 
     assert notes(path) == ["started", "started", "finished"]

@@ -15,17 +15,19 @@ def public_address(configure, live_server):
 
 
 async def test_the_conformance_tester_finds_nothing_wrong(public_address, token):
-    # A second to import, which every test process would take to collect this file.
-    from scim2_client.engines.httpx2 import SyncSCIMClient
-    from scim2_tester import Status, check_server
-
     headers = {"Authorization": f"Bearer {token}"}
 
     def check():
+        # A second to import, which every test process would take to collect this file; and four
+        # below pytest: its classes look for their docstrings in each frame above them.
+        from scim2_client.engines.httpx2 import SyncSCIMClient
+        from scim2_tester import check_server
+
         with httpx2.Client(base_url=public_address, headers=headers) as http:
             return check_server(SyncSCIMClient(http))
 
     results = await asyncio.to_thread(check)
+    from scim2_tester import Status
 
     wrong = [
         f"{one.title} {one.resource_type}: {one.reason}"
