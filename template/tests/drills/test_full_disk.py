@@ -12,13 +12,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from app.core import db
+from app.limits import connections
 from tests.drills.conftest import until
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def small_disk(database, tmp_path):
+async def small_disk(database, tmp_path):
     """A disk that holds the tables of this run's database."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("NOT DRILLED: only root on Linux can make a small disk.")
@@ -37,6 +39,9 @@ def small_disk(database, tmp_path):
             yield disk
             (disk / "filler").unlink(missing_ok=True)
             move(admin, database, "pg_default")
+            # Else the next test would meet what that has ended.
+            await db.close()
+            await connections.close()
             admin.execute(f"DROP TABLESPACE {space}")
         finally:
             subprocess.run(["umount", "-l", str(disk)], check=True)
