@@ -76,6 +76,12 @@ async def page(laptop: str, open_page: OpenPage) -> Page:
 
 async def heading(page: Page, words: str) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text(words)
+    await scripts_are_there(page)
+
+
+async def scripts_are_there(page: Page) -> None:
+    """Else who clicks at once on a slow machine sends the form as it is without them."""
+    await page.wait_for_load_state()
 
 
 def button(page: Page, name: str) -> Any:
@@ -257,6 +263,7 @@ async def test_a_copy_and_a_replay_are_refused(page: Page) -> None:
         credential[1],
     )
     await expect(page.get_by_role("alert")).to_contain_text("or was sent already")
+    await scripts_are_there(page)
 
     # A copy that begins to count anew.
     await authenticator.send("removeCredential", credentialId=copy["credentialId"])
