@@ -1,0 +1,66 @@
+"""Opening a connection takes the event loop's time: a burst opens its own a few at a time."""
+
+import asyncio
+from contextlib import suppress
+
+import psycopg
+from sqlalchemy import text
+
+from app.core import db
+from app.core.db import OPENING_AT_ONCE, SECONDS_TO_WAIT, Opener
+
+
+async def test_a_burst_opens_its_connections_a_few_at_a_time(monkeypatch):
+    await db.close()
+    under_way, most, opened = 0, 0, psycopg.AsyncConnection.connect
+
+    async def counted(*where, **options):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            return await opened(*where, **options)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", counted)
+    inside = asyncio.Barrier(8)
+
+    async def asks():
+        async with db.transaction() as session:
+            await session.execute(text("SELECT 1"))
+            await inside.wait()  # so each has a connection of its own
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(asks())
+    assert most == OPENING_AT_ONCE
+
+
+async def test_nobody_waits_long_for_openings_that_hang(database):
+    """As when packets to one of a database's addresses are lost."""
+
+    async def say_nothing(reader, writer):
+        while await reader.read(1000):
+            pass
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    host, port = silent.sockets[0].getsockname()
+    opener, clock = Opener(), asyncio.get_running_loop().time
+    hanging = [
+        asyncio.create_task(opener(f"host={host} port={port} user=nobody"))
+        for _ in range(OPENING_AT_ONCE)
+    ]
+    await asyncio.sleep(0)
+    began = clock()
+    async with asyncio.timeout(30):
+        connection = await opener(database.app)
+    assert clock() - began >= SECONDS_TO_WAIT * 0.9, "the others were in nobody's way"
+    assert not any(one.done() for one in hanging)
+    await connection.close()
+    for one in hanging:
+        one.cancel()
+        with suppress(asyncio.CancelledError):
+            await one
+    silent.close()
