@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -21,6 +22,20 @@ def in_turn(*behaviours: Behaviour):
     """Each request gets the next; the last one stays."""
     left = list(behaviours)
     return lambda _: left.pop(0) if left[1:] else left[0]
+
+
+def held(*behaviours: Behaviour):
+    """The first is held until the second is asked, however long that takes."""
+    first, second = behaviours
+    asked = asyncio.Event()
+    left = [replace(first, hold=asked), second]
+
+    def choose(_):
+        if len(left) == 1:
+            asked.set()
+        return left.pop(0)
+
+    return choose
 
 
 @pytest.fixture
@@ -103,7 +118,7 @@ async def test_the_second_request_answers_and_the_first_is_ended_and_booked(
 
 
 async def test_the_first_may_still_be_the_one_that_answers(caller, wire_server, hedges):
-    wire_server.choose = in_turn(Behaviour(first_after=0.6), SILENT)
+    wire_server.choose = held(Behaviour(), SILENT)
     shown, done = await caller.ask()
 
     assert shown == "".join(WORDS)
@@ -135,8 +150,7 @@ async def test_the_second_provider_may_be_the_one_that_is_asked_and_it_is_told(
 async def test_a_first_that_fails_meanwhile_loses_to_the_second_and_bills_nothing(
     caller, wire_server, hedges
 ):
-    failing = Behaviour(status=500, first_after=0.3)
-    wire_server.choose = in_turn(failing, Behaviour(first_after=0.5))
+    wire_server.choose = held(Behaviour(status=500), Behaviour(first_after=0.5))
     shown, done = await caller.ask()
 
     assert shown == "".join(WORDS)
@@ -146,9 +160,7 @@ async def test_a_first_that_fails_meanwhile_loses_to_the_second_and_bills_nothin
 
 
 async def test_when_both_fail_the_first_ones_problem_is_told(caller, wire_server, hedges):
-    wire_server.choose = in_turn(
-        Behaviour(status=500, first_after=0.4), Behaviour(status=401, first_after=0.1)
-    )
+    wire_server.choose = held(Behaviour(status=500, first_after=0.2), Behaviour(status=401))
     await caller.refused(errors.ModelDown)
 
     own, lost = await entries(caller)
@@ -160,8 +172,7 @@ async def test_who_is_refused_for_the_question_is_not_rescued_by_the_second(
     caller, wire_server, hedges
 ):
     refusal = {"error": {"code": "content_filter"}}
-    refused = Behaviour(status=400, first_after=0.3, error=refusal)
-    wire_server.choose = in_turn(refused, SILENT)
+    wire_server.choose = held(Behaviour(status=400, error=refusal), SILENT)
     await caller.refused(errors.ContentRefused)
 
     await entries(caller)
@@ -217,9 +228,12 @@ async def test_who_leaves_in_the_middle_of_the_seconds_answer_ends_it(caller, wi
 
 async def test_no_more_than_a_share_of_calls_is_asked_twice(caller, wire_server, hedges):
     hedges(LLM_HEDGE_PERCENT=10, LLM_HEDGE_SECONDS=0.02)
-    wire_server.behaviour = Behaviour(first_after=0.1)
-    for _ in range(30):
-        await caller.ask()
+    for number in range(1, 31):
+        # Each tenth call may ask twice, and no word comes before it has.
+        first = SILENT if number % 10 == 0 else Behaviour(first_after=0.1)
+        wire_server.choose = in_turn(first, Behaviour())
+        async with asyncio.timeout(20):
+            await caller.ask()
 
     assert len(wire_server.requests) == 33
 
@@ -245,15 +259,15 @@ async def test_who_has_no_room_is_not_asked_besides(caller, wire_server, hedges)
 
 
 async def test_waiting_for_a_place_is_no_silence_of_the_model(caller, wire_server, second, hedges):
-    hedges(LLM_HEDGE_WITH="fallback", LLM_CALLS_AT_ONCE=1, LLM_HEDGE_SECONDS=0.4)
-    wire_server.behaviour = Behaviour(first_after=0.25)
-    await asyncio.gather(*(caller.ask() for _ in range(3)))
+    hedges(LLM_HEDGE_WITH="fallback", LLM_CALLS_AT_ONCE=1, LLM_HEDGE_SECONDS=1, LLM_QUEUE_SECONDS=60)
+    wire_server.behaviour = Behaviour(first_after=0.3)
+    await asyncio.gather(*(caller.ask() for _ in range(5)))
 
     assert second.requests == []
 
 
 async def test_a_budget_for_one_is_enough_for_one_and_no_refusal(caller, wire_server, hedges):
-    wire_server.choose = in_turn(Behaviour(first_after=0.5), Behaviour())
+    wire_server.choose = in_turn(SILENT, Behaviour())
     await caller.ask()
     first, lost = await entries(caller)
     spent = first.microdollars + lost.microdollars

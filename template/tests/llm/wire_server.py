@@ -84,6 +84,8 @@ class WireServer:
         refused = wanted.status != 200 or wanted.error is not None
         said = wanted.error if refused else self.wire.whole(wanted, request)
         text = said if isinstance(said, bytes) else orjson.dumps(said)
+        if wanted.hold is not None:
+            await wanted.hold.wait()
         await asyncio.sleep(wanted.first_after)
         writer.write(_head(wanted, wanted.content_type or "application/json", len(text)) + text)
         await writer.drain()
