@@ -239,7 +239,9 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture(scope="session")
-async def app(database: embedded.Urls) -> "AsyncIterator[FastAPI]":
+async def app(database: embedded.Urls, anyio_backend: str) -> "AsyncIterator[FastAPI]":
+    # It asks for `anyio_backend` for tests that are not async: one could not come first in its
+    # process, and with it all failed there that want the app.
     from app.main import create_app
 
     made = create_app()
@@ -317,7 +319,7 @@ async def auth_db(database: embedded.Urls) -> "AsyncIterator[AsyncSession]":
 
 
 @pytest.fixture(scope="session")
-async def chromium() -> "AsyncIterator[Browser]":
+async def chromium(anyio_backend: str) -> "AsyncIterator[Browser]":
     """Here, for a fixture that modules import is one of each, and each would start a browser."""
     from tests.web.chromium import running
 

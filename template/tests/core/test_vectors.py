@@ -72,7 +72,7 @@ async def fill(organization_id: UUID, count: int) -> None:
 
 
 @pytest.fixture(scope="module")
-async def samples(database):
+async def samples(database, anyio_backend):
     """A table that is not among the app's, with the rows of a large organisation and a tiny one."""
     with migrate.connected() as owner, owner.begin():
         for statement in filter(str.strip, TABLE.split(";")):

@@ -6,7 +6,7 @@ from app.limits import connections, service
 
 
 @pytest.fixture(scope="session")
-async def one_loop(database: object) -> AsyncIterator[None]:
+async def one_loop(database: object, anyio_backend: str) -> AsyncIterator[None]:
     """The pool lives in one event loop; a fixture of the session keeps it for all tests."""
     yield
     await connections.close()

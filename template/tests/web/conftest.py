@@ -18,7 +18,7 @@ async def pages() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-async def gallery_address() -> AsyncIterator[str]:
+async def gallery_address(anyio_backend: str) -> AsyncIterator[str]:
     config = uvicorn.Config(
         gallery.app, host="127.0.0.1", port=0, log_config=None, lifespan="off", access_log=False
     )
