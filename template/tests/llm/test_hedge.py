@@ -259,7 +259,8 @@ async def test_who_has_no_room_is_not_asked_besides(caller, wire_server, hedges)
 
 
 async def test_waiting_for_a_place_is_no_silence_of_the_model(caller, wire_server, second, hedges):
-    hedges(LLM_HEDGE_WITH="fallback", LLM_CALLS_AT_ONCE=1, LLM_HEDGE_SECONDS=1, LLM_QUEUE_SECONDS=60)
+    hedges(LLM_HEDGE_WITH="fallback", LLM_CALLS_AT_ONCE=1)
+    hedges(LLM_HEDGE_SECONDS=1, LLM_QUEUE_SECONDS=60)
     wire_server.behaviour = Behaviour(first_after=0.3)
     await asyncio.gather(*(caller.ask() for _ in range(5)))
 
