@@ -210,6 +210,15 @@ def test_the_newest_entry_of_the_change_log_is_this_version() -> None:
 # The documents
 
 
+def test_what_a_project_may_leave_out_of_its_tests_is_run_here() -> None:
+    """Where a team changed its assistant, tests that need what it had step aside; ours has it."""
+    assert "async def _turn(" in text("template/app/assistant/endpoints.py")
+    for line in text("template/tests/costly.txt").splitlines():
+        if line.startswith("assistant/"):
+            file, _, name = line.partition("::")
+            assert f"def {name}(" in text(f"template/tests/{file}"), line
+
+
 def test_what_is_written_from_the_questions_is_up_to_date() -> None:
     assert text("docs/options.md") == questionnaire.page(), "make docs"
     assert text("README.md") == questionnaire.readme(text("README.md")), "make docs"

@@ -1,5 +1,6 @@
 """Where someone wanted to go before we asked who they are."""
 
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Annotated
 from urllib.parse import urlencode
@@ -8,19 +9,27 @@ from fastapi import Query
 
 from app.access.roles import Role, granted
 from app.core.local_path import local_path
-from app.web.navigation import declared
-
-ACCOUNT = "/account"
+from app.web.navigation import Link, declared
 
 Next = Annotated[str, Query(alias="next", max_length=2000)]
 
 
 @cache
 def home() -> str:
-    """Where people begin: the first link beside the pages that each member may follow."""
-    may = granted(Role.MEMBER)
+    """Where people begin."""
+    return first_of(declared(), granted(Role.MEMBER))
+
+
+def first_of(links: Iterable[Link], permissions: Collection[str]) -> str:
+    """The first link outside all sections that whoever has these permissions is shown."""
     return next(
-        (one.path for one in declared() if not one.section and one.permission in may), ACCOUNT
+        (
+            one.path
+            for one in links
+            if not one.section and one.shown is None
+            if not one.permission or one.permission in permissions
+        ),
+        "/account",
     )
 
 

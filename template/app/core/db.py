@@ -12,6 +12,7 @@ from functools import cache
 from time import monotonic
 from typing import Annotated, Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from fastapi import Depends
 from psycopg import AsyncConnection
@@ -34,7 +35,8 @@ from app.core.settings import get_settings
 IDLE_SECONDS_BEFORE_PING = 30
 AUTH_ROLE = "app_auth"
 OPENING_AT_ONCE = 2
-SECONDS_TO_WAIT = 1.0
+SECONDS_BEHIND_OTHERS = 1.0
+"""So long at most a connection waits until others are open."""
 
 
 class Base(DeclarativeBase):
@@ -104,18 +106,21 @@ class Opener:
     """
 
     def __init__(self) -> None:
-        self._turn = asyncio.Semaphore(OPENING_AT_ONCE)
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
+        self._turns = WeakKeyDictionary()  # An engine may serve several loops, one after the other.
 
     async def __call__(self, *where: Any, **options: Any) -> AsyncConnection[Any]:
+        loop = asyncio.get_running_loop()
+        turn = self._turns.setdefault(loop, asyncio.Semaphore(OPENING_AT_ONCE))
         try:
-            async with asyncio.timeout(SECONDS_TO_WAIT):
-                await self._turn.acquire()
+            async with asyncio.timeout(SECONDS_BEHIND_OTHERS):
+                await turn.acquire()
         except TimeoutError:
             return await AsyncConnection.connect(*where, **options)
         try:
             return await AsyncConnection.connect(*where, **options)
         finally:
-            self._turn.release()
+            turn.release()
 
 
 @cache

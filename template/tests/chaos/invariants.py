@@ -8,11 +8,16 @@ from sqlalchemy import text
 
 from app.core import db
 from app.llm import settling
+from app.modules import has
 from app.prompts.files import files
 from tests.asking import Event, text_of
 from tests.llm.caller import KEY
 
-ORDERS = "".join(one.text.partition("{{")[0] for one in files() if one.name == "assistant.system")
+ORDERS = (
+    next(one.text for one in files() if one.name == "assistant.system").partition("{{")[0]
+    if has("assistant")
+    else ""
+)
 """A part of the system prompt: an answer with it is withheld."""
 SECRET = KEY
 """Is masked wherever an answer holds it."""
