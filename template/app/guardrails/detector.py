@@ -70,6 +70,10 @@ def detector() -> Detector:
     return _OnnxDetector(Path(next(iter(spec.submodule_search_locations))) / MODEL)
 
 
+def is_loaded() -> bool:
+    return detector.cache_info().currsize > 0
+
+
 async def in_thread(work: Callable[[], T], seconds: float) -> T:
     """Run it beside the event loop; raises TimeoutError when it took too long, waiting included."""
     async with asyncio.timeout(seconds):

@@ -102,6 +102,23 @@ async def test_the_detector_is_not_asked_about_what_it_cannot_change(monkeypatch
             await learned.check(asked)
 
 
+async def test_only_a_question_that_may_be_an_attack_wakes_a_thread(monkeypatch):
+    async def in_thread(*_: object) -> None:
+        raise AssertionError("A thread was woken.")
+
+    monkeypatch.setattr(learned, "in_thread", in_thread)
+    detector.detector()
+
+    for question in PLAIN:
+        assert await learned.check(Question(question)) == Verdict("allow")
+    with pytest.raises(AssertionError):
+        await learned.check(Question(NO_PATTERN_KNOWS))
+    # Loading it takes a third of a second, which the event loop does not have.
+    detector.detector.cache_clear()
+    with pytest.raises(AssertionError):
+        await learned.check(Question(PLAIN[0]))
+
+
 @pytest.mark.parametrize(
     "text",
     [

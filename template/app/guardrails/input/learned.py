@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from app.guardrails.detector import Detector, Part, Window, detector, in_thread
+from app.guardrails.detector import Detector, Part, Window, detector, in_thread, is_loaded
 from app.guardrails.head import gate, head, limits
 from app.guardrails.input.documentation import is_about_attacks
 from app.guardrails.input.encodings import decoded
@@ -89,31 +89,37 @@ def is_on() -> bool:
 
 
 async def check(question: Question) -> Verdict:
+    if len(question.text) < SHORT and is_loaded() and _is_plain(question):
+        return Verdict("allow")
     return await in_thread(
         lambda: _judged(detector(), question), GuardrailsSettings.load().learned_seconds
     )
 
 
+def _is_plain(question: Question) -> bool:
+    """Whether no detector could find an attack in it: told sooner than a thread wakes."""
+    return next(_doubted(detector(), question), None) is None
+
+
 def _judged(model: Detector, question: Question) -> Verdict:
+    for part, band, how, missing in _doubted(model, question):
+        window = model.look(part)
+        if is_sure(window, band) or head(band.head).of_view(window.vector) >= missing:
+            return Verdict("block", f"{how}looks like an attack", round(window.score, 2))
+    return Verdict("allow")
+
+
+def _doubted(model: Detector, question: Question) -> Iterator[tuple[Part, Band, str, float]]:
+    """Windows that may be an attack, and how much of it the detector's view must speak for one."""
     for text, band, how in _texts(question):
         if not is_english(text):
             continue
         for part in model.parts(text, tokens=band.tokens, step=band.step):
-            window = _attack(model, part, band)
-            if window is not None:
-                return Verdict("block", f"{how}looks like an attack", round(window.score, 2))
-    return Verdict("allow")
-
-
-def _attack(model: Detector, part: Part, band: Band) -> Window | None:
-    """The window, as the detector sees it, when it is one."""
-    known = head(band.head)
-    missing = limits()[band.limit] - known.of_letters(part.text) - of_words(part.text, band)
-    # Of most texts no view could make an attack, so the detector is not asked.
-    if missing > _at_most(part, band) and band.alone > 1:
-        return None
-    window = model.look(part)
-    return window if is_sure(window, band) or known.of_view(window.vector) >= missing else None
+            known = head(band.head)
+            missing = limits()[band.limit] - known.of_letters(part.text) - of_words(part.text, band)
+            # Of most texts no view could make an attack, so the detector is not asked.
+            if missing <= _at_most(part, band) or band.alone <= 1:
+                yield part, band, how, missing
 
 
 def _at_most(part: Part, band: Band) -> float:
