@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import json
 import os
+import platform
 import re
 import statistics
 import sys
@@ -326,6 +327,7 @@ def written(page: str, rows: list[str], rounds: int) -> str:
     head, _, rest = page.partition(TABLE)
     head = re.sub(r"medians of \d+ rounds", f"medians of {rounds} rounds", head)
     head = re.sub(r"with \d+ cores", f"with {os.cpu_count()} cores", head)
+    head = re.sub(r"Python [\d.]+\d", f"Python {platform.python_version()}", head)
     return head + TABLE + "\n".join(rows) + "\n\n" + rest.partition("\n\n")[2]
 
 
