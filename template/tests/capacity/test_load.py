@@ -9,6 +9,7 @@ import pytest
 
 from app.capacity import people, planning
 from app.core.settings import ROOT
+from tests.asking import through_the_assistant
 
 pytestmark = pytest.mark.dear
 
@@ -39,6 +40,7 @@ async def load(server, tmp_path, **settings):
     return process.returncode, found, said.decode()
 
 
+@through_the_assistant
 async def test_a_load_test_passes_or_fails_by_the_service_levels(live_server, tmp_path):
     made = await people.make(4)
     lines = "\n".join(",".join(one) for one in made)

@@ -12,6 +12,7 @@ import pytest
 
 from app.core import database_roles
 from app.modules import has
+from tests.asking import through_the_assistant
 
 pytestmark = pytest.mark.dear
 
@@ -91,6 +92,7 @@ def test_the_page_shows_every_kind_of_file(files):
     }
 
 
+@through_the_assistant
 def test_what_the_page_says_works_and_passes_the_projects_checks(project, database):
     name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
     database_roles.create_database(database.admin, name)

@@ -11,6 +11,7 @@ from app.evals import jobs
 from app.evals.cases import suites
 from app.evals.judge import examples
 from app.prompts import registry
+from tests.asking import through_the_assistant
 from tests.conftest import ROOT
 
 NAME = "assistant.system"
@@ -28,6 +29,7 @@ def test_there_are_two_hundred_cases_and_each_suite_has_some_held_out():
 
 
 @pytest.mark.dear
+@through_the_assistant
 async def test_with_the_stand_in_guards_and_passages_are_put_to_the_test(client, operator):
     """What the worker does when someone asks for it."""
     number = registry.live(NAME).number
@@ -50,6 +52,7 @@ async def test_with_the_stand_in_guards_and_passages_are_put_to_the_test(client,
 
 @pytest.mark.dear
 @pytest.mark.parametrize(("suite", "code"), [("personal-data", 0), ("no-such", 2)])
+@through_the_assistant
 async def test_the_command_says_by_its_exit_status_whether_it_passed(app, suite, code):
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app.cli", "evals", "run", "--suite", suite),

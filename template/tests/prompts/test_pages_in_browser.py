@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser
 
 from app.access.forgery import SESSION_COOKIE
+from tests.asking import through_the_assistant
 from tests.evals.test_gate import evaluated
 from tests.factories import make_user, sign_in
 from tests.prompts.test_experiments import answered, start
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.browser
 BEGINNING = "You are kind and helpful.\n\nAnswer in the language of the question.\n\n{{today}}"
 
 
+@through_the_assistant
 async def test_no_page_complains_or_is_wider_than_a_phone(
     chromium: Browser,
     live_server,

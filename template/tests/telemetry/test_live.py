@@ -24,6 +24,7 @@ from app.monitoring.models import Judgement
 from app.telemetry.listener import listening
 from scripts import dashboards
 from tests.asking import model as model
+from tests.asking import through_the_assistant
 from tests.conftest import free_port
 from tests.factories import make_user, sign_in
 from tests.jobs.sample_jobs import QUEUE
@@ -151,6 +152,7 @@ async def traffic(client):
         db.add(said)
 
 
+@through_the_assistant
 async def test_every_panel_shows_something_and_an_alert_arrives_and_is_resolved(
     client, configure, model, tmp_path
 ):
