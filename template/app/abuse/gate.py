@@ -6,9 +6,9 @@ A browser from which the person once signed in passes: strangers cannot shut its
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import Depends, Header, Request
+from fastapi import Request
 
 from app.abuse import captcha, in_force, seeing
 from app.abuse.in_force import InForce
@@ -23,20 +23,18 @@ SLOWED = {"sign-in": Rate(10, 300, strict=True), "sign-up": Rate(2, 3600, strict
 """What an address that is slowed may still do: enough for one person with a bad day."""
 
 
-async def _described(
-    answer: Annotated[
-        str,
-        Header(
-            alias=captcha.ANSWER_HEADER,
-            description="What the captcha's widget gave, after an answer that asked for it.",
-        ),
-    ] = "",
-) -> None:
-    """For the API's description; `enter` reads the header itself, while it is asked for."""
-
-
-ANSWERS: Any = Depends(_described)
-"""Stands in `dependencies` of each endpoint that calls `enter`."""
+ANSWERS: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": captcha.ANSWER_HEADER,
+            "in": "header",
+            "required": False,
+            "description": "What the captcha's widget gave, after an answer that asked for it.",
+            "schema": {"type": "string", "default": ""},
+        }
+    ]
+}
+"""`openapi_extra` of each endpoint that calls `enter`, which reads the header when it is needed."""
 
 
 async def enter(request: Request, door: Door, login: str = "") -> None:

@@ -1,11 +1,15 @@
 """The cookies that signing in sets; `__Host-` ties them to this host and, in production, to TLS."""
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.access.forgery import BROWSER_COOKIE, OWN_SESSION_COOKIE, SESSION_COOKIE
 from app.core.crypto import keyed_digest
 from app.limits.lockout import DEVICE_COOKIE, DEVICE_LIFETIME
+
+PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 
 
 def remember(response: Response, token: str, device: str | None = None) -> str:
@@ -46,6 +50,9 @@ def name_browser(request: Request, response: Response) -> None:
 
 
 def _set(response: Response, name: str, value: str, max_age: int | None = None) -> None:
-    response.set_cookie(
-        name, value, max_age=max_age, path="/", secure=True, httponly=True, samesite="lax"
-    )
+    # Written by hand: `set_cookie` takes a twelfth of the calls of a whole sign-in.
+    if not PLAIN.fullmatch(value):
+        raise ValueError(f"Another value than a token for {name}.")
+    lasting = "" if max_age is None else f"; Max-Age={max_age}"
+    line = f"{name}={value}; HttpOnly{lasting}; Path=/; SameSite=lax; Secure"
+    response.raw_headers.append((b"set-cookie", line.encode()))

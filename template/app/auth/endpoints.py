@@ -68,7 +68,8 @@ async def read_session(request: Request, response: Response) -> Told:
 @router.post(
     "/sign-up",
     status_code=202,
-    dependencies=[public(), SIGN_UPS, gate.ANSWERS],
+    dependencies=[public(), SIGN_UPS],
+    openapi_extra=gate.ANSWERS,
     responses=may(InvitationExpired),
 )
 async def register(form: SignUp, request: Request) -> Told:
@@ -102,7 +103,8 @@ async def activate(form: Activation, request: Request, response: Response) -> Se
 
 @router.post(
     "/sign-in",
-    dependencies=[public(), gate.ANSWERS],
+    dependencies=[public()],
+    openapi_extra=gate.ANSWERS,
     responses=may(sign_in.WrongCredentials),
 )
 async def start_session(
@@ -143,7 +145,12 @@ async def prove_again(form: Proof, response: Response, person: SelfDetached) -> 
     return SessionState(level="full", csrf_token=cookies.remember(response, token))
 
 
-@router.post("/password-reset", status_code=202, dependencies=[public(), RESETS, gate.ANSWERS])
+@router.post(
+    "/password-reset",
+    status_code=202,
+    dependencies=[public(), RESETS],
+    openapi_extra=gate.ANSWERS,
+)
 async def request_reset(form: ResetRequest, request: Request) -> Told:
     """Ask for a link to set a new password. The answer is the same for every address."""
     await gate.enter(request, "sign-in", form.email)

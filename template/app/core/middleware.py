@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from time import perf_counter
 from typing import Any
@@ -97,6 +98,7 @@ def _end(span: Any, scope: Scope, status: int) -> None:
     tracing.end(span, told, error=str(status) if status >= 500 else None)
 
 
+@lru_cache(4096)
 def _address(hop: str) -> str:
     """The address of an entry; some proxies write the port to it, which differs each time."""
     match = HOP.fullmatch(hop)

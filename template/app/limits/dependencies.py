@@ -9,7 +9,7 @@ By person the limit stands behind the access that finds the person:
     _: Annotated[None, limited("ask", Rate(per_minute=20), by="person")],
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unicodedata import normalize
 
@@ -18,7 +18,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from app.limits.addresses import client_address
-from app.limits.service import Claim, Rate, take
+from app.limits.service import CLAIM, OWED, Claim, Rate, take
 
 FIELD = "field:"
 
@@ -35,19 +35,19 @@ def limited(name: str, rate: Rate, by: str = "address") -> Any:
 
 
 def claimed(name: str, rate: Rate) -> Any:
-    """A limit by client address for a route whose first statement takes it; gives the `Claim`."""
+    """A limit by client address for a route whose first statement takes it; gives the `Claim`.
 
-    async def limit(request: Request) -> AsyncGenerator[Claim, None]:
+    What is refused before that statement, such as a form without a field, the middleware counts.
+    """
+
+    async def limit(request: Request) -> Claim:
         key = f"{name}:address:{client_address(request.scope)}"
-        claim = Claim(key, rate, getattr(request.state, "owed", None))
-        try:
-            yield claim
-        finally:
-            # What is refused before that statement, such as a form without a field, counts too.
-            await claim.take()
+        state = request.scope["state"]
+        claim = state[CLAIM] = Claim(key, rate, state[OWED])
+        return claim
 
     _claims.add(limit)
-    return Depends(limit, scope="function")
+    return Depends(limit)
 
 
 _claims: set[Callable[..., Any]] = set()

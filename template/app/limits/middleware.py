@@ -3,11 +3,11 @@
 from collections.abc import Container
 from contextlib import suppress
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.problems import problem_response
 from app.limits.addresses import client_address
-from app.limits.service import RateLimited, owe, take
+from app.limits.service import CLAIM, OWED, RateLimited, owe, take
 from app.limits.settings import LimitsSettings
 
 # Whoever restarts or routes around an unhealthy process must always get an answer.
@@ -29,22 +29,45 @@ class AddressLimit:
         if scope["type"] == "lifespan" or scope["path"].startswith(EXEMPT):
             return await self.app(scope, receive, send)
         key = f"address:{client_address(scope)}"
-        owed = None
+        together = (scope.get("method", ""), scope["path"]) in self.together
         try:
-            if (scope.get("method", ""), scope["path"]) in self.together:
-                owed = owe(key, self.rate)
+            if together:
+                scope.setdefault("state", {})[OWED] = owe(key, self.rate)
             else:
                 await take(key, self.rate)
         except RateLimited as refusal:
             if scope["type"] == "websocket":
                 return await send({"type": "websocket.close", "code": 1013})
             return await problem_response(refusal)(scope, receive, send)
-        if owed is None:
-            return await self.app(scope, receive, send)
-        scope.setdefault("state", {})["owed"] = owed
+        if together:
+            return await self._counted(scope, receive, send)
+        return await self.app(scope, receive, send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What came to no statement, such as a body that is no JSON, counts all the same."""
+        is_refused = False
+
+        async def send_when_counted(message: Message) -> None:
+            nonlocal is_refused
+            if message["type"] == "http.response.start":
+                try:
+                    await _take_what_is_owed(scope)
+                except RateLimited as refusal:
+                    is_refused = True
+                    return await problem_response(refusal)(scope, receive, send)
+            if not is_refused:
+                await send(message)
+            return None
+
         try:
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send_when_counted)
         finally:
-            # What came to no statement, such as a body that is no JSON, counts all the same.
-            with suppress(RateLimited):
-                await owed.take()
+            with suppress(RateLimited):  # Also of who left before the answer.
+                await _take_what_is_owed(scope)
+
+
+async def _take_what_is_owed(scope: Scope) -> None:
+    """By the route's own limit where one was reached, else by the address alone."""
+    state = scope["state"]
+    if (owed := state.get(CLAIM) or state[OWED]) is not None:
+        await owed.take()

@@ -22,7 +22,7 @@ from app.limits.leases import Lease, Leases
 from app.limits.rates import Rate
 from app.limits.settings import LimitsSettings
 
-__all__ = ["Claim", "Owed", "Rate", "RateLimited", "left", "owe", "take"]
+__all__ = ["CLAIM", "OWED", "Claim", "Owed", "Rate", "RateLimited", "left", "owe", "take"]
 
 TAKE = "SELECT * FROM take_from_limit(%(limit_id)s, %(spacing)s, %(depth)s, %(needed)s, %(wanted)s)"
 LEFT = (
@@ -30,6 +30,8 @@ LEFT = (
     " / %(spacing)s + 1e-6)::int FROM rate_limits WHERE id = %(limit_id)s"
 )
 SECONDS_ALONE = 1.0
+# Where a request's state has what its first statement is to take.
+OWED, CLAIM = "owed", "claim"
 
 
 class RateLimited(TooMany):
@@ -154,6 +156,7 @@ class Claim:
         """Take it by itself, unless it was taken."""
         if self._taken:
             return
+        self._taken = True
         if self._owed is not None:
             await self._owed.take()
         await take(self._key, self._rate)

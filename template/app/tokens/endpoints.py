@@ -21,7 +21,8 @@ router = APIRouter(prefix="/api/auth/token", tags=["tokens"])
 
 @router.post(
     "",
-    dependencies=[public(), gate.ANSWERS],
+    dependencies=[public()],
+    openapi_extra=gate.ANSWERS,
     responses=may(WrongCredentials, AccountSuspended),
 )
 async def begin(

@@ -33,6 +33,8 @@ def plain_address(address: str) -> str:
     Who has an account is found by comparing in lower case, and of İ and of Σ at the end of a word
     Python and PostgreSQL make different letters: free for one, an address is taken for the other.
     """
+    if address.isascii():
+        return address
     return "".join(one if one.isascii() else one.lower() for one in address)
 
 

@@ -4,7 +4,9 @@ from time import perf_counter
 import httpx2
 import pytest
 from sqlalchemy import text
+from starlette.responses import Response
 
+from app.auth import cookies
 from app.core import db
 from app.core.middleware import PlainCookies
 from tests.factories import PASSWORD, make_user, sign_in, stay_locked_out
@@ -274,3 +276,9 @@ async def test_a_flood_of_sign_ins_is_told_to_come_back(client, configure, new_b
     busy = [answer for answer in answers if answer.status_code == 503]
     assert busy
     assert all("retry-after" in answer.headers for answer in busy)
+
+
+def test_a_cookie_takes_tokens_and_nothing_that_could_end_it():
+    for value in ("a; Domain=example.com", "a\r\nSet-Cookie: b=c", "ä", ""):
+        with pytest.raises(ValueError, match="Another value than a token"):
+            cookies.remember(Response(), value)

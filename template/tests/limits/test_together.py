@@ -85,8 +85,7 @@ async def test_what_comes_to_no_statement_counts_all_the_same(narrow):
         for _ in range(8)
     ]
 
-    # The one above the rate is counted behind its answer, the next is refused.
-    assert codes == [422] * 6 + [429] * 2
+    assert codes == [422] * 5 + [429] * 3
 
 
 async def test_sign_ins_at_once_share_one_lease(client):
