@@ -9,11 +9,12 @@ setting says so. An error is told by its kind, as its sentence may quote anythin
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
 Attributes = Mapping[str, Any]
+NO_SPAN: AbstractContextManager[Any] = nullcontext()
 
 _tracer: Any = None
 _shows_words = False
@@ -65,15 +66,17 @@ def end(
     span.end()
 
 
-@contextmanager
 def span(
     name: str, attributes: Attributes | None = None, *, kind: str = "INTERNAL", parent: Any = None
-) -> Iterator[Any]:
+) -> AbstractContextManager[Any]:
     """Around a piece of work without a `yield` in it: spans within become its children."""
-    if _tracer is None:
-        yield None
-        return
-    made = begin(name, attributes, kind=kind, parent=parent)
+    return (
+        NO_SPAN if _tracer is None else _around(begin(name, attributes, kind=kind, parent=parent))
+    )
+
+
+@contextmanager
+def _around(made: Any) -> Iterator[Any]:
     with inside(made):
         try:
             yield made

@@ -15,6 +15,7 @@ WORDS = {
     "pl": "i w nie na się z do jest że to jak o co ale za po są dla przez być od tym",
 }
 KNOWN = {name: frozenset(words.split()) for name, words in WORDS.items()}
+WORD = re.compile(r"[^\W\d_]+")
 SCRIPTS = {
     "ja": re.compile(r"[\u3040-\u30ff]"),
     "zh": re.compile(r"[\u4e00-\u9fff]"),
@@ -26,11 +27,12 @@ SCRIPTS = {
 
 def language(text: str) -> str:
     """A code such as `de`, or an empty text when nothing speaks for one."""
-    letters = sum(letter.isalpha() for letter in text) or 1
-    for name, pattern in SCRIPTS.items():
-        if len(pattern.findall(text)) > letters * 0.2:
-            return name
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    scores = {name: sum(word in known for word in words) for name, known in KNOWN.items()}
+    if not text.isascii():
+        letters = sum(map(str.isalpha, text)) or 1
+        for name, pattern in SCRIPTS.items():
+            if len(pattern.findall(text)) > letters * 0.2:
+                return name
+    words = WORD.findall(text.lower())
+    scores = {name: sum(map(known.__contains__, words)) for name, known in KNOWN.items()}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] else ""

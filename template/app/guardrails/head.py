@@ -30,14 +30,14 @@ WORD = re.compile(r"\w+|[^\w\s]")
 class Head:
     bias: float
     vector: Sequence[float]
-    pieces: bytes
+    pieces: memoryview
     scale: float
     most: float
     """No view of any text that it was made with speaks as much for an attack."""
 
     def of_letters(self, text: str) -> float:
         found = buckets(text)
-        said = sum((self.pieces[one] ^ 0x80) - 0x80 for one in found)
+        said = sum(map(self.pieces.__getitem__, found))
         return self.bias + self.scale * said / math.sqrt(max(1, len(found)))
 
     def of_view(self, vector: Sequence[float]) -> float:
@@ -57,7 +57,7 @@ class Gate:
     def at_most(self, ids: Iterable[int]) -> float:
         """As much as a view of these tokens may speak for an attack: a guess and some doubt."""
         found = set(ids)
-        said = sum(self.tokens[one] for one in found)
+        said = sum(map(self.tokens.__getitem__, found))
         return self.bias + self.scale * said / math.sqrt(max(1, len(found)))
 
 
@@ -75,7 +75,7 @@ def head(name: str) -> Head:
     return Head(
         told["bias"],
         unpack(f"<{len(vector) // 4}f", vector),
-        b64decode(told["pieces"]),
+        memoryview(b64decode(told["pieces"])).cast("b"),
         told["scale"],
         told.get("most", math.inf),
     )

@@ -88,10 +88,9 @@ async def answer(
         draft.call_id = call.id
     call.span = spans.begun(call)
     try:
-        for step in way.steps:
-            if step.has("before"):
-                with tracing.span(step.name, parent=call.span):
-                    await step.before(call)
+        for step in way.before:
+            with tracing.span(step.name, parent=call.span):
+                await step.before(call)
         async for event in way.proceed(call):
             if isinstance(event, Delta):
                 yield event

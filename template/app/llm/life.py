@@ -49,6 +49,9 @@ class Life:
 
     steps: Sequence[Step]
     proceed: Proceed
+    before: Sequence[Step]
+    after: Sequence[Step]
+    ended: Sequence[Step]
 
 
 def arranged(order: tuple[str, ...], required: frozenset[str]) -> Life:
@@ -68,7 +71,10 @@ def arranged(order: tuple[str, ...], required: frozenset[str]) -> Life:
         place = max((arranged.index(one) for one in known if one in arranged), default=-1)
         arranged.insert(place + 1, name)
     made = [Step(name, found[name]) for name in arranged]
-    return Life(made, _way(made))
+    before, after, ended = (
+        [one for one in made if one.has(kind)] for kind in ("before", "after", "ended")
+    )
+    return Life(made, _way(made), before, after, ended)
 
 
 @cache

@@ -266,12 +266,9 @@ def estimated_tokens(text: str) -> int:
 
 
 def estimated_input_tokens(messages: Sequence[Message]) -> int:
-    return sum(
-        estimated_tokens(one.content)
-        + TOKENS_AROUND_A_MESSAGE
-        + (sum(_call_tokens(call) for call in one.calls) if one.calls else 0)
-        for one in messages
-    )
+    said = sum([estimated_tokens(one.content) for one in messages])
+    calls = sum([_call_tokens(call) for one in messages for call in one.calls])
+    return said + calls + TOKENS_AROUND_A_MESSAGE * len(messages)
 
 
 def asked_tokens(provider: Provider, ask: Ask) -> int:

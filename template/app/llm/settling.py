@@ -91,10 +91,9 @@ async def _conclude(call: Call, way: Life) -> None:
 
 
 def _end(call: Call, way: Life) -> None:
-    for step in way.steps:
+    for step in way.ended:
         try:
-            if step.has("ended"):
-                step.ended(call)
+            step.ended(call)
         except Exception:  # noqa: BLE001 what is only counted costs nobody the answer
             log.exception("llm.step_failed", step=step.name, call_id=str(call.id))
 
@@ -127,10 +126,9 @@ async def _run_after(call: Call, way: Life, *, again: bool) -> Exception | None:
     ) as db:
         if again and await usage.is_settled(db, call.id):
             return None  # Only the reply to the commit was lost: nothing is written twice.
-        for step in way.steps:
+        for step in way.after:
             try:
-                if step.has("after"):
-                    await step.after(call, db)
+                await step.after(call, db)
             except (SQLAlchemyError, psycopg.Error):
                 raise
             except Exception as error:  # noqa: BLE001 what is used must be booked, whatever failed

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,11 @@ def price_of(provider: str, *models: str, day: date | None = None) -> Price:
 
     As it holds on that day, today if None.
     """
-    own, day = UsageSettings.load().prices_file, day or now().date()
+    return _found(UsageSettings.load().prices_file, day or now().date(), provider, models)
+
+
+@lru_cache(maxsize=1024)
+def _found(own: Path, day: date, provider: str, models: tuple[str, ...]) -> Price:
     table = _table(own)
     for model in models:
         for name in _names(model):

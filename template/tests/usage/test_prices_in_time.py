@@ -35,11 +35,11 @@ def own(tmp_path: Path, configure):
     def write(content: str = OWN, day: date = CHANGES) -> None:
         file.write_text(content.format(day=day))
         configure(USAGE_PRICES_FILE=file)
-        for kept in (prices._table, prices._days, prices._dearest):
+        for kept in (prices._table, prices._days, prices._dearest, prices._found):
             kept.cache_clear()
 
     yield write
-    for kept in (prices._table, prices._days, prices._dearest):
+    for kept in (prices._table, prices._days, prices._dearest, prices._found):
         kept.cache_clear()
 
 

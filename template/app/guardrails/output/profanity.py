@@ -47,13 +47,14 @@ class ProfanityScreen:
 
     def _in_ascii(self, view: str) -> tuple[list[tuple[int, int]], int]:
         """Where it swears, and how long the word at its end is. What was complete has been read."""
-        found, length = [], 0
-        for one in LETTERS.finditer(view, len(self._rest) - self._length):
-            if is_profane(one[0], self._known):
+        known, found = self._known, []
+        one: re.Match[str] | None = None
+        # Of the same length, as ASCII is.
+        for one in LETTERS.finditer(view.lower(), len(self._rest) - self._length):
+            if one[0][: known.shortest] in known.unfinished and is_profane(one[0], known):
                 found.append(one.span())
-            if one.end() == len(view):
-                length = min(64, len(one[0]))
-        return found, length
+        at_end = one is not None and one.end() == len(view)
+        return found, min(64, len(one[0])) if one and at_end else 0
 
     def _in_any(self, view: str) -> tuple[list[tuple[int, int]], int]:
         last = LAST_WORD.search(view, max(0, len(view) - 64))

@@ -130,7 +130,8 @@ class _Reader(Reader):
                 self.probable([one.get("logprob") for one in told.get("content") or ()])
             if calls := said.get("tool_calls"):
                 self._take(calls)
-            return a_text(said.get("content") or said.get("refusal") or "")
+            text = said.get("content") or said.get("refusal") or ""
+            return text if type(text) is str else a_text(text)
         except (AttributeError, TypeError, KeyError, IndexError) as error:
             raise AnswerMalformed("The model's answer could not be read.") from error
 
