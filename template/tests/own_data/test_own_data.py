@@ -126,7 +126,7 @@ async def test_it_is_encrypted_told_by_mail_and_in_the_audit_log_and_made_once(c
         kept = text("SELECT content FROM data_exports WHERE id = :id")
         assert ada.email.encode() not in await session.scalar(kept, {"id": UUID(one["id"])})
         letters = await mail.inbox(session, to=ada.email)
-    assert [letter.subject.partition(": ")[2] for letter in letters] == ["your data is ready"]
+    assert [letter.subject.rpartition(": ")[2] for letter in letters] == ["your data is ready"]
     for action in ("own_data.asked", "own_data.taken"):
         events = (await client.get("/api/audit", params={"action": action})).json()["events"]
         assert [event["target"] for event in events] == [one["id"]]
