@@ -1,19 +1,24 @@
 """Copier with what it does again and again done once. test_options.py compares with the plain one.
 
 It renders each part of each path, compiles each template anew for each project, reads all questions
-up to five times for an update, clones as often, and asks git once per file.
+up to five times for an update, clones as often, asks git once per file, and makes thirty paths of
+each file that it only copies.
 """
 
 import copy
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import copier._main
 import copier._template
 import pytest
 from copier._main import Worker
+from copier._tools import scantree
 from copier._vcs import clone, get_git
 from jinja2.environment import Environment
 
@@ -28,12 +33,57 @@ def fast(clones: Path) -> Iterator[None]:
         patch.setattr(Environment, "from_string", _cached(Environment.from_string))
         patch.setattr(Environment, "compile", _compiled(Environment.compile))
         patch.setattr(Worker, "_render_string", _only_templates(Worker._render_string))
-        file = property(lambda self: Path(self.answers_file or self.template.answers_relpath))
+        named = cache(Path)
+        file = property(lambda self: named(self.answers_file or self.template.answers_relpath))
         patch.setattr(Worker, "answers_relpath", file)
+        patch.setattr(Worker, "_render_template", _copied(Worker._render_template))
         config = _read(copier._template.load_template_config)
         patch.setattr(copier._template, "load_template_config", config)
         patch.setattr(copier._template, "clone", _cloned(clone, clones))
         yield
+
+
+def _copied(original: Callable[..., None]) -> Callable[..., None]:
+    """Into an empty folder files that are no templates go as they are; Copier gets all others."""
+
+    def render_template(self: Any) -> None:
+        where = self.dst_path.resolve()
+        if not self.quiet or self.pretend or (where.exists() and any(where.iterdir())):
+            return original(self)
+        top = f"{self.template_copy_root}{os.sep}"
+        modes = {
+            str(self.template.local_abspath / path): mode & 0o111
+            for path, mode in self.template.git_index_modes.items()
+        }
+        suffix, answers = self.template.templates_suffix, self.answers_relpath.name
+
+        def is_done(entry: os.DirEntry[str]) -> bool:
+            path = entry.path.removeprefix(top)
+            target = f"{where}{os.sep}{path}"
+            plain = "{" not in path and not path.endswith((suffix, answers))
+            if not plain or entry.is_symlink() or os.path.lexists(target):
+                return False
+            if os.path.exists(entry.path + suffix) or self.match_exclude(path):  # noqa: PTH110 fast
+                return True
+            if entry.is_dir():
+                os.makedirs(target)  # noqa: PTH103
+                return True
+            os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+            shutil.copyfile(entry.path, target)
+            mode = entry.stat().st_mode
+            if entry.path in modes:
+                mode = mode & ~0o111 | modes[entry.path]
+            os.chmod(target, mode)  # noqa: PTH101
+            return True
+
+        def others(path: str, follow: bool) -> Iterator[os.DirEntry[str]]:
+            return (entry for entry in scantree(path, follow) if not is_done(entry))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(copier._main, "scantree", others)
+            return original(self)
+
+    return render_template
 
 
 def _only_templates(original: Callable[..., str]) -> Callable[..., str]:

@@ -165,7 +165,7 @@ def assert_read(suffix: str, text: str) -> None:
     elif suffix == ".toml":
         tomllib.loads(text)
     elif suffix in {".yml", ".yaml"}:
-        list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        list(yaml.safe_load_all(text))
     elif suffix == ".json":
         json.loads(text)
 
@@ -194,7 +194,8 @@ def test_file_names_are_safe_on_windows(render: Render) -> None:
 def test_copier_as_people_run_it_needs_no_trust_and_gives_what_the_tests_see(
     render: Render, template: Path, tmp_path: Path
 ) -> None:
-    seen = tree(render())
+    ours = render()
+    seen = tree(ours)
     released = tmp_path / "released"
     subprocess.run(["cp", "-R", str(template), str(released)], check=True)
     commit_all(released)
@@ -209,7 +210,11 @@ def test_copier_as_people_run_it_needs_no_trust_and_gives_what_the_tests_see(
     )
 
     assert done.returncode == 0, done.stderr
-    rendered = tree(tmp_path / "project")
+    theirs = tmp_path / "project"
+    rendered = tree(theirs)
+    assert {one: (theirs / one).stat().st_mode for one in rendered} == {
+        one: (ours / one).stat().st_mode for one in seen
+    }
     assert rendered.pop(".copier-answers.yml") != seen.pop(".copier-answers.yml")  # has _commit
     assert rendered == seen
 
