@@ -173,6 +173,16 @@ def database() -> Iterator[embedded.Urls]:
     database_roles.drop_database(server.admin, name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+async def one_loop(database: embedded.Urls, anyio_backend: str) -> AsyncIterator[None]:
+    """All tests of a process share an event loop, whichever of them comes first: what a test leaves
+    open, such as a pool of connections, would otherwise belong to a loop that is gone."""
+    from app.limits import connections
+
+    yield
+    await connections.close()
+
+
 def _drop_those_of_killed_runs(admin_url: str) -> None:
     from app.core import database_roles
 

@@ -1,15 +1,8 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from app.limits import connections, service
-
-
-@pytest.fixture(scope="session")
-async def one_loop(database: object, anyio_backend: str) -> AsyncIterator[None]:
-    """The pool lives in one event loop; a fixture of the session keeps it for all tests."""
-    yield
-    await connections.close()
+from app.limits import service
 
 
 @pytest.fixture

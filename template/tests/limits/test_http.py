@@ -18,8 +18,6 @@ from app.limits.service import Rate
 from tests.conftest import new_client
 from tests.factories import Someone, make_user, sign_in
 
-pytestmark = pytest.mark.usefixtures("one_loop")
-
 RATE = Rate(2, 3600, strict=True)
 
 

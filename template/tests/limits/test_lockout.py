@@ -13,8 +13,6 @@ from app.limits.jobs import forget
 from app.limits.lockout import LockedOut
 from app.limits.models import ForgottenDevices, Lockout
 
-pytestmark = pytest.mark.usefixtures("one_loop")
-
 
 @pytest.fixture
 def login() -> str:

@@ -10,8 +10,6 @@ from app.limits.service import Rate, RateLimited, take
 from tests.conftest import free_port
 from tests.limits.test_take import SLOW, how_many
 
-pytestmark = pytest.mark.usefixtures("one_loop")
-
 EXHAUSTED = Rate(5, SLOW, strict=True)
 
 

@@ -14,7 +14,7 @@ from app.limits.leases import Leases
 from app.limits.service import Rate
 from tests.limits.test_take import how_many
 
-pytestmark = [pytest.mark.dear, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.dear
 
 RATE = Rate(200, 1, burst=100)  # leases of ten
 SECONDS = 3

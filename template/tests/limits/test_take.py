@@ -11,8 +11,6 @@ from app.limits.jobs import forget
 from app.limits.models import RateLimit
 from app.limits.service import Claim, Rate, RateLimited, take
 
-pytestmark = pytest.mark.usefixtures("one_loop")
-
 SLOW = 3600  # so slow that nothing is refilled while a test runs
 
 
