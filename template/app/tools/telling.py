@@ -61,7 +61,7 @@ async def decided(db: AsyncSession, person: Person, row: ToolApproval, state: st
     async with elevated(db):
         readers = await reader(db, row.organization_id, row.user_id)
     known = tools().get(row.tool)
-    page = f"/chat/{row.conversation_id}" if row.conversation_id else "/chat"
+    page = f"/chat/{row.conversation_id}" if row.conversation_id else "/"
     for one in readers:
         await mail.send(
             db,

@@ -1,4 +1,4 @@
-"""A price that cannot be read stops the start, not the first question."""
+"""A price that cannot be read stops the start, not the first question. So it does in a worker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

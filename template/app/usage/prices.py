@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.clock import now
+from app.core.errors import CannotStart
 from app.usage.settings import UsageSettings
 
 MILLION = 1_000_000
@@ -96,8 +97,11 @@ def prices_between(
 
 
 def check() -> None:
-    """Raises ValueError when the tables cannot be read."""
-    _table(UsageSettings.load().prices_file)
+    """Raises `CannotStart` when the tables cannot be read."""
+    try:
+        _table(UsageSettings.load().prices_file)
+    except ValueError as error:
+        raise CannotStart(f"A price cannot be read: {error}") from error
 
 
 def _on(day: date, prices: tuple[Price, ...]) -> Price | None:

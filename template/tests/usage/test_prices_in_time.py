@@ -1,13 +1,16 @@
 """A price that changes on a day: old until then, new from then on, and what was paid stays."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from app import worker
 from app.core import db
 from app.core.clock import now
+from app.core.errors import CannotStart
 from app.usage import prices
 from app.usage.prices import price_of, prices_between
 from tests.factories import make_user, sign_in
@@ -78,8 +81,15 @@ def test_a_price_that_holds_later_is_unknown_until_then(own):
 )
 def test_a_price_that_cannot_be_read_stops_the_start(own, entry, told):
     own(f'[openai]\n"m" = {entry}\n')
-    with pytest.raises(ValueError, match=rf"prices.toml: \[openai\] m: .*{told}"):
+    with pytest.raises(CannotStart, match=rf"prices.toml: \[openai\] m: .*{told}"):
         prices.check()
+
+
+async def test_neither_does_a_worker_start(own):
+    own("[openai")
+    async with asyncio.timeout(20):
+        with pytest.raises(CannotStart, match="A price cannot be read"):
+            await worker.run()
 
 
 def test_a_time_has_each_of_its_prices_and_one_without_an_end_those_to_come(own):
