@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select, text, update
+from sqlalchemy import column, delete, or_, select, table, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.models import Session
@@ -21,6 +21,7 @@ STARTING = (
     "session_id", "token", "replaced", "person", "organization", "level", "method",
     "second_factor", "factor", "moment", "idle", "lasting", "address", "user_agent", "device",
 )  # fmt: skip
+PEOPLE = table("users", column("id"))
 START = text(f"SELECT start_session({', '.join(f':{name}' for name in STARTING)})")
 
 
@@ -95,6 +96,9 @@ async def rotate(
     """
     if person.by_token and person.level == "full":
         raise NotByToken("Do this in a browser: here it would end the session of this program.")
+    # Whoever ends all sessions does not see one that is just being made: one waits for the other.
+    mine = select(PEOPLE.c.id).where(PEOPLE.c.id == person.user_id)
+    await db.execute(mine.with_for_update(read=True))
     row = await db.scalar(
         update(Session)
         .where(Session.id == person.session_id, Session.revoked_at.is_(None))
@@ -167,7 +171,12 @@ async def end_all(
     organization_id: UUID | None = None,
     but: UUID | None = None,
 ) -> int:
-    """End every session of a person, perhaps in one organisation, perhaps but one; how many."""
+    """End every session of a person, perhaps in one organisation, perhaps but one; how many.
+
+    Also one that rotates at this moment. Before anything is recorded: who rotates waits for that.
+    """
+    theirs = select(PEOPLE.c.id).where(PEOPLE.c.id == user_id)
+    await db.execute(theirs.with_for_update(key_share=True))
     query = update(Session).where(Session.user_id == user_id, Session.revoked_at.is_(None))
     if organization_id:
         query = query.where(Session.organization_id == organization_id)
@@ -178,7 +187,13 @@ async def end_all(
 
 
 async def end_organization(db: AsyncSession, organization_id: UUID, *, but: UUID) -> int:
-    """End every session in an organisation but one; how many."""
+    """End every session in an organisation but one; how many. Also those that rotate just now."""
+    here = select(Session.user_id).where(
+        Session.organization_id == organization_id, Session.revoked_at.is_(None)
+    )
+    # In order, so that two who do this at once do not each wait for the other.
+    theirs = select(PEOPLE.c.id).where(PEOPLE.c.id.in_(here)).order_by(PEOPLE.c.id)
+    await db.execute(theirs.with_for_update(key_share=True))
     ended = await db.scalars(
         update(Session)
         .where(Session.organization_id == organization_id, Session.revoked_at.is_(None))

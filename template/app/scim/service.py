@@ -293,9 +293,9 @@ async def _set_active(db: AsyncSession, organization_id: UUID, user_id: UUID, ac
         .values(suspended_at=None if active else now())
     )
     if not active:
-        await inviting.withdraw_sent_by(db, organization_id, user_id)
         async with elevated(db):
             await sessions.end_all(db, user_id, organization_id=organization_id)
+        await inviting.withdraw_sent_by(db, organization_id, user_id)
     action = "user.reactivated" if active else "user.suspended"
     await _record(db, organization_id, action, user_id)
 

@@ -134,8 +134,8 @@ async def change_role(db: AsyncSession, person: Person, user_id: UUID, role: str
         await keep_in_charge(db, person.organization_id, user_id)
     await db.execute(update(Membership).where(Membership.user_id == user_id).values(role=role))
     held = await roles.permissions_of(db, role)
-    await inviting.withdraw_sent_by(db, person.organization_id, user_id, by=person, held=held)
     await _end_sessions(db, person, user_id, but=person.session_id)
+    await inviting.withdraw_sent_by(db, person.organization_id, user_id, by=person, held=held)
     await audit.record(
         db, "user.role_changed", person=person, target=user_id, detail={"role": role}
     )
@@ -149,8 +149,8 @@ async def suspend(db: AsyncSession, person: Person, user_id: UUID) -> Member:
     await db.execute(
         update(Membership).where(Membership.user_id == user_id).values(suspended_at=now())
     )
-    await inviting.withdraw_sent_by(db, person.organization_id, user_id, by=person)
     await _end_sessions(db, person, user_id)
+    await inviting.withdraw_sent_by(db, person.organization_id, user_id, by=person)
     await audit.record(db, "user.suspended", person=person, target=user_id)
     return await member(db, user_id)
 
@@ -172,8 +172,8 @@ async def remove(db: AsyncSession, person: Person, user_id: UUID) -> None:
     found = await member(db, user_id)
     await roles.must_hold(db, person, found.role)
     await keep_in_charge(db, person.organization_id, user_id)
-    await audit.record(db, "user.removed", person=person, target=user_id)
     await _end_sessions(db, person, user_id)
+    await audit.record(db, "user.removed", person=person, target=user_id)
     await inviting.withdraw(db, found.email)
     await inviting.withdraw_sent_by(db, person.organization_id, user_id, by=person)
     await db.execute(delete(Membership).where(Membership.user_id == user_id))
