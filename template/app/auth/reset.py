@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.access import service as sessions
 from app.audit import service as audit
-from app.auth import links, passwords
+from app.auth import links, passwords, second_factors
 from app.auth.even_time import even_time
 from app.auth.models import Password
 from app.auth.settings import public_url
@@ -69,6 +69,8 @@ async def finish(token: str, password: str) -> None:
     passwords.check(password, email=user.email, name=user.display_name)
     hashed = await passwords.hash_password(password)
     async with transaction(elevated=True) as db:
+        # Held, so that the address which the link was mailed to is not given up at this moment.
+        await second_factors.one_at_a_time(db, user.id)
         link = await links.use(db, token, "reset")
         # Who came by another way of signing in has none so far.
         await db.execute(

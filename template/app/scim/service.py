@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access import service as sessions
 from app.access.roles import Role
 from app.audit import service as audit
-from app.auth import links, ways_in
+from app.auth import links, second_factors, ways_in
 from app.core.clock import now
 from app.core.db import elevated
 from app.core.errors import NotFound
@@ -258,6 +258,11 @@ async def _write_account(
     """Name and address of an account that the directory made and that is in no other hands."""
     async with elevated(db):
         user = await db.get_one(User, user_id)
+        # Nobody enters by the address of before at this moment, by a provider or a new password.
+        await db.execute(
+            select(func.pg_advisory_xact_lock(8081, func.hashtext(user.email.lower())))
+        )
+        await second_factors.one_at_a_time(db, user_id)
         belongs = select(Membership.organization_id, Membership.role)
         rows = (await db.execute(belongs.where(Membership.user_id == user_id))).all()
         if {row.organization_id for row in rows} != {organization_id}:
@@ -272,6 +277,8 @@ async def _write_account(
                 await probing.count(organization_id, email)
                 raise NotUnique("There is an account with this address already.")
             user.email = email
+            # Nor by a link that was mailed there before.
+            await links.end_all(db, user_id, "reset")
 
 
 async def _set_active(db: AsyncSession, organization_id: UUID, user_id: UUID, active: bool) -> None:
