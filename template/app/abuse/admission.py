@@ -6,6 +6,7 @@ Reading costs a statement per tenth of the budget at most; see the leases of `ap
 from datetime import timedelta
 from functools import cache
 
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from app.abuse import in_force, subjects
@@ -23,6 +24,7 @@ KNOCKING = Rate(100, 3600)
 """How often someone who is slowed may be refused. People stop, programs go on."""
 RECORDS_OF_A_PAGE = 50
 LARGEST_PAGE = 200
+NUMBER = TypeAdapter(int)
 
 
 async def admitted(request: Request, person: Person, *, essential: bool) -> None:
@@ -83,9 +85,12 @@ def _slow(person: Person, refusal: RateLimited) -> SlowedDown:
 
 
 def _cost(request: Request) -> int:
-    """A long list counts as the pages that it fills."""
-    if b"limit=" not in request.scope["query_string"]:
+    """A long list counts as the pages that it fills, however its length is written."""
+    if not request.scope["query_string"] or "limit" not in request.query_params:
         return 1
-    asked = request.query_params.get("limit", "")
-    records = min(int(asked), LARGEST_PAGE) if asked.isdecimal() and len(asked) < 6 else 0
-    return 1 + records // RECORDS_OF_A_PAGE
+    try:
+        # As the route reads it: `+200`, `2_00` and `200.0` are two hundred.
+        asked = NUMBER.validate_python(request.query_params["limit"])
+    except ValidationError:
+        return 1  # The route refuses it.
+    return 1 + max(0, min(asked, LARGEST_PAGE)) // RECORDS_OF_A_PAGE

@@ -134,9 +134,13 @@ async def test_a_key_lifts_nothing(client, key):
     assert answer.status_code == 403
 
 
-async def test_long_lists_count_as_the_pages_that_they_fill(client, limits):
+@pytest.mark.parametrize(
+    "limit",
+    ["limit=200", "%6Cimit=200", "limit=%2B200", "limit=2_00", "limit=200.0", "limit=0000000200"],
+)
+async def test_long_lists_count_as_the_pages_that_they_fill(client, limits, limit):
     await sign_in(client, await make_user(role="admin"), second_factor=True)
-    statuses = await read(client, 5, "/api/users?limit=200")
+    statuses = await read(client, 5, f"/api/users?{limit}")
     # Then it is slowed, and a page every few seconds goes.
     assert statuses == [200, 200, 200, 429, 200]
 
