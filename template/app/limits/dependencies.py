@@ -43,7 +43,9 @@ def claimed(name: str, rate: Rate) -> Any:
     async def limit(request: Request) -> Claim:
         key = f"{name}:address:{client_address(request.scope)}"
         state = request.scope["state"]
-        claim = state[CLAIM] = Claim(key, rate, state[OWED])
+        claim = state[CLAIM] = Claim(key, rate, state.get(OWED))
+        if OWED not in state:  # It came by a path that the middleware does not know.
+            await claim.take()
         return claim
 
     _claims.add(limit)

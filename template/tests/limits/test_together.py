@@ -105,3 +105,14 @@ async def test_what_a_sign_in_took_is_a_lease_for_what_follows(client, statement
     assert (await client.get("/api/auth/session")).status_code == 200
 
     assert statements == []
+
+
+async def test_behind_a_prefix_a_form_that_is_refused_counts_too(app):
+    async with new_client(app) as browser:
+        browser._transport.root_path = "/behind"
+        key = f"sign-in:address:{browser._transport.client[0]}"
+        before = await left(key, SIGN_IN_RATE)
+
+        assert (await browser.post(f"/behind{PATH}", json={})).status_code == 422
+
+        assert await left(key, SIGN_IN_RATE) == before - 1
