@@ -13,11 +13,14 @@ from app.access.person import Person
 from app.audit import service as audit
 from app.core.db import elevated
 from app.core.errors import Conflict, Forbidden, NotFound
+from app.limits.service import Rate, take
 from app.organizations.settings import OrganizationsSettings
 from app.users import entrance, founding, inviting, policies
 from app.users import service as users
 from app.users.models import Membership, Organization, OrganizationPolicy, User
 from app.users.schemas import domain_of
+
+MONTH = 30 * 86_400
 
 
 class TooManyOrganizations(Conflict):
@@ -81,7 +84,7 @@ async def mine(db: AsyncSession, person: Person) -> Sequence[Mine]:
 async def create(db: AsyncSession, person: Person, name: str, slug: str | None) -> Entry:
     """Make an organisation, own it and go there.
 
-    Raises `TooManyOrganizations` or `founding.SlugTaken`.
+    Raises `TooManyOrganizations`, `RateLimited` or `founding.SlugTaken`.
     """
     most = OrganizationsSettings.load().owned_per_person
     async with elevated(db):
@@ -91,6 +94,8 @@ async def create(db: AsyncSession, person: Person, name: str, slug: str | None) 
         if (await db.scalar(owned) or 0) >= most:
             raise TooManyOrganizations(f"One person may own {most} organisations.")
         made = await founding.found(db, name=name, owner_id=person.user_id, slug=slug or "")
+        # Whoever deletes one gets its place back, but budgets that begin anew only so often.
+        await take(f"organizations.made:{person.user_id}", Rate(2 * most, MONTH, strict=True))
     return await switch(db, person, made.id)
 
 

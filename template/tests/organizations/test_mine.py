@@ -100,6 +100,17 @@ async def test_one_person_owns_only_so_many_also_when_asking_at_once(ada, config
     assert await problem(refused) == (409, "too-many-organizations")
 
 
+async def test_nobody_deletes_one_for_the_budget_of_the_next(client, ada, configure):
+    configure(ORGANIZATIONS_OWNED_PER_PERSON=1)
+    for _ in range(2):
+        await go(client, await make(client))
+        gone = await client.post(f"{BASE}/current/delete", json={"name": "Analytical Engines"})
+        await go(client, gone)
+
+    assert await problem(await make(client)) == (429, "rate-limited")
+    assert [one["owned"] for one in (await client.get(BASE)).json()] == [False]
+
+
 async def test_the_session_moves_with_a_new_token_and_the_old_one_is_dead(client, ada, new_browser):
     other = await make_organization()
     await make_membership(ada, other, role="admin")
