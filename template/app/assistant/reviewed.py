@@ -23,6 +23,14 @@ async def deliver(db: AsyncSession, reviewed: Reviewed) -> str:
     await db.flush()
     if reviewed.text is not None:
         await _forget_summary(db, answer)
+    if reviewed.verdict == "corrected":
+        # Somebody else's words from now on, which the model reads as its own.
+        await db.execute(
+            update(Conversation)
+            .where(Conversation.id == answer.conversation_id)
+            .values(tainted=True)
+            .execution_options(synchronize_session=False)
+        )
     return f"/chat/{answer.conversation_id}"
 
 
