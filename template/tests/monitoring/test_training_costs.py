@@ -19,11 +19,11 @@ from tests.monitoring.test_retraining import (
     Provider,
     correct,
     decision_of,
+    mails_about,
     prompt,
     provider,
     seeded,
 )
-from tests.usage.test_told import mails_to
 
 __all__ = ["prompt", "provider", "seeded"]
 
@@ -152,7 +152,7 @@ async def test_a_start_that_was_lost_on_its_last_try_is_found_and_paid(
     one = await decision_of(client, rule)
     assert (one["state"], one["why"]) == ("running", retraining.UNKNOWN)
     assert await held(operator) > before
-    assert any(retraining.UNKNOWN in mail.body for mail in await mails_to(operator))
+    assert any(retraining.UNKNOWN in mail.body for mail in await mails_about(rule, operator))
 
     provider.hides_jobs = 503
     await jobs.follow()
@@ -169,8 +169,7 @@ async def test_a_start_that_was_lost_on_its_last_try_is_found_and_paid(
     found = await record(operator, decision)
     assert (found.state, found.microdollars) == ("settled", costs._price().cost(1000, 0))
     assert await held(operator) == before
-    told = [mail for mail in await mails_to(operator) if rule in mail.subject]
-    assert len(told) == 2  # That nobody knows, once, and how it ended.
+    assert len(await mails_about(rule, operator)) == 2  # That nobody knows, once, and how it ended.
 
 
 async def test_a_start_that_never_reached_the_provider_costs_nothing(
