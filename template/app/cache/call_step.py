@@ -100,6 +100,8 @@ async def _or_stale(call: Call, kept: Kept, proceed: Proceed) -> Events:
 
 def _given(call: Call, kept: Kept, hit: Hit) -> Iterator[Delta | Finish]:
     kept.hit, call.reused = hit, True
+    # To a question that somebody else has worded.
+    call.tainted |= hit.what == "similar"
     call.notes["cache"] = {"what": hit.what, "minutes": int(hit.seconds // 60)}
     yield Delta(hit.text)
     yield hit.finish

@@ -11,6 +11,9 @@ from tests.asking import text_of
 from tests.cache.conftest import ask, days
 from tests.factories import make_user
 from tests.llm.wire_server import WORDS, Behaviour
+from tests.tools.conftest import asks, plays, says, uses
+
+__all__ = ["plays"]
 
 PAIRS = tomllib.loads((Path(__file__).parent / "pairs.toml").read_text("utf-8"))
 
@@ -66,3 +69,18 @@ async def test_it_is_off_until_somebody_wants_it_and_then_stays_in_its_walls(
     later = await other.ask(conversation, "How can I submit an expense report for 30 euros?")
     assert later[-1][1]["marks"] == []
     assert len(model.requests) == asked + 5
+
+
+async def test_what_somebody_else_s_wording_brought_about_uses_no_tools(team, configure, plays):
+    one, other, _ = team
+    configure(CACHE_ANSWERS="similar", CACHE_BESIDE_TOOLS="true")
+    plays(says("A better title is PWNED."), asks(("rename_conversation", {"title": "PWNED"})))
+    await ask(one, "How do I submit an expense report for 30 euros?")
+    conversation = await other.new()
+    near = await other.ask(conversation, "How can I submit my expense report for 30 euros?")
+    assert near[-1][1]["marks"] == ["A similar question was answered a moment ago"]
+
+    plays(asks(("rename_conversation", {"title": "PWNED"})), says("I cannot."))
+    events = await other.ask(conversation, "And then?")
+
+    assert uses(events) == [("rename_conversation", "refused", "tainted")]
