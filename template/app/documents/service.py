@@ -133,10 +133,17 @@ async def begin(
 
 
 async def arrived(db: AsyncSession, person: Person, document_id: UUID, file: Stored) -> Document:
-    """The file is kept: note what opens it, and have it read. Raises `FileRefused`."""
+    """The file is kept: note what opens it, and have it read.
+
+    Raises `FileRefused` or `FilesTooLarge`.
+    """
     document = await db.get(Document, document_id, with_for_update=True)
     if document is None:
         raise NoSuchDocument
+    # What came at once all found room when it began: here one stands behind the other.
+    room = func.hashtextextended(f"room {person.organization_id}", 0)
+    await db.execute(select(func.pg_advisory_xact_lock(room)))
+    await _check_room(db, person)
     # Of two who send the same at once, the second one is told.
     key = func.hashtextextended(f"{person.organization_id} {file.sha256.hex()}", 0)
     await db.execute(select(func.pg_advisory_xact_lock(key)))

@@ -106,6 +106,16 @@ async def test_the_organisation_s_room_is_limited(browser, configure):
     assert sent.json()["type"] == "/problems/files-too-large"
 
 
+async def test_what_comes_at_once_has_no_more_room(browser, configure):
+    configure(DOCUMENTS_BYTES_PER_ORGANIZATION=1024)
+    sent = await asyncio.gather(
+        *(browser.send(f"{word} " * 400, f"{word}.txt") for word in ("one", "two", "three", "four"))
+    )
+
+    assert sorted(one.status_code for one in sent) == [201, 413, 413, 413]
+    assert len(await browser.names()) == 1
+
+
 FORM = "multipart/form-data; boundary=x"
 DISPOSITION = b"--x\r\nContent-Disposition: form-data; "
 
