@@ -36,6 +36,11 @@ class Lease:
         self.left = granted - cost
         self.until = since + granted * rate.spacing
 
+    def unspent(self) -> int:
+        """Take out what was not spent in time: it goes back, or who asks little loses all of it."""
+        left, self.left = self.left, 0
+        return left
+
     def refuse(self, cost: int, seconds: float) -> None:
         """Remember a refusal: until then there is no use in asking again."""
         self.refused_cost, self.refused_until = cost, monotonic() + seconds

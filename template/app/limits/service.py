@@ -6,7 +6,7 @@ times as there are processes, but none is ever off.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from time import monotonic
 from typing import Any
@@ -28,6 +28,10 @@ TAKE = "SELECT * FROM take_from_limit(%(limit_id)s, %(spacing)s, %(depth)s, %(ne
 LEFT = (
     "SELECT floor(%(depth)s - greatest(extract(epoch FROM full_at - clock_timestamp()), 0)"
     " / %(spacing)s + 1e-6)::int FROM rate_limits WHERE id = %(limit_id)s"
+)
+GIVE_BACK = (
+    "UPDATE rate_limits SET full_at = full_at - make_interval(secs => %(spacing)s * %(unspent)s)"
+    " WHERE id = %(limit_id)s"
 )
 SECONDS_ALONE = 1.0
 # Where a request's state has what its first statement is to take.
@@ -132,6 +136,8 @@ class Claim:
             if wait := owed.lease.refusal(1):
                 owed.settled = self._taken = True
                 raise RateLimited(retry_after=wait)
+            with suppress(PsycopgError, TimeoutError):
+                await _give_back(owed.lease, owed.key, owed.rate)
             self._since = monotonic()
             more = _asking(owed.key, owed.rate) | {"wanted": owed.rate.lease}
             yield values | {f"address_{name.removeprefix('limit_')}": more[name] for name in more}
@@ -183,9 +189,10 @@ async def _ask(lease: Lease, key: str, rate: Rate, cost: int) -> None:
         raise RateLimited(retry_after=wait)
     if monotonic() < _outage.until:
         return _alone(lease, rate, cost)
-    since = monotonic()
     values = _asking(key, rate) | {"needed": cost, "wanted": max(cost, rate.lease)}
     try:
+        await _give_back(lease, key, rate)
+        since = monotonic()
         row = await fetch(TAKE, values)
     except (PsycopgError, TimeoutError) as error:
         _outage.begin(error)
@@ -196,6 +203,12 @@ async def _ask(lease: Lease, key: str, rate: Rate, cost: int) -> None:
         return lease.renew(granted, cost, since=since, rate=rate)
     lease.refuse(cost, wait)
     raise RateLimited(retry_after=wait)
+
+
+async def _give_back(lease: Lease, key: str, rate: Rate) -> None:
+    """Two processes that are asked little would else use up what one client may ask."""
+    if unspent := lease.unspent():
+        await fetch(GIVE_BACK, _asking(key, rate) | {"unspent": unspent})
 
 
 def _alone(lease: Lease, rate: Rate, cost: int) -> None:

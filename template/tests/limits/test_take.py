@@ -1,4 +1,5 @@
 import asyncio
+from itertools import cycle
 from secrets import token_hex
 from time import monotonic
 
@@ -8,6 +9,7 @@ from sqlalchemy import select
 from app.core.db import transaction
 from app.limits import service
 from app.limits.jobs import forget
+from app.limits.leases import Leases
 from app.limits.models import RateLimit
 from app.limits.service import Claim, Rate, RateLimited, take
 
@@ -194,3 +196,30 @@ async def test_waiting_for_a_lease_takes_one_round_trip_for_all(monkeypatch):
 
     assert await how_many(token_hex(), Rate(50_000, SLOW), 2000) == 2000
     assert len(trips) == 1
+
+
+async def take_with_a_statement(key: str, rate: Rate) -> None:
+    """As the first statement of a sign-in takes what the address owes."""
+    claim = Claim(token_hex(), Rate(10, SLOW, strict=True), service.owe(key, rate))
+    async with claim.asking() as values:
+        asked = {name: values[f"address_{name}"] for name in ("id", "spacing", "depth", "wanted")}
+        answer = await service.fetch(service.TAKE, asked | {"limit_id": asked["id"], "needed": 1})
+        claim.answered(None, *answer)
+
+
+@pytest.mark.parametrize("ask", [take, take_with_a_statement])
+async def test_what_was_not_spent_in_time_goes_back(monkeypatch, ask):
+    """Else who asks two processes now and then is refused after a tenth of what is allowed."""
+    key, rate, allowed = token_hex(), Rate(100, SLOW), 0
+
+    for leases in cycle([Leases(10), Leases(10)]):
+        monkeypatch.setattr(service, "_leases", lambda leases=leases: leases)
+        leases.of((key, rate)).until = 0.0  # its time is over
+        try:
+            await ask(key, rate)
+        except RateLimited:
+            break
+        allowed += 1
+
+    # What one process holds the other cannot have.
+    assert rate.depth - rate.lease < allowed <= rate.depth
