@@ -49,7 +49,11 @@ demo: ## Render with the defaults into build/demo and run it; elsewhere: make de
 # What Python compiled is kept, also where it shall not be: else setting up compiles every package.
 export PYTHONDONTWRITEBYTECODE :=
 
-test: test-quick app machine test-apps ## Everything: the questions, the app where it stands, rendered apps
+# The machine waits for its people half of the time, and the rendered apps for each other at the end:
+# so they run beside each other.
+test: test-quick app ## Everything: the questions, the app where it stands, a machine, rendered apps
+	@$(MAKE) --no-print-directory machine & beside=$$!; \
+	  $(MAKE) --no-print-directory test-apps; tests=$$?; wait $$beside && exit $$tests
 
 # mypy keeps one core busy, so the tests begin beside it.
 test-quick: $(READY) ## The questions, updates, documents: everything that runs no app
