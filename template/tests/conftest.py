@@ -180,7 +180,8 @@ async def one_loop(database: embedded.Urls, anyio_backend: str) -> AsyncIterator
     from app.limits import connections
 
     yield
-    await connections.close()
+    with suppress(RuntimeError):  # Opened within an `asyncio.run` of a test: gone with its loop.
+        await connections.close()
 
 
 def _drop_those_of_killed_runs(admin_url: str) -> None:
