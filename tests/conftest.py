@@ -38,6 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
         tempfile.tempdir = None
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Of the other tier, files without a slow test are not even imported: each worker would take
+    seconds to make the rows and cases of tests that it does not run."""
+    is_test = collection_path.match("test_*.py") and config.getoption("markexpr") == "slow"
+    return True if is_test and "mark.slow" not in collection_path.read_text("utf-8") else None
+
+
 # The longest chains of steps begin first: at the end they would keep one core waiting.
 LONGEST = ("[prototype]", "each_further_option", "lives_on")
 
