@@ -11,11 +11,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("known_uv")]
 
 # template/ itself is the project with everything on; `make app` runs its checks and tests.
 RENDERED = [path for path in ANSWER_FILES if path.stem != "everything"]
-# With everything on and with nothing: all of `make test`, and here a tenth of what is costly, of
-# browsers too. The others share: each of five runs a fifth of the files of its `make test`.
+# Five share what `make test` runs: each has a fifth of its files. With nothing on it is all but the
+# fifths of the two that differ in least, by their model and one way to sign in, and a tenth of what
+# is costly, of browsers too.
 # `make test-apps WHOLE=1` runs all of everything, as every night does.
 WHOLLY = {"prototype"}
+NEAREST = ("internal", "ollama_domain")
 SHARING = [path.stem for path in RENDERED if path.stem not in WHOLLY]
+ELSEWHERE = f"{','.join(str(SHARING.index(one)) for one in NEAREST)}/{len(SHARING)}"
 SHARES = Path(__file__).parent / "shares"
 
 
@@ -40,6 +43,7 @@ def test_it_passes_its_own_checks_and_tests(render: Render, types_known: Path, p
             "PYTEST_ADDOPTS": f"-p share_of_the_tests -m 'not ({left_out})'",
             "PYTHONPATH": str(SHARES),
             "TESTS_SHARED": "costly" if wholly else "all",
+            "TESTS_ELSEWHERE": ELSEWHERE if wholly else "",
             "TESTS_SHARE": "0/10" if wholly else f"{SHARING.index(path.stem)}/{len(SHARING)}",
         }
 
