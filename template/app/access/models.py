@@ -52,3 +52,5 @@ class Session(Base):
         ForeignKey("sessions.id", ondelete="CASCADE")
     )
     """The own session of the administrator who works as this person; it ends with that one."""
+    rotated_into: Mapped[UUID | None]
+    """The session that took the place of this one with a new token."""

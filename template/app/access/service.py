@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import column, delete, or_, select, table, text, update
+from sqlalchemy import Select, column, delete, or_, select, table, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.models import Session
@@ -32,6 +32,7 @@ class NotByToken(Forbidden):
 class Start(TypedDict):
     """A new session: whose, how they came in and from where."""
 
+    session_id: NotRequired[UUID]
     user_id: UUID
     organization_id: UUID
     level: str
@@ -60,7 +61,7 @@ def beginning(**of: Unpack[Start]) -> tuple[str, dict[str, Any]]:
     pending = of["level"] == "pending"
     replaces = of.get("replaces")
     return token, {
-        "session_id": uuid7(),
+        "session_id": of.get("session_id") or uuid7(),
         "token": digest(token),
         "replaced": digest(replaces) if replaces else None,
         "person": of["user_id"],
@@ -99,16 +100,18 @@ async def rotate(
     # Whoever ends all sessions does not see one that is just being made: one waits for the other.
     mine = select(PEOPLE.c.id).where(PEOPLE.c.id == person.user_id)
     await db.execute(mine.with_for_update(read=True))
+    new_id = uuid7()
     row = await db.scalar(
         update(Session)
         .where(Session.id == person.session_id, Session.revoked_at.is_(None))
-        .values(revoked_at=now())
+        .values(revoked_at=now(), rotated_into=new_id)
         .returning(Session)
     )
     if row is None:
         raise NotFound("This session has ended.")
-    token, new_id = await start(
+    token, _ = await start(
         db,
+        session_id=new_id,
         user_id=person.user_id,
         organization_id=organization_id or person.organization_id,
         level="full",
@@ -153,15 +156,35 @@ async def device(db: AsyncSession, session_id: UUID) -> str | None:
 
 
 async def end(db: AsyncSession, user_id: UUID, session_id: UUID) -> None:
-    """End one session of a person."""
-    ended = await db.scalar(
-        update(Session)
-        .where(Session.id == session_id, Session.user_id == user_id, Session.revoked_at.is_(None))
-        .values(revoked_at=now())
-        .returning(Session.id)
+    """End one session of a person, or what it has rotated into since they looked at the list.
+
+    One that rotates just now is waited for: call it before anything is recorded, as `end_all`.
+    """
+    before: UUID | None = None
+    newest: UUID | None = session_id
+    while newest is not None and newest != before:
+        ended = await db.scalar(
+            update(Session)
+            .where(Session.id == newest, Session.user_id == user_id, Session.revoked_at.is_(None))
+            .values(revoked_at=now())
+            .returning(Session.id)
+        )
+        if ended is not None:
+            return
+        before, newest = newest, await db.scalar(_newest(user_id, newest))
+    raise NotFound("No such session.")
+
+
+def _newest(user_id: UUID, session_id: UUID) -> Select[UUID]:
+    """What a session has become by now: itself when it never rotated."""
+    line = (
+        select(Session.id, Session.rotated_into)
+        .where(Session.id == session_id, Session.user_id == user_id)
+        .cte("line", recursive=True)
     )
-    if ended is None:
-        raise NotFound("No such session.")
+    further = select(Session.id, Session.rotated_into).where(Session.id == line.c.rotated_into)
+    line = line.union_all(further)
+    return select(line.c.id).where(line.c.rotated_into.is_(None))
 
 
 async def end_all(

@@ -1,4 +1,4 @@
-"""A session that gets a new token at the moment when all sessions end ends with them."""
+"""A session that gets a new token at the moment when it is ended ends all the same."""
 
 import asyncio
 
@@ -84,3 +84,47 @@ async def test_who_rotates_while_an_administrator_signs_everyone_out_is_out(clie
         )
         assert [proved.status_code, ended.status_code] == [200, 200]
     assert (await client.get("/api/me")).status_code == 401
+
+
+async def its_id(owner):
+    """The session of the other browser, as the owner's list has it."""
+    [other] = [one for one in (await owner.get("/api/auth/sessions")).json() if not one["current"]]
+    return other["id"]
+
+
+@pytest.mark.asvs("7.5.2")
+async def test_a_thief_who_proves_it_again_while_their_session_is_ended_is_out(client, new_browser):
+    ada = await make_user()
+    await sign_in(client, ada)
+    async with new_browser() as owner:
+        await sign_in(owner, ada)
+        proved, ended = await beside(
+            ada,
+            client.post("/api/auth/prove-again", json={"password": PASSWORD}),
+            owner.delete(f"/api/auth/sessions/{await its_id(owner)}"),
+        )
+        assert [proved.status_code, ended.status_code] == [200, 204]
+        assert (await owner.get("/api/me")).status_code == 200
+        assert (await client.get("/api/me")).status_code == 401
+        assert len((await owner.get("/api/auth/sessions")).json()) == 1
+
+
+async def test_the_list_that_the_owner_looks_at_may_be_older_than_the_thief_s_token(
+    client, new_browser
+):
+    ada = await make_user()
+    await sign_in(client, ada)
+    async with new_browser() as owner:
+        await sign_in(owner, ada)
+        seen = f"/api/auth/sessions/{await its_id(owner)}"
+        for _ in range(3):
+            proved = await client.post("/api/auth/prove-again", json={"password": PASSWORD})
+            client.headers["X-CSRF-Token"] = proved.json()["csrf_token"]
+        async with new_browser() as stranger:
+            await sign_in(stranger, await make_user())
+            assert (await stranger.delete(seen)).status_code == 404
+        assert (await client.get("/api/me")).status_code == 200
+        assert (await owner.delete(seen)).status_code == 204
+        assert (await client.get("/api/me")).status_code == 401
+        assert (await owner.get("/api/me")).status_code == 200
+        assert (await owner.delete(seen)).status_code == 404, "it is over now"

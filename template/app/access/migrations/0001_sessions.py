@@ -121,6 +121,7 @@ def upgrade() -> None:
         sa.Column("device", sa.String(32)),
         sa.Column("revoked_at", MOMENT),
         sa.Column("impersonator_session_id", sa.Uuid()),
+        sa.Column("rotated_into", sa.Uuid()),
         sa.PrimaryKeyConstraint("id", name="pk_sessions"),
         sa.UniqueConstraint("token_digest", name="uq_sessions_token_digest"),
         sa.ForeignKeyConstraint(
