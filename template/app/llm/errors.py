@@ -124,3 +124,7 @@ class PersonAnswers(AnswerInReview):
 
 class ModelNotPermitted(Forbidden):
     """The person's role may not use models."""
+
+
+class NoLongerHere(Forbidden):
+    """Whoever asked was suspended, or has left, while the answer was written."""

@@ -15,10 +15,10 @@ from uuid import UUID
 from app.access.person import Person
 from app.llm import gateway
 from app.llm.draft import Draft
-from app.llm.errors import ModelTooSlow, ToolsWithoutEnd
+from app.llm.errors import ModelTooSlow, NoLongerHere, ToolsWithoutEnd
 from app.llm.port import Ask, Delta, Done, Message, Offer, ToolCall, ToolUse, beside_tokens
 from app.llm.settings import FallbackSettings, LLMSettings
-from app.tools import running
+from app.tools import rights, running
 from app.tools.registry import Tool, Use, tools
 from app.tools.running import Outcome
 from app.tools.settings import ToolsSettings
@@ -113,6 +113,8 @@ class _Loop:
 async def _rounds(loop: _Loop, ask: Ask) -> Events:
     spoke = False
     for left in reversed(range(ToolsSettings.load().rounds + 1)):
+        if loop.made:
+            await _look_again(loop)  # Perhaps the tools took long.
         done, pause, said = None, spoke, ""
         asked = replace(ask, may_call=left > 0)
         async with aclosing(
@@ -135,8 +137,9 @@ async def _rounds(loop: _Loop, ask: Ask) -> Events:
             wanted = tools().get(one.name)
             title = wanted.title if wanted else "A tool"
             yield loop.tell(ToolUse(one.id, wanted.name if wanted else "", title, "running"))
-        use = replace(loop.use, tainted=done.tainted)
-        outcomes = await _run(loop, use, calls)
+        loop.use = replace(loop.use, tainted=done.tainted)
+        await _look_again(loop, calls)
+        outcomes = await _run(loop, calls)
         for one, outcome in zip(calls, outcomes, strict=True):
             yield loop.tell(_told(one, outcome))
         if loop.draft is not None and any(one.taints for one in outcomes):
@@ -145,7 +148,21 @@ async def _rounds(loop: _Loop, ask: Ask) -> Events:
     raise ToolsWithoutEnd("The model kept asking for tools and came to no answer.")
 
 
-async def _run(loop: _Loop, use: Use, calls: Sequence[ToolCall]) -> list[Outcome]:
+async def _look_again(loop: _Loop, calls: Sequence[ToolCall] = ()) -> None:
+    """Their rights as of now: they asked perhaps minutes ago, and row security knows no suspension.
+
+    Raises `NoLongerHere`.
+    """
+    person = await rights.still(loop.use.person)
+    if person is not None:
+        loop.use = replace(loop.use, person=person)
+        return
+    for call in calls:
+        loop.tell(_told(call, running.refused(call.name, "not_permitted")))
+    raise NoLongerHere("You have no access here any more, so the answer ended.")
+
+
+async def _run(loop: _Loop, calls: Sequence[ToolCall]) -> list[Outcome]:
     """Those that read run together, then the others one after the other, within the deadline."""
     first = loop.made - len(calls)
     places = asyncio.Semaphore(ToolsSettings.load().at_once)
@@ -157,7 +174,7 @@ async def _run(loop: _Loop, use: Use, calls: Sequence[ToolCall]) -> list[Outcome
             found[call.id] = running.refused(call.name, closed, wanted.title if wanted else "")
             return
         async with places:
-            found[call.id] = await running.run(use, call.name, call.arguments)
+            found[call.id] = await running.run(loop.use, call.name, call.arguments)
 
     planned = [(call, loop.closed(call, first + at)) for at, call in enumerate(calls)]
     reading = [(call, why) for call, why in planned if _reads(call)]

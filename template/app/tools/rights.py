@@ -1,5 +1,6 @@
 """What someone may do now, whatever was true when they asked."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -7,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.access.roles import held_by
+from app.core.db import transaction
 from app.users.models import CustomRole, Membership, Organization, User
 
 
@@ -14,6 +16,18 @@ async def held_now(db: AsyncSession, user_id: UUID) -> frozenset[str]:
     """Nothing for who has left, or is suspended. Row security says of which organisation."""
     row = (await db.execute(_rights(user_id))).one_or_none()
     return frozenset() if row is None else held_by(row.role, row.permissions)
+
+
+async def still(person: Person) -> Person | None:
+    """Someone whose answer is being written, with what is left of their rights since they asked.
+
+    None for who has left, or is suspended.
+    """
+    async with transaction(organization_id=person.organization_id, user_id=person.user_id) as db:
+        row = (await db.execute(_rights(person.user_id))).one_or_none()
+    if row is None:
+        return None
+    return replace(person, permissions=person.permissions & held_by(row.role, row.permissions))
 
 
 async def person_now(db: AsyncSession, user_id: UUID, session_id: UUID) -> Person | None:

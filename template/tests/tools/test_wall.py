@@ -114,7 +114,7 @@ async def test_a_role_that_was_taken_away_meanwhile_binds_at_once(browser_of, pl
         return "lost"
 
     conversation = await browser.new()
-    plays(asks(("lose_role", {})), asks(("rename_conversation", {"title": "x"})), says("No."))
+    plays(asks(("lose_role", {}), ("rename_conversation", {"title": "x"})), says("No."))
     events = await browser.ask(conversation, "Go.")
 
     assert uses(events) == [
