@@ -81,9 +81,20 @@ DASHBOARDS: dict[str, list[Panel]] = {
         (
             "Dollars this month",
             "currencyUSD",
-            {"spent": "max(app_spent_dollars)", "one organisation may": "max(app_budget_dollars)"},
+            {
+                "spent": "max(app_spent_dollars)",
+                "one organisation may": "max(app_budget_dollars)",
+                "all together may": "max(app_installation_budget_dollars)",
+            },
         ),
-        ("Fullest budget", "percentunit", {"used": "max(app_budget_used_share)"}),
+        (
+            "Fullest budget",
+            "percentunit",
+            {
+                "of an organisation": "max(app_budget_used_share)",
+                "of all together": "max(app_installation_budget_used_share)",
+            },
+        ),
         ("Guards", "reqps", rate("app_guard_verdicts_total", "guard")),
         (
             "Left alone, second model, retries, asked twice",

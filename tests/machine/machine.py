@@ -124,6 +124,7 @@ class Machine:
             "ABUSE_READS_PER_PERSON": "1000000",
             # How often they ask depends on how fast this machine is.
             "USAGE_ORGANIZATION_DOLLARS_PER_MONTH": "1000000",
+            "USAGE_INSTALLATION_DOLLARS_PER_MONTH": "1000000",
             "USAGE_PERSON_TOKENS_PER_HOUR": "1000000000",
             "USAGE_PERSON_TOKENS_PER_DAY": "1000000000",
         }

@@ -5,9 +5,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import elevated
 from app.core.metrics import Gauge
+from app.usage import installation
 from app.usage.settings import UsageSettings, microdollars
 
 SPENT = Gauge("app_spent_dollars", "Spent on models since the month began, by all organisations.")
+BUDGET_OF_ALL = Gauge(
+    "app_installation_budget_dollars", "What all organisations together may spend in a month."
+)
+SHARE_OF_ALL = Gauge(
+    "app_installation_budget_used_share",
+    "How much of it they used and have reserved; 0 without such a budget.",
+)
 FULLEST = Gauge(
     "app_budget_used_share", "How much of its month's budget the organisation nearest to it used."
 )
@@ -15,8 +23,7 @@ UNUSUAL = Gauge("app_unusual_hours", "Organisations whose spending was unusual i
 BUDGET = Gauge("app_budget_dollars", "What one organisation may spend in a month by the settings.")
 
 MONTH = text(
-    "SELECT coalesce(sum(c.microdollars), 0)::float8 / 1000000,"
-    " coalesce(max((c.microdollars + c.reserved_microdollars)"
+    "SELECT coalesce(max((c.microdollars + c.reserved_microdollars)"
     "   / nullif(coalesce(l.microdollars_per_month, :month), 0)::float8), 0)"
     " FROM usage_counters c LEFT JOIN usage_limits l"
     " ON l.organization_id = c.organization_id AND l.user_id IS NULL"
@@ -33,7 +40,10 @@ async def read(db: AsyncSession) -> None:
     most = UsageSettings.load().organization_dollars_per_month
     BUDGET.replace(float(most or 0))
     async with elevated(db):
-        spent, share = (await db.execute(MONTH, {"month": microdollars(most)})).one()
+        share = await db.scalar(MONTH, {"month": microdollars(most)})
+        everybody = await installation.read(db)
         UNUSUAL.replace(await db.scalar(ANOMALIES) or 0)
-    SPENT.replace(spent)
-    FULLEST.replace(share)
+    SPENT.replace(everybody.spent / 1_000_000)
+    BUDGET_OF_ALL.replace((everybody.budget or 0) / 1_000_000)
+    SHARE_OF_ALL.replace(everybody.share)
+    FULLEST.replace(share or 0)

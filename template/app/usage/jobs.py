@@ -4,7 +4,7 @@ from app.core.db import transaction
 from app.core.direct import direct
 from app.core.logging import log
 from app.jobs.queue import every, task
-from app.usage import anomalies, service, warnings
+from app.usage import anomalies, installation, service, warnings
 
 
 @every("*/5 * * * *")
@@ -27,6 +27,16 @@ async def warn() -> None:
         sent = await warnings.send_due(db)
     if sent:
         log.info("usage.warned", mails=sent)
+
+
+@every("*/5 * * * *")
+@task("usage.watch_installation", retries=2)
+async def watch_installation() -> None:
+    """Log when 80 or 100 per cent of what all organisations may spend together are reached."""
+    async with transaction(elevated=True) as db:
+        percent = await installation.newly_reached(db)
+    if percent:
+        log.warning("usage.installation_budget_reached", percent=percent)
 
 
 @every("*/10 * * * *")

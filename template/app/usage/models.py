@@ -1,7 +1,7 @@
 """The ledger of model calls, the running sums that budgets are checked against, and the budgets.
 
-Money is in millionths of a US dollar. The functions in the first migration keep ledger and sums
-in step; nothing else writes them.
+Money is in millionths of a US dollar. The functions in the migrations keep ledger and sums in
+step; nothing else writes them.
 """
 
 from datetime import datetime
@@ -96,6 +96,25 @@ class UsageCounter(Base):
     reserved_microdollars: Mapped[int] = mapped_column(BigInteger)
     refused: Mapped[int] = mapped_column(BigInteger)
     """Calls for which this window had nothing left."""
+
+
+class UsageInstallation(Base):
+    """A share of what all organisations together spent and have reserved in one month, also those
+    that are gone; a trigger keeps it in step with their sums. No tenant can read it."""
+
+    __tablename__ = "usage_installation"
+    __data__ = holds(kept="usage.forget")
+    __table_args__ = (UniqueConstraint("starts_at", "share", name="uq_usage_installation_share"),)
+
+    starts_at: Mapped[datetime]
+    share: Mapped[int]
+    """By organisation: they would all wait for a single row."""
+    microdollars: Mapped[int] = mapped_column(BigInteger)
+    reserved_microdollars: Mapped[int] = mapped_column(BigInteger)
+    refused: Mapped[int] = mapped_column(BigInteger)
+    """Calls that the installation's budget had no room for."""
+    told: Mapped[int] = mapped_column(server_default="0")
+    """How many per cent of the budget the log told of; in the first share."""
 
 
 class UsageLimit(Base):

@@ -17,10 +17,12 @@ from app.core.clock import now
 from app.core.db import elevated
 from app.core.direct import Direct, write
 from app.core.errors import Conflict, NotFound, TooMany, Unavailable
+from app.core.logging import log
 from app.limits.connections import fetch
 from app.usage.models import (
     UsageAnomaly,
     UsageCounter,
+    UsageInstallation,
     UsageLimit,
     UsageRecord,
     UsageWarning,
@@ -36,7 +38,8 @@ RESERVE: LiteralString = (
     " %(microdollars)s, %(price_known)s, %(seconds)s,"
     " %(person_hour)s, %(person_day)s, %(person_month)s, %(person_calls_hour)s,"
     " %(person_calls_day)s, %(organization_hour)s, %(organization_day)s, %(organization_month)s,"
-    " %(organization_calls_hour)s, %(organization_calls_day)s, %(is_extra)s)"
+    " %(organization_calls_hour)s, %(organization_calls_day)s, %(is_extra)s,"
+    " %(installation_month)s)"
 )
 SETTLE: LiteralString = (
     "SELECT usage_settle(%(call_id)s, %(organization_id)s, %(user_id)s, %(feature)s, %(provider)s,"
@@ -67,6 +70,10 @@ class CallsSpent(TooMany):
 
 class BudgetSpent(TooMany):
     """Too little money is left in this month."""
+
+
+class ServiceBudgetSpent(BudgetSpent):
+    """Too little is left of what all organisations may spend in this month together."""
 
 
 class BudgetsChangedMeanwhile(Conflict):
@@ -115,7 +122,7 @@ async def reserve(
     seconds: float,
     is_extra: bool = False,
 ) -> None:
-    """Set a call aside with its tokens and money, or raise one of the three problems above.
+    """Set a call aside with its tokens and money, or raise one of the four problems above.
 
     Who is refused sets nothing aside. The statement commits by itself, so that it holds for
     everyone at once, and takes a single round trip. It does not wait for the disk: a call whose
@@ -137,6 +144,7 @@ async def reserve(
         "price_known": price_known,
         "seconds": seconds,
         "is_extra": is_extra,
+        "installation_month": microdollars(UsageSettings.load().installation_dollars_per_month),
         **settings_limits(),
     }
     try:
@@ -145,7 +153,10 @@ async def reserve(
         raise BudgetsUnreachable("Budgets cannot be checked now; please try again.") from error
     refused_by, again_at = row or (None, None)  # A function always gives a row.
     if refused_by is not None:
-        raise _refusal(refused_by, again_at)
+        refusal = _refusal(refused_by, again_at)
+        if isinstance(refusal, ServiceBudgetSpent) and not is_extra:
+            log.warning("usage.installation_spent", call_id=str(wanted.call_id))
+        raise refusal
 
 
 async def settle(db: Direct, reservation: Reservation, used: Used, outcome: str) -> None:
@@ -205,6 +216,13 @@ def _refusal(by: str, again_at: datetime) -> TooMany:
     holder, _, period = by.partition("_")
     whose = "Your" if holder == "person" else "Your organisation's"
     seconds = max(1.0, (again_at - now()).total_seconds())
+    if holder == "installation":
+        # Nothing of how much the others spent, nor whether a smaller call would fit.
+        return ServiceBudgetSpent(
+            "This service's budget for model calls is used up for this month. Please turn to those"
+            f" who run it; it starts anew on {again_at.day} {again_at:%B}.",
+            retry_after=seconds,
+        )
     if period == "month":
         return BudgetSpent(
             f"What is left of {whose.lower()} budget for model calls is too little for this one."
@@ -371,4 +389,6 @@ async def forget_old_counters(db: AsyncSession) -> None:
     await db.execute(
         delete(UsageWarning).where(UsageWarning.starts_at < now() - timedelta(days=62))
     )
-    await db.execute(delete(UsageAnomaly).where(UsageAnomaly.last_at < now() - timedelta(days=400)))
+    past = now() - timedelta(days=400)
+    await db.execute(delete(UsageAnomaly).where(UsageAnomaly.last_at < past))
+    await db.execute(delete(UsageInstallation).where(UsageInstallation.starts_at < past))

@@ -6,12 +6,25 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from app.auth.settings import SignUpSettings
 from app.core.settings import ROOT, ModuleSettings, answers
+from app.modules import has
 
 CAPACITY = answers().get("capacity", {})
 PERSON_PER_HOUR = CAPACITY.get("tokens_per_person_per_hour", 240_000)
 # Nobody asks as much as they may in every hour of the day.
 BUSY_HOURS = 4
+
+
+def _of_all() -> Decimal | None:
+    """What was answered, where strangers make organisations and each begins with a fresh budget.
+
+    Where there is one, its own budget is that of all.
+    """
+    if has("organizations") or SignUpSettings.load().organization == "own":
+        answered: Decimal | None = answers().get("llm", {}).get("monthly_budget")
+        return answered
+    return None
 
 
 class UsageSettings(ModuleSettings):
@@ -41,6 +54,9 @@ class UsageSettings(ModuleSettings):
         answers().get("llm", {}).get("monthly_budget"), ge=0
     )
     """All of an organisation, one calendar month."""
+    installation_dollars_per_month: Decimal | None = Field(default_factory=_of_all, ge=0)
+    """All organisations together, one calendar month; no administrator of one can raise it. By
+    default `monthly_budget` as answered, where people make organisations; elsewhere no limit."""
     anomaly_factor: float = Field(6, ge=0)
     """So many usual deviations above the median an hour must cost to be told of. 0: never."""
     anomaly_dollars: Decimal = Field(Decimal(5), ge=0)

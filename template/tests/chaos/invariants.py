@@ -10,6 +10,7 @@ from app.core import db
 from app.llm import settling
 from app.modules import has
 from app.prompts.files import files
+from app.usage import installation
 from tests.asking import Event, text_of
 from tests.llm.caller import KEY
 
@@ -45,6 +46,11 @@ SUMS = """
            sum(microdollars) AS microdollars,
            sum(abs(reserved_calls) + abs(reserved_tokens) + abs(reserved_microdollars)) AS held
     FROM usage_counters GROUP BY 1, 2
+"""
+
+HELD = """
+    SELECT coalesce(sum(reserved_microdollars), 0) FROM usage_counters
+    WHERE user_id IS NULL AND period = 'month' AND starts_at = date_trunc('month', now(), 'UTC')
 """
 
 
@@ -130,13 +136,23 @@ def _replaced(told: Told) -> bool:
     return any(name == "replace" for name, _ in told.events)
 
 
+async def all_together() -> tuple[int, int]:
+    """What all organisations spent, also those that are gone, and what is reserved for them."""
+    async with db.transaction(elevated=True) as session:
+        found = await installation.read(session)
+    return found.spent, found.held
+
+
 async def the_books_balance(organization_id: UUID) -> Any:
     """What was reserved is settled or released, and the sums say what the ledger says."""
     await settling.drain()
     async with db.transaction(organization_id=organization_id) as session:
         counted = (await session.execute(text(COUNTED))).one()
         sums = (await session.execute(text(SUMS))).all()
+    async with db.transaction(elevated=True) as session:
+        held = await session.scalar(text(HELD))
     assert counted.open == 0, f"{counted.open} calls are still reserved"
+    assert (await all_together())[1] == held, "the sum of all holds what nobody has reserved"
     for one in sums:
         assert one.held == 0, f"{one.held} stay reserved for {one.period}"
         assert (one.calls, one.tokens, one.microdollars) == tuple(counted)[:3]

@@ -25,7 +25,13 @@ from app.tools.registry import Arguments, Use
 from tests.chaos.conftest import forget_connections
 from tests.chaos.database_proxy import END_ALL
 from tests.chaos.faults import ALL
-from tests.chaos.invariants import Told, the_books_balance, the_turn_is_whole, what_is_kept
+from tests.chaos.invariants import (
+    Told,
+    all_together,
+    the_books_balance,
+    the_turn_is_whole,
+    what_is_kept,
+)
 from tests.factories import make_user
 from tests.llm.behaviour import Behaviour, Received
 from tests.tools.conftest import asks
@@ -161,6 +167,7 @@ async def test_after_a_thousand_turns_everything_is_told_kept_and_booked(
     made = await make_user(password=False)
     others = [await make_user(made.organization_id, password=False) for _ in range(2)]
     people = [person_of(one) for one in (made, *others)]
+    spent, held = await all_together()
     seconds = await seconds_without_faults(people)
     configure(LLM_FIRST_TOKEN_SECONDS=max(0.4, 2 * seconds), LLM_DEADLINE_SECONDS=1 + 3 * seconds)
     model.choose, second.choose = plays("first"), plays("second")
@@ -204,6 +211,7 @@ async def test_after_a_thousand_turns_everything_is_told_kept_and_booked(
     except AssertionError as error:
         pytest.fail(f"{error}\nSEED={SEED}, RUNS={RUNS}")
     await forget_connections()
+    assert await all_together() == (spent + counted.microdollars, held)
     assert counted.calls > RUNS / 4, ended
     assert (counted.hedges > RUNS / 20) == hedges, counted
     assert min(ended["done"], ended["left"], ended["/problems/answer-cut"]) > RUNS / 50, ended

@@ -27,8 +27,11 @@ from app.core.ids import uuid7
 from app.modules import parts
 
 OWNERS = ("organization_id", "user_id", "session_id", "document_id")
-# They belong to nobody: challenges before sign-in, how many texts went out, names of old files.
-UNOWNED = {"organizations", "users", "passkey_challenges", "sms_days", "removed_files"}
+# They belong to nobody: challenges before sign-in, sums of all organisations, names of old files.
+UNOWNED = {
+    "organizations", "users", "passkey_challenges", "sms_days", "removed_files",
+    "usage_installation",
+}  # fmt: skip
 # Only audit_append() writes them, so the log is filled as the app does it.
 BY_ITSELF = {"audit_events", "audit_heads", "audit_anchors", "organizations", "users"}
 # What a check or the app's own reading asks for.

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from app.core import db
 from tests.factories import make_membership, make_organization, make_role, make_user, sign_in
+from tests.usage.conftest import Till, everybody, person_of
 
 BASE = "/api/organizations/current"
 
@@ -182,6 +183,17 @@ async def test_deleting_takes_all_of_it_and_tells_everybody(
     assert "your account is deleted, too" in (await mails_to(grace.email))[0].body
     for someone in (ada, boss):
         assert "Your account stays" in (await mails_to(someone.email))[0].body
+
+
+async def test_what_a_deleted_one_spent_stays_in_the_sum_of_all(client):
+    """Or whoever founds one after the other would spend a budget with each."""
+    ada, before = await owned(client), await everybody()
+    till = Till(person_of(ada))
+    await till.settle(await till.reserve(), microdollars=500)
+    await till.reserve(microdollars=2000)
+    assert (await delete(client)).status_code == 200
+    found = await everybody()
+    assert (found.spent - before.spent, found.held) == (2500, before.held)
 
 
 @pytest.mark.parametrize("name", ["", "Analytical", "analytical engines", "Home"])

@@ -13,7 +13,9 @@ from app.core import db, embedded
 from app.core.clock import now
 from app.core.direct import direct
 from app.core.ids import uuid7
-from app.usage import service
+from app.llm import settling
+from app.usage import installation, service
+from app.usage.installation import Everybody
 from app.usage.models import UsageRecord
 from app.usage.service import Reservation, Used
 from tests.factories import Someone, make_user
@@ -103,7 +105,14 @@ async def limit(person: Person, user_id: UUID | None = None, **values: Any) -> N
         await service.set_limit(session, person, user_id=user_id, **values)
 
 
+async def everybody() -> Everybody:
+    """What all organisations of this database spent and have reserved."""
+    await settling.drain()
+    async with db.transaction(elevated=True) as session:
+        return await installation.read(session)
+
+
 @pytest.fixture(scope="module")
 def no_old_spending(database: embedded.Urls) -> None:
     """For who looks at the spending of all organisations."""
-    take_away(database, "DELETE FROM usage_counters")
+    take_away(database, "DELETE FROM usage_counters; DELETE FROM usage_installation")
