@@ -33,12 +33,9 @@ class Everybody:
 
 async def read(db: AsyncSession) -> Everybody:
     """As app_auth."""
-    columns = (
-        UsageInstallation.microdollars,
-        UsageInstallation.reserved_microdollars,
-    )
     query = select(
-        *(func.coalesce(func.sum(one), 0) for one in columns),
+        func.coalesce(func.sum(UsageInstallation.microdollars), 0),
+        func.coalesce(func.sum(UsageInstallation.reserved_microdollars), 0),
         func.coalesce(func.max(UsageInstallation.told), 0),
     ).where(UsageInstallation.starts_at == month_start())
     spent, held, told = (await db.execute(query)).one()
