@@ -21,6 +21,7 @@ vector_store.py  vectors of texts that were seen before
 kept_files.py files that stand outside the database, for backups
 restored.py   what is wrong with what a backup brought back
 way_in.py     whether someone can sign in by what it keeps
+opens.py      what of it opens an account beside the password
 """
 
 from functools import cache

@@ -46,6 +46,8 @@ class ApiKey(Base):
     """Whether the session that made the key had a second factor; policies ask for it."""
     factor: Mapped[str | None] = mapped_column(String(20))
     """Which it was; an organisation may count some of them only."""
+    renewed_at: Mapped[datetime | None]
+    """When its secret was made, if it is not the first."""
     expires_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

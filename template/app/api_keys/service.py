@@ -129,7 +129,7 @@ async def renew(
     key.previous_until = until if graced else None
     key.digest, key.ending = digest_of(secret), secret[-4:]
     key.second_factor, key.factor = person.second_factor, await _factor(db, person)
-    key.expires_at = _end(days)
+    key.renewed_at, key.expires_at = moment, _end(days)
     await db.flush()
     await _notice(db, person, "api_keys/renewed", key)
     detail = {"grace_hours": grace_hours}

@@ -33,10 +33,12 @@ from app.auth.schemas import (
     Activation,
     CodeIn,
     Enrolment,
+    OpenerOut,
     PasswordChange,
     Proof,
     RecoveryCodes,
     Reset,
+    ResetDone,
     ResetRequest,
     SecondFactor,
     SecurityOut,
@@ -161,10 +163,15 @@ async def request_reset(form: ResetRequest, request: Request) -> Told:
 @router.post(
     "/password-reset/finish", dependencies=[public(), LINKS], responses=may(links.LinkExpired)
 )
-async def finish_reset(form: Reset) -> Told:
+async def finish_reset(form: Reset) -> ResetDone:
     """Set a new password with the mailed link; ends every session."""
-    await reset.finish(form.token, form.password.get_secret_value())
-    return Told(message="The new password is set. Sign in with it.")
+    found = await reset.finish(
+        form.token, form.password.get_secret_value(), end_api_keys=form.end_api_keys
+    )
+    return ResetDone(
+        message="The new password is set. Sign in with it.",
+        opens=[OpenerOut.model_validate(one, from_attributes=True) for one in found],
+    )
 
 
 @router.put("/password")
@@ -186,6 +193,7 @@ async def read_security(person: SelfDetached) -> SecurityOut:
         second_factor=bool(found.second_factors),
         second_factors=found.second_factors,
         recovery_codes_left=found.recovery_codes_left,
+        opens=[OpenerOut.model_validate(one, from_attributes=True) for one in found.opens],
     )
 
 

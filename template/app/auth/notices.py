@@ -1,5 +1,7 @@
 """Mails about what happened to an account. All of it as app_auth."""
 
+from collections.abc import Sequence
+from datetime import UTC
 from uuid import UUID
 
 from sqlalchemy import text, update
@@ -7,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.models import Session
 from app.access.person import Person
+from app.auth import opens
 from app.auth.devices import device_name
+from app.auth.opens import Opener
 from app.auth.settings import public_url
 from app.core.clock import now
 from app.core.logging import client_address
@@ -29,6 +33,26 @@ async def new_device(db: AsyncSession, email: str, name: str, user_agent: str) -
         moment=f"{now():%Y-%m-%d %H:%M} UTC",
         link=public_url("/account/security"),
     )
+
+
+async def password_changed(
+    db: AsyncSession, user_id: UUID, email: str, name: str
+) -> Sequence[Opener]:
+    """A new password ends no passkey and no key: the mail says what there is, and so do we."""
+    found = await opens.all_of(db, user_id)
+    await mail.send(
+        db,
+        email,
+        "auth/password_changed",
+        name=name,
+        link=public_url("/forgot-password"),
+        opens=[
+            (one.kind, one.name, f"{one.added_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+            for one in found
+        ],
+        security=public_url("/account/security"),
+    )
+    return found
 
 
 async def signed_in(

@@ -1,13 +1,16 @@
 """A new password for someone who lost the old one."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.access import service as sessions
 from app.audit import service as audit
-from app.auth import links, passwords, second_factors
+from app.auth import links, notices, opens, passwords, second_factors
 from app.auth.even_time import even_time
 from app.auth.models import Password
+from app.auth.opens import Opener
 from app.auth.settings import public_url
 from app.core.db import transaction
 from app.limits import lockout
@@ -59,10 +62,17 @@ async def _request(email: str, device: str | None) -> None:
         )
 
 
-async def finish(token: str, password: str) -> None:
+async def about(token: str) -> tuple[str, bool]:
+    """The address that a link went to, and whether programs have keys. Raises `LinkExpired`."""
+    async with transaction(elevated=True) as db:
+        user = await links.owner(db, token, "reset")
+        return user.email, any(one.for_programs for one in await opens.all_of(db, user.id))
+
+
+async def finish(token: str, password: str, *, end_api_keys: bool = False) -> Sequence[Opener]:
     """Set the new password, end every session and know no device any more.
 
-    A second factor still is asked for.
+    A second factor still is asked for. Gives what opens the account beside the password.
     """
     async with transaction(elevated=True) as db:
         user = await links.owner(db, token, "reset")
@@ -79,6 +89,8 @@ async def finish(token: str, password: str) -> None:
             .on_conflict_do_update(index_elements=[Password.user_id], set_={"hash": hashed})
         )
         await sessions.end_all(db, link.user_id)
+        if end_api_keys:
+            await opens.end_programs(db, link.user_id)
         await lockout.forget_devices(db, user.email)
         await audit.record(
             db,
@@ -86,10 +98,4 @@ async def finish(token: str, password: str) -> None:
             organization_id=await users.organization_of(db, link.user_id),
             user_id=link.user_id,
         )
-        await mail.send(
-            db,
-            user.email,
-            "auth/password_changed",
-            name=user.display_name,
-            link=public_url("/forgot-password"),
-        )
+        return await notices.password_changed(db, user.id, user.email, user.display_name)

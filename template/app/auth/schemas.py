@@ -30,6 +30,9 @@ class GivenPassword(BaseModel):
 
 class ChosenPassword(BaseModel):
     password: NewSecret
+    end_api_keys: bool = Field(
+        False, description="Somebody else may have known the old one: revoke all API keys, too."
+    )
 
 
 class Activation(GivenPassword):
@@ -79,6 +82,18 @@ class SessionState(BaseModel):
 
 class Told(BaseModel):
     message: str
+
+
+class OpenerOut(BaseModel):
+    kind: str = Field(description="In words, such as Passkey.")
+    name: str = Field(description="What its owner called it, or what tells it from others.")
+    added_at: datetime = Field(description="When it, or the secret that it has now, was made.")
+
+
+class ResetDone(Told):
+    opens: list[OpenerOut] = Field(
+        description="What opens the account beside the password, or is asked for with it."
+    )
 
 
 class Enrolment(BaseModel):
@@ -152,6 +167,9 @@ class SecurityOut(BaseModel):
     second_factor: bool
     second_factors: list[str] = Field(description="The kinds that are set up.")
     recovery_codes_left: int
+    opens: list[OpenerOut] = Field(
+        description="What opens the account beside the password, or is asked for with it."
+    )
 
 
 @dataclass(frozen=True)

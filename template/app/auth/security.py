@@ -10,7 +10,8 @@ from app.access import service as sessions
 from app.access.models import Session
 from app.access.person import Person
 from app.audit import service as audit
-from app.auth import recovery_codes, second_factors
+from app.auth import opens, recovery_codes, second_factors
+from app.auth.opens import Opener
 from app.core.db import elevated, transaction
 
 
@@ -19,6 +20,7 @@ class Protection:
     second_factors: list[str]
     recovery_codes_left: int
     sessions: Sequence[Session]
+    opens: Sequence[Opener]
 
 
 async def read(person: Person) -> Protection:
@@ -27,6 +29,7 @@ async def read(person: Person) -> Protection:
             second_factors=await second_factors.kinds(db, person.user_id),
             recovery_codes_left=await recovery_codes.left(db, person.user_id),
             sessions=await sessions.of_person(db, person.user_id),
+            opens=await opens.all_of(db, person.user_id),
         )
 
 

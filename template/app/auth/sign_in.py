@@ -12,13 +12,11 @@ from app.audit import service as audit
 from app.auth import attempts, links, notices, passwords, second_factors, totp
 from app.auth.models import Password
 from app.auth.schemas import Level, Proof, SignedIn
-from app.auth.settings import public_url
 from app.core.db import elevated, transaction
 from app.core.errors import Forbidden, Invalid
 from app.core.logging import log
 from app.limits import lockout
 from app.limits.service import Claim
-from app.mail import service as mail
 from app.users import entrance
 from app.users.entrance import Entrance
 
@@ -222,13 +220,7 @@ async def change_password(person: Person, old: str, new: str) -> str:
         # The password alone is no proof for someone with a second factor.
         token, _ = await sessions.rotate(db, person, proved=False)
         await audit.record(db, "password.changed", person=person)
-        await mail.send(
-            db,
-            person.email,
-            "auth/password_changed",
-            name=person.display_name,
-            link=public_url("/forgot-password"),
-        )
+        await notices.password_changed(db, person.user_id, person.email, person.display_name)
     return token
 
 

@@ -171,9 +171,13 @@ async def finish_reset(request: Request, token: str) -> Response:
     if form.data is None:
         return await _reset(request, token, form)
     try:
-        await reset.finish(token, form.data.password.get_secret_value())
+        found = await reset.finish(
+            token, form.data.password.get_secret_value(), end_api_keys=form.data.end_api_keys
+        )
     except Problem as problem:
         return await _reset(request, token, form, problem)
+    if found:
+        return without_referrer(render(request, "auth/reset_done.html", opens=found))
     response = flash.redirect("/sign-in", "The new password is set. Sign in with it.")
     return without_referrer(response)
 
@@ -182,12 +186,18 @@ async def _reset(
     request: Request, token: str, form: Form[Any], problem: Problem | None = None
 ) -> Response:
     try:
-        email = await links.address(token, "reset")
+        email, has_keys = await reset.about(token)
     except links.LinkExpired as too_old:
         return expired(request, too_old, ("Ask for a new link", "/forgot-password"))
     minimum = PasswordSettings.load().minimum_length
     page = render_form(
-        request, "auth/reset_password.html", form, problem, email=email, minimum=minimum
+        request,
+        "auth/reset_password.html",
+        form,
+        problem,
+        email=email,
+        minimum=minimum,
+        has_keys=has_keys,
     )
     return without_referrer(page)
 

@@ -147,6 +147,8 @@ async def test_the_security_api_lists_what_is_set_up(client):
     await sign_in(client, ada)
     await enable(ada)
     found = (await client.get("/api/auth/security")).json()
+    [codes] = found.pop("opens")
+    assert (codes["kind"], codes["name"]) == ("Recovery codes", "10 left")
     assert found == {"second_factor": True, "second_factors": ["card"], "recovery_codes_left": 10}
 
 

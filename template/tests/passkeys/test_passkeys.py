@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from app.auth import links
 from app.core import db
 from app.passkeys import service
 from tests.factories import make_user, sign_in
@@ -237,3 +238,22 @@ async def test_with_the_person_go_the_passkeys(client):
             f"SELECT count(*) FROM {table} WHERE user_id = :u", u=owner.someone.user_id
         )
         assert left.scalar_one() == 0
+
+
+@pytest.mark.asvs("7.4.3")
+async def test_after_a_reset_a_passkey_that_a_thief_added_is_told_of(client, mails_to):
+    ada = await make_user()
+    owner = Owner(await sign_in(client, ada), ada)
+    assert (await owner.add("Thief's phone")).status_code == 201
+    owner.authenticator = SoftAuthenticator()
+    assert (await owner.add("Copied")).status_code == 201
+    copied = "UPDATE passkeys SET copied_at = now() WHERE name = 'Copied' AND user_id = :ada"
+    await run(copied, ada=ada.user_id)
+    async with db.transaction(elevated=True) as session:
+        token = await links.make(session, ada.user_id, "reset")
+    form = {"token": token, "password": "another long sentence 17"}
+    answer = await client.post("/api/auth/password-reset/finish", json=form)
+    found = [one for one in answer.json()["opens"] if one["kind"] == "Passkey"]
+    assert [one["name"] for one in found] == ["Thief's phone"]
+    [letter] = [one for one in await mails_to(ada.email) if "was changed" in one.subject]
+    assert f"- Passkey: Thief's phone, since {found[0]['added_at'][:10]} " in letter.body

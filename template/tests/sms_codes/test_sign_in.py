@@ -278,3 +278,14 @@ async def test_whoever_did_not_set_it_up_gets_no_code(client, ada, texts_to):
     await put(client, texts_to)
     await change("UPDATE sessions SET level = 'pending' WHERE user_id = :u", u=ada.user_id)
     assert (await client.post(SEND)).status_code == 409
+
+
+async def test_a_number_that_gets_codes_is_named_among_what_opens_the_account(client, texts_to):
+    await sign_in(client, await make_user())
+    number, _ = await put(client, texts_to)
+    assert (await client.get("/api/auth/security")).json()["opens"] == []
+    await put(client, texts_to, number, second_factor=True)
+    found = (await client.get("/api/auth/security")).json()["opens"]
+    [phone] = [one for one in found if one["kind"] == "Text messages"]
+    assert phone["name"].startswith("+49 ")
+    assert number not in phone["name"]

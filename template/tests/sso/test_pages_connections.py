@@ -31,6 +31,8 @@ async def test_someone_signed_in_connects_and_signs_in_with_it(browser, issuer, 
     assert page.path == "/account/security"
     assert "Acme is connected" in page.text
     assert issuer.person["email"] in page.text
+    [told] = (await browser.client.get("/api/auth/security")).json()["opens"]
+    assert (told["kind"], told["name"]) == ("Acme", issuer.person["email"])
     async with new_browser() as client:
         other = type(browser)(client)
         assert (await sign_in(other, issuer)).path == home()

@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("scopes", sa.ARRAY(sa.String(60)), nullable=False),
         sa.Column("second_factor", sa.Boolean(), nullable=False),
         sa.Column("factor", sa.String(20)),
+        sa.Column("renewed_at", MOMENT),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("last_used_at", MOMENT),
         sa.Column("revoked_at", MOMENT),
