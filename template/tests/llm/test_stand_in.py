@@ -75,6 +75,21 @@ def test_all_documents_of_the_project_together_answer_no_more_of_it():
     assert len(answered) <= 0.1 * len(QUESTIONS["unanswered"]), answered
 
 
+def test_among_all_documents_it_finds_the_one_that_is_about_it():
+    everything = Index(sentences(ROOT))
+    asked = [(question, path) for question, path, _ in QUESTIONS["answered"]]
+    asked += [(question, path) for question, path in QUESTIONS["elsewhere"]]
+    asked = [one for one in asked if (ROOT / one[1]).exists()]
+
+    found = [
+        question
+        for question, path in asked
+        if any(hit.sentence.path == path for hit in everything.find(question))
+    ]
+
+    assert len(found) >= 0.7 * len(asked), {question for question, _ in asked} - {*found}
+
+
 async def answered(provider: StandIn, question: str) -> tuple[str, Finish, int]:
     said, pieces, finish = "", 0, None
     ask = Ask([Message("system", "Be kind."), Message("user", question)], feature="test")

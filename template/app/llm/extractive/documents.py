@@ -17,6 +17,7 @@ MONTHS = "Jan|Feb|März|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez"
 SENTENCE_END = re.compile(
     rf"(?<=[.!?:])(?<!\d\.(?=\s+(?:{MONTHS})))\s+(?=[A-ZÀ-ÖØ-Þ\"'“„«(`¿¡\d])|(?<=[。！？])"
 )
+ABOVE = " › "
 LARGEST_FILE = 1_000_000
 
 
@@ -28,6 +29,8 @@ class Sentence:
     """The headings above, the nearest last."""
     block: int
     """Which paragraph, item or table row of its document it stands in."""
+    is_row: bool = False
+    """It stands in a table."""
 
 
 def files(root: Path) -> list[Path]:
@@ -51,21 +54,24 @@ def of_passage(text: str, path: str, heading: str) -> Iterator[Sentence]:
 
 
 def _of_document(text: str, path: str) -> Iterator[Sentence]:
-    for number, (heading, block) in enumerate(_blocks(text)):
+    for number, (heading, block, is_row) in enumerate(_blocks(text)):
         for sentence in SENTENCE_END.split(_readable(block)):
             if any(character.isalpha() for character in sentence):
-                yield Sentence(sentence.strip(), path, heading, number)
+                yield Sentence(sentence.strip(), path, heading, number, is_row)
 
 
-def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Paragraphs, items and table rows with the headings above them; code is left out."""
+def _blocks(text: str) -> Iterator[tuple[str, str, bool]]:
+    """Paragraphs, items and table rows with the headings above them; code is left out.
+
+    The third value tells rows from the others.
+    """
     headings: dict[int, str] = {}
     lines: list[str] = []
     fenced = False
 
-    def block() -> Iterator[tuple[str, str]]:
+    def block(*, is_row: bool = False) -> Iterator[tuple[str, str, bool]]:
         if lines:
-            yield " › ".join(headings.values()), " ".join(lines)
+            yield ABOVE.join(headings.values()), " ".join(lines), is_row
             lines.clear()
 
     for line in text.splitlines():
@@ -85,6 +91,7 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
             yield from block()
             cells = [cell.strip() for cell in row[1].split("|")]
             lines.append(" — ".join(cell for cell in cells if cell))
+            yield from block(is_row=True)
         else:
             if ITEM.match(line):
                 yield from block()

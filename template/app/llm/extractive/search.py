@@ -2,18 +2,25 @@
 
 A sentence is judged together with its headings and neighbours: what it is about often stands
 there. A question is answered only when enough of what it asks about is covered; words count by how
-rare they are, and a word that no document has counts most.
+rare they are, and a word that no document has counts most. Of two that cover as much, the one comes
+first whose document is about it, and last what stands in a document that is one long table.
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from app.llm.extractive.documents import Sentence
+from app.llm.extractive.documents import ABOVE, Sentence
 from app.llm.extractive.words import terms
 
 IN_SENTENCE, IN_HEADING, IN_NEIGHBOUR = 1.0, 0.7, 0.35
+# So much of the coverage is each word's alike: one rare word is not what a question is about.
+ALIKE = 0.3
+BY_TITLE, IN_TABLES = 0.15, 0.2
+# A document of which more than this are rows of tables is looked things up in, and explains none.
+MOSTLY = 0.6
 # Measured with tests/llm/questions.toml: lower answers more, and more that was not asked.
 ENOUGH = 0.55
 MOST_SENTENCES = 3
@@ -28,15 +35,23 @@ class Hit:
     sentence: Sentence
     coverage: float
     """The share of the question that the sentence is about, from 0 to 1."""
+    rank: float
+    """The higher, the sooner it is shown."""
 
 
 class Index:
     def __init__(self, sentences: Iterable[Sentence]) -> None:
         self.sentences = list(sentences)
         self._weights: dict[str, dict[int, float]] = defaultdict(dict)
+        self._titles: dict[str, set[str]] = defaultdict(set)
+        of_documents = Counter(one.path for one in self.sentences)
+        rows = Counter(one.path for one in self.sentences if one.is_row)
+        self._tables = {path for path, all_ in of_documents.items() if rows[path] > MOSTLY * all_}
         for place, sentence in enumerate(self.sentences):
             self._add(place, sentence.text, IN_SENTENCE)
             self._add(place, sentence.heading, IN_HEADING)
+            title = f"{PurePosixPath(sentence.path).stem} {sentence.heading.partition(ABOVE)[0]}"
+            self._titles[sentence.path].update(terms(title))
             for other in (place - 1, place + 1):
                 if 0 <= other < len(self.sentences):
                     near = self.sentences[other]
@@ -53,20 +68,37 @@ class Index:
         ranked = self.ranked(question)
         if not ranked or ranked[0].coverage < ENOUGH:
             return []
-        best = ranked[0].coverage
-        kept = [hit for hit in ranked[:MOST_SENTENCES] if hit.coverage >= NEARLY * best]
+        best = ranked[0].rank
+        kept = [
+            hit
+            for hit in ranked[:MOST_SENTENCES]
+            if hit.rank >= NEARLY * best and hit.coverage >= ENOUGH
+        ]
         return sorted(kept, key=lambda hit: hit.place)
 
     def ranked(self, question: str) -> list[Hit]:
         """Every sentence that has to do with the question, the best first."""
-        wanted = {term: self._rarity(term) for term in terms(question)}
-        total = sum(wanted.values())
-        scores: dict[int, float] = defaultdict(float)
-        for term, rarity in wanted.items():
+        wanted = self._shares(question)
+        covered: dict[int, float] = defaultdict(float)
+        for term, share in wanted.items():
             for place, weight in self._weights.get(term, {}).items():
-                scores[place] += rarity * weight
-        hits = [Hit(place, self.sentences[place], score / total) for place, score in scores.items()]
-        return sorted(hits, key=lambda hit: (-hit.coverage, hit.place))
+                covered[place] += share * weight
+        hits = [self._hit(place, coverage, wanted) for place, coverage in covered.items()]
+        return sorted(hits, key=lambda hit: (-hit.rank, hit.place))
+
+    def _shares(self, question: str) -> dict[str, float]:
+        """How much of the question each of its words is; together 1."""
+        rarity = {term: self._rarity(term) for term in terms(question)}
+        total = sum(rarity.values()) or 1.0  # Where nothing is, nothing is rare.
+        return {
+            term: ALIKE / len(rarity) + (1 - ALIKE) * rare / total for term, rare in rarity.items()
+        }
+
+    def _hit(self, place: int, coverage: float, wanted: dict[str, float]) -> Hit:
+        path = self.sentences[place].path
+        named = sum(share for term, share in wanted.items() if term in self._titles[path])
+        rank = coverage + BY_TITLE * named - IN_TABLES * (path in self._tables)
+        return Hit(place, self.sentences[place], coverage, rank)
 
     def quote(self, hit: Hit) -> str:
         """The sentence, with the one behind it when they belong together and are short."""
