@@ -29,21 +29,28 @@ class BudgetSpent(Unavailable):
         )
 
 
-async def take_turn(person: Person, purpose: Purpose) -> None:
-    """Count a message against the account. Raises `RateLimited`."""
+async def take_turn(person: Person, purpose: Purpose, *, known: bool) -> None:
+    """Count a message against the account. Raises `RateLimited`.
+
+    Strangers who know the password share one budget, and browsers that are `known` the other.
+    """
     for rate in ACCOUNT:
-        await take(f"sms:{purpose}:account:{person.user_id}", rate)
+        await take(f"sms:{purpose}{_pot(known)}:account:{person.user_id}", rate)
 
 
-async def number_is_tired(number: Number, purpose: Purpose) -> bool:
+async def number_is_tired(number: Number, purpose: Purpose, *, known: bool) -> bool:
     """Whether a number has had enough; told to nobody, or it would tell who else asked."""
     try:
         for rate in NUMBER:
-            await take(f"sms:{purpose}:number:{number.e164}", rate)
+            await take(f"sms:{purpose}{_pot(known)}:number:{number.e164}", rate)
     except RateLimited:
         log.warning("sms.number_tired", country=number.country, purpose=purpose)
         return True
     return False
+
+
+def _pot(known: bool) -> str:
+    return ":known" if known else ""
 
 
 async def take_of_day(db: AsyncSession, country: str, purpose: Purpose) -> None:

@@ -41,8 +41,12 @@ async def issue(
     *,
     number: Number | None = None,
     as_factor: bool = False,
+    known: bool = False,
 ) -> tuple[str, datetime]:
-    """A new code and when it ends; the one before, in whatever session, counts no more."""
+    """A new code and when it ends; the one before, in whatever session, counts no more.
+
+    Who asks from a `known` browser has one beside that of strangers, who so end none of theirs.
+    """
     new_id = uuid7()
     code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     ends = now() + timedelta(minutes=MINUTES)
@@ -57,8 +61,10 @@ async def issue(
     }
     await db.execute(
         insert(SmsCode)
-        .values(user_id=person.user_id, purpose=purpose, **values)
-        .on_conflict_do_update(index_elements=[SmsCode.user_id, SmsCode.purpose], set_=values)
+        .values(user_id=person.user_id, purpose=purpose, known=known, **values)
+        .on_conflict_do_update(
+            index_elements=[SmsCode.user_id, SmsCode.purpose, SmsCode.known], set_=values
+        )
     )
     return code, ends
 

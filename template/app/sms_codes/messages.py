@@ -31,18 +31,28 @@ class Text:
 
 
 async def send(
-    db: AsyncSession, user_id: UUID, number: Number, body: str, expires_at: datetime
+    db: AsyncSession,
+    user_id: UUID,
+    number: Number,
+    body: str,
+    expires_at: datetime,
+    *,
+    known: bool = False,
 ) -> None:
     """Send when the caller's transaction commits, instead of what still waits for this person."""
-    await db.execute(
-        delete(SmsMessage).where(SmsMessage.user_id == user_id, SmsMessage.status == Status.QUEUED)
+    waiting = delete(SmsMessage).where(
+        SmsMessage.user_id == user_id,
+        SmsMessage.status == Status.QUEUED,
+        SmsMessage.known == known,
     )
+    await db.execute(waiting)
     message_id = uuid7()
     db.add(
         SmsMessage(
             id=message_id,
             user_id=user_id,
             country=number.country,
+            known=known,
             number=encrypt(number.e164, _place("number", message_id)),
             body=encrypt(body, _place("body", message_id)),
             expires_at=expires_at,
@@ -51,9 +61,11 @@ async def send(
     await enqueue(db, "sms_codes.deliver", message_id=message_id)
 
 
-async def newest_failed(db: AsyncSession, user_id: UUID) -> bool:
+async def newest_failed(db: AsyncSession, user_id: UUID, *, known: bool) -> bool:
     """Whether the last message to a person could not be sent."""
-    newest = select(SmsMessage.status).where(SmsMessage.user_id == user_id)
+    newest = select(SmsMessage.status).where(
+        SmsMessage.user_id == user_id, SmsMessage.known == known
+    )
     status = await db.scalar(newest.order_by(SmsMessage.id.desc()).limit(1))
     return status == Status.FAILED
 

@@ -32,14 +32,14 @@ class Purpose(StrEnum):
 
 
 class SmsCode(Base):
-    """The newest code of a person for a purpose; gone once it was used."""
+    """The newest code of a person for a purpose; gone once it was used. Strangers have another."""
 
     __tablename__ = "sms_codes"
     __data__ = holds(
         credentials="digest", personal="number", plain="purpose", kept="sms_codes.remove_old"
     )
     __table_args__ = (
-        UniqueConstraint("user_id", "purpose"),
+        UniqueConstraint("user_id", "purpose", "known"),
         CheckConstraint("purpose IN ('number', 'sign-in', 'proof')", name="purpose"),
     )
 
@@ -54,6 +54,8 @@ class SmsCode(Base):
     """Encrypted: the number that this code confirms."""
     as_factor: Mapped[bool] = mapped_column(default=False)
     """Whether the number becomes a second factor with its confirmation."""
+    known: Mapped[bool] = mapped_column(default=False)
+    """At signing in: a browser asked for it from which the person had signed in before."""
 
 
 class Status(StrEnum):
@@ -84,6 +86,8 @@ class SmsMessage(Base):
     status: Mapped[str] = mapped_column(String(20), default=Status.QUEUED)
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(String(200))
+    known: Mapped[bool] = mapped_column(default=False)
+    """As at its code: what a stranger asks for takes the place of nothing else."""
     expires_at: Mapped[datetime]
     """When its code ends: later it is no use."""
     sent_at: Mapped[datetime | None]

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access import service as sessions
 from app.access.person import Person
 from app.audit import service as audit
 from app.auth import second_factors, sign_in
@@ -260,7 +261,7 @@ async def waiting(person: Person, purpose: Purpose) -> Waiting | None:
         if row is None:
             return None
         phone = await _row(db, person.user_id)
-        failed = await messages.newest_failed(db, person.user_id)
+        failed = await messages.newest_failed(db, person.user_id, known=row.known)
     if row.number:
         number = codes.number_of(row)
     elif phone:
@@ -289,14 +290,18 @@ async def _waiting_code(db: AsyncSession, person: Person, purpose: Purpose) -> S
 async def _send(
     person: Person, purpose: Purpose, number: Number, *, as_factor: bool = False
 ) -> Waiting:
-    await budgets.take_turn(person, purpose)
-    tired = await budgets.number_is_tired(number, purpose)
+    at_home = purpose == Purpose.SIGN_IN and await _from_known(person)
+    await budgets.take_turn(person, purpose, known=at_home)
+    tired = await budgets.number_is_tired(number, purpose, known=at_home)
     async with transaction(elevated=True) as db:
         new = number if purpose == Purpose.NUMBER else None
-        code, ends = await codes.issue(db, person, purpose, number=new, as_factor=as_factor)
+        code, ends = await codes.issue(
+            db, person, purpose, number=new, as_factor=as_factor, known=at_home
+        )
         if not tired:
             await budgets.take_of_day(db, number.country, purpose)
-            await messages.send(db, person.user_id, number, _words(purpose, code), ends)
+            words = _words(purpose, code)
+            await messages.send(db, person.user_id, number, words, ends, known=at_home)
         await audit.record(
             db,
             "sms_code.withheld" if tired else "sms_code.asked",
@@ -304,6 +309,12 @@ async def _send(
             detail={"purpose": purpose, "country": number.country},
         )
     return Waiting(number.masked, ends, failed=False, as_factor=as_factor)
+
+
+async def _from_known(person: Person) -> bool:
+    """Whether this sign-in began in a browser from which the person had signed in before."""
+    async with transaction(elevated=True) as db:
+        return await sessions.device(db, person.session_id) is not None
 
 
 def _words(purpose: Purpose, code: str) -> str:

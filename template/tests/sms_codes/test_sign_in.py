@@ -289,3 +289,72 @@ async def test_a_number_that_gets_codes_is_named_among_what_opens_the_account(cl
     [phone] = [one for one in found if one["kind"] == "Text messages"]
     assert phone["name"].startswith("+49 ")
     assert number not in phone["name"]
+
+
+@pytest.fixture
+async def known_here(client, ada, texts_to):
+    """Ada's number; with a code that it got this browser was known, so strangers have two left."""
+    number, _ = await put(client, texts_to, second_factor=True)
+    await password_step(client, ada)
+    assert (await finish(client, await sent(client, texts_to, number))).status_code == 200
+    return number
+
+
+async def asks_for_codes(new_browser, someone, times, **cookies):
+    """What browsers get that never signed in, with the password and one after the other."""
+    found = []
+    for _ in range(times):
+        async with new_browser() as stranger:
+            for name, value in cookies.items():
+                stranger.cookies.set(name, value, domain="testserver.local", path="/")
+            await password_step(stranger, someone)
+            found.append((await stranger.post(SEND)).status_code)
+    return found
+
+
+@pytest.mark.asvs("6.1.1", "6.6.3")
+async def test_strangers_with_the_password_use_up_none_of_the_owner_s_codes(
+    client, ada, texts_to, new_browser, known_here
+):
+    assert await asks_for_codes(new_browser, ada, 5) == [202, 202, 429, 429, 429]
+    await password_step(client, ada)
+    assert (await finish(client, await sent(client, texts_to, known_here))).status_code == 200
+
+
+async def test_a_stranger_who_asks_behind_the_owner_ends_no_code_of_theirs(
+    client, ada, texts_to, new_browser, known_here
+):
+    await password_step(client, ada)
+    code = await sent(client, texts_to, known_here)
+    assert await asks_for_codes(new_browser, ada, 1) == [202]
+    assert (await finish(client, code)).status_code == 200
+
+
+async def test_nor_does_it_keep_a_message_from_them_that_still_waits(
+    client, ada, texts_to, new_browser, known_here
+):
+    had = len(await texts_to(known_here))
+    await password_step(client, ada)
+    assert (await client.post(SEND)).status_code == 202
+    assert await asks_for_codes(new_browser, ada, 2) == [202, 202]
+    # Of the strangers' two the second took the place of the first.
+    assert len(await texts_to(known_here)) == had + 2
+
+
+async def test_a_browser_that_says_it_is_known_is_a_stranger(ada, new_browser, known_here):
+    made_up = {"__Host-device": "0" * 32 + "." + "a" * 64}
+    assert await asks_for_codes(new_browser, ada, 4, **made_up) == [202, 202, 429, 429]
+
+
+async def test_all_known_browsers_together_have_as_many_as_one(
+    client, ada, texts_to, new_browser, known_here
+):
+    for _ in range(2):
+        await password_step(client, ada)
+        assert (await client.post(SEND)).status_code == 202
+    async with new_browser() as second:
+        device = client.cookies["__Host-device"]
+        second.cookies.set("__Host-device", device, domain="testserver.local", path="/")
+        await password_step(second, ada)
+        found = [(await second.post(SEND)).status_code for _ in range(2)]
+    assert found == [202, 429]

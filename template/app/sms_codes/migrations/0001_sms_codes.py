@@ -45,8 +45,11 @@ def upgrade() -> None:
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("number", sa.LargeBinary()),
         sa.Column("as_factor", sa.Boolean(), nullable=False),
+        sa.Column("known", sa.Boolean(), nullable=False),
     )
-    op.create_unique_constraint("uq_sms_codes_user_id_purpose", "sms_codes", ["user_id", "purpose"])
+    op.create_unique_constraint(
+        "uq_sms_codes_user_id_purpose_known", "sms_codes", ["user_id", "purpose", "known"]
+    )
     op.create_check_constraint(
         op.f("ck_sms_codes_purpose"), "sms_codes", "purpose IN ('number', 'sign-in', 'proof')"
     )
@@ -58,6 +61,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error", sa.String(200)),
+        sa.Column("known", sa.Boolean(), nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("sent_at", MOMENT),
     )
