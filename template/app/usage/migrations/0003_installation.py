@@ -32,32 +32,29 @@ $$
 FOLLOW = """
 CREATE FUNCTION usage_installation_follow() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE
-    named record;
-    spent bigint;
-    held bigint;
 BEGIN
     CASE TG_OP
-        WHEN 'INSERT' THEN
-            named := new;
-            spent := new.microdollars;
-            held := new.reserved_microdollars;
         WHEN 'UPDATE' THEN
-            named := new;
-            spent := new.microdollars - old.microdollars;
-            held := new.reserved_microdollars - old.reserved_microdollars;
+            UPDATE usage_installation i
+            SET microdollars = i.microdollars + new.microdollars - old.microdollars,
+                reserved_microdollars = i.reserved_microdollars
+                    + new.reserved_microdollars - old.reserved_microdollars
+            WHERE i.starts_at = new.starts_at AND i.share = usage_share(new.organization_id);
+        WHEN 'INSERT' THEN
+            INSERT INTO usage_installation AS i (
+                id, starts_at, share, microdollars, reserved_microdollars, refused
+            ) VALUES (
+                gen_random_uuid(), new.starts_at, usage_share(new.organization_id),
+                new.microdollars, new.reserved_microdollars, 0
+            ) ON CONFLICT ON CONSTRAINT uq_usage_installation_share DO UPDATE
+            SET microdollars = i.microdollars + excluded.microdollars,
+                reserved_microdollars = i.reserved_microdollars + excluded.reserved_microdollars;
         ELSE
-            named := old;
-            spent := old.reserved_microdollars;
-            held := -old.reserved_microdollars;
+            UPDATE usage_installation i
+            SET microdollars = i.microdollars + old.reserved_microdollars,
+                reserved_microdollars = i.reserved_microdollars - old.reserved_microdollars
+            WHERE i.starts_at = old.starts_at AND i.share = usage_share(old.organization_id);
     END CASE;
-    INSERT INTO usage_installation AS i (
-        id, starts_at, share, microdollars, reserved_microdollars, refused
-    ) VALUES (
-        gen_random_uuid(), named.starts_at, usage_share(named.organization_id), spent, held, 0
-    ) ON CONFLICT ON CONSTRAINT uq_usage_installation_share DO UPDATE
-    SET microdollars = i.microdollars + excluded.microdollars,
-        reserved_microdollars = i.reserved_microdollars + excluded.reserved_microdollars;
     RETURN NULL;
 END
 $$
