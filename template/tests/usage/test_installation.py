@@ -14,7 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from app.auth.settings import SignUpSettings
 from app.core import db, migrate
 from app.core.direct import direct
-from app.core.settings import answers
+from app.core.settings import LOADED, answers
 from app.modules import has
 from app.usage import service
 from app.usage.jobs import sweep, watch_installation
@@ -224,6 +224,7 @@ async def test_where_people_make_organisations_what_was_answered_binds_all(confi
     answered = answers()["llm"]["monthly_budget"]
     for organization in ("own", "shared"):
         configure(SIGN_UP_ORGANIZATION=organization)
+        LOADED.pop(UsageSettings, None)  # It follows a setting of another module.
         assert SignUpSettings.load().organization == organization
         many = has("organizations") or organization == "own"
         found = UsageSettings.load().installation_dollars_per_month
