@@ -1,6 +1,7 @@
 """What someone may do now, whatever was true when they asked."""
 
 from dataclasses import replace
+from typing import LiteralString
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -8,8 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.access.roles import held_by
-from app.core.db import transaction
+from app.core.direct import direct
 from app.users.models import CustomRole, Membership, Organization, User
+
+# As `_rights`, for what every round of tools asks twice.
+RIGHTS: LiteralString = """
+SELECT m.role, r.permissions
+  FROM memberships m
+  JOIN users u ON u.id = m.user_id
+  LEFT JOIN roles r ON r.id = m.role_id
+ WHERE m.organization_id = %(organization_id)s AND m.user_id = %(user_id)s
+   AND m.suspended_at IS NULL AND u.activated_at IS NOT NULL
+"""
 
 
 async def held_now(db: AsyncSession, user_id: UUID) -> frozenset[str]:
@@ -23,11 +34,12 @@ async def still(person: Person) -> Person | None:
 
     None for who has left, or is suspended.
     """
-    async with transaction(organization_id=person.organization_id, user_id=person.user_id) as db:
-        row = (await db.execute(_rights(person.user_id))).one_or_none()
-    if row is None:
+    where = {"organization_id": person.organization_id, "user_id": person.user_id}
+    async with direct(**where) as db:
+        found = await db.fetch(RIGHTS, where)
+    if not found:
         return None
-    return replace(person, permissions=person.permissions & held_by(row.role, row.permissions))
+    return replace(person, permissions=person.permissions & held_by(*found[0]))
 
 
 async def person_now(db: AsyncSession, user_id: UUID, session_id: UUID) -> Person | None:
