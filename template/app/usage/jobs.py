@@ -32,9 +32,10 @@ async def warn() -> None:
 @every("*/5 * * * *")
 @task("usage.watch_installation", retries=2)
 async def watch_installation() -> None:
-    """Log when 80 or 100 per cent of what all organisations may spend together are reached."""
+    """Tell when 80 or 100 per cent of what all organisations may spend together are reached."""
     async with transaction(elevated=True) as db:
-        percent = await installation.newly_reached(db)
+        if percent := await installation.newly_reached(db):
+            await installation.tell(db, percent)
     if percent:
         log.warning("usage.installation_budget_reached", percent=percent)
 

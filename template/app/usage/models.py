@@ -114,7 +114,7 @@ class UsageInstallation(Base):
     refused: Mapped[int] = mapped_column(BigInteger)
     """Calls that the installation's budget had no room for."""
     told: Mapped[int] = mapped_column(server_default="0")
-    """How many per cent of the budget the log told of; in the first share."""
+    """How many per cent of the budget was told of; in a row that is no share."""
 
 
 class UsageLimit(Base):

@@ -86,7 +86,7 @@ async def _tell(db: AsyncSession, row: Row[Any]) -> int:
             used=dollars(row.microdollars),
             budget=dollars(row.budget),
             month=f"{row.starts_at:%B %Y}",
-            again=_next_month(row.starts_at),
+            again=next_month(row.starts_at),
             link=(
                 links.to("/usage", api="/api/usage")
                 if row.user_id
@@ -120,5 +120,5 @@ def dollars(microdollars: int) -> str:
     return f"${Decimal(microdollars) / 1_000_000:,.2f}"
 
 
-def _next_month(month: datetime) -> str:
+def next_month(month: datetime) -> str:
     return f"1 {month + timedelta(days=31):%B}"

@@ -20,13 +20,15 @@ from app.usage import service
 from app.usage.jobs import sweep, watch_installation
 from app.usage.service import BudgetSpent, ServiceBudgetSpent, Used
 from app.usage.settings import UsageSettings
+from app.users import operators
 from tests.asking import browser_of as browser_of
 from tests.asking import model as model
 from tests.asking import text_of
-from tests.factories import make_user
+from tests.factories import make_organization, make_user
 from tests.leftovers import take_away
 from tests.llm.wire_server import WORDS, Behaviour
 from tests.usage.conftest import Till, everybody, limit, person_of
+from tests.usage.test_told import mails_to
 
 SETTING = "USAGE_INSTALLATION_DOLLARS_PER_MONTH"
 
@@ -231,9 +233,14 @@ async def test_where_people_make_organisations_what_was_answered_binds_all(confi
         assert found == (answered if many else None)
 
 
-async def test_the_log_tells_of_80_and_100_per_cent_once_and_anew_of_another_budget(
-    app, database, configure, caplog
+async def test_80_and_100_per_cent_are_told_once_and_anew_of_another_budget(
+    app, database, configure, caplog, monkeypatch
 ):
+    home, other = await make_organization(), await make_user(role="admin", password=False)
+    monkeypatch.setattr(operators, "slug", lambda: home.slug)
+    monkeypatch.setattr(operators, "_known", None)
+    runs_it = await make_user(home, role="admin", password=False)
+    uses_it = await make_user(home, password=False)
     take_away(database, "DELETE FROM usage_counters; DELETE FROM usage_installation")
     till = await another()
 
@@ -248,16 +255,21 @@ async def test_the_log_tells_of_80_and_100_per_cent_once_and_anew_of_another_bud
             and record.msg.get("event") == "usage.installation_budget_reached"
         ]
 
-    configure(**{SETTING: "0.01"})
+    configure(**{SETTING: 10})
     assert await told() == []
-    await till.settle(await till.reserve(), microdollars=8000)
+    await till.settle(await till.reserve(), microdollars=8_000_000)
     assert await told() == [80]
-    await till.settle(await till.reserve(), microdollars=2000)
+    [letter] = await mails_to(runs_it)
+    assert "80 % of what all organisations may spend" in letter.subject
+    assert "$8.00 of the $10.00" in letter.body
+    await till.settle(await till.reserve(), microdollars=2_000_000)
     assert await told() == [100]
-    configure(**{SETTING: "1"})
+    configure(**{SETTING: 1000})
     assert await told() == []
-    configure(**{SETTING: "0.01"})
+    configure(**{SETTING: 10})
     assert await told() == [100]
+    assert len(await mails_to(runs_it)) == 3
+    assert await mails_to(uses_it) == await mails_to(other) == []
 
 
 # While a release goes on.
