@@ -123,7 +123,9 @@ async def ask(
 
     `delta` adds text, `replace` takes the place of all text before, `tool` tells of one that the
     model uses, `sources` where the answer stands, `done` or `error` comes last. To retry, send the
-    same text and `Idempotency-Key` again.
+    same text and `Idempotency-Key` again. What does not fit into a budget is refused with 429:
+    `calls-spent`, `tokens-spent` and `budget-spent` name yours or your organisation's,
+    `service-budget-spent` that of all who use the service.
     """
     return EventStream(_turn(person, conversation_id, question.text, key))
 
