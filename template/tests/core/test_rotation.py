@@ -8,11 +8,10 @@ import psycopg
 import pytest
 from sqlalchemy import delete, func, text
 
-from app.auth import totp
+from app.auth import notices, totp
 from app.auth.models import TotpDevice
 from app.core import crypto, db, rotation
 from app.core.rotation import encrypted_columns
-from app.mail import service as mail
 from tests.conftest import forget_settings
 from tests.factories import make_user
 from tests.usage.conftest import person_of
@@ -52,7 +51,7 @@ async def test_after_rotating_the_old_key_may_go(keys):
     ada = await make_user()
     secret, _ = await totp.begin(person_of(ada))
     async with db.transaction(elevated=True) as session:
-        await mail.send(session, ada.email, "auth/password_changed", name="Ada", link="https://x")
+        await notices.password_changed(session, ada.user_id, ada.email, "Ada")
 
     keys(new, old)
     counts = {one.column: one for one in await rotation.rotate()}
@@ -98,7 +97,7 @@ async def test_no_encrypted_column_is_forgotten(keys, database):
     ada = await make_user()
     await totp.begin(person_of(ada))
     async with db.transaction(elevated=True) as session:
-        await mail.send(session, ada.email, "auth/password_changed", name="Ada", link="https://x")
+        await notices.password_changed(session, ada.user_id, ada.email, "Ada")
     head = crypto.newest()
     known = {(one.table.name, one.column.name) for one in encrypted_columns()}
     assert (TotpDevice.__tablename__, "secret") in known
