@@ -60,8 +60,7 @@ def counted(world: World, more: dict[str, str]) -> float:
 def main() -> None:
     if not shutil.which("valgrind"):
         sys.exit("valgrind is not on PATH: install the package of that name.")
-    with tempfile.TemporaryDirectory(prefix="speed") as folder:
-        world = World(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="speed") as folder, World(Path(folder)) as world:
         for name, more in (("usual guards", {}), ("every guard", EVERY_GUARD)):
             print(f"{name}: {counted(world, more):.1f} million instructions a stream", flush=True)
 

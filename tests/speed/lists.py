@@ -74,8 +74,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=1_000_000)
     rows = options.parse_args().rows
-    with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, World(Path(folder)) as world:
         admin = administrator(Path(folder) / "database")
         admin.execute("UPDATE memberships SET role = 'admin'")
         told = {"REVIEW_SAMPLE": '{"assistant": 1}', "CACHE_ANSWERS": "off"}

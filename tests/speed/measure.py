@@ -337,8 +337,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", default=list(SECTIONS), help=", ".join(SECTIONS))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="speed") as folder:
-        world = World(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="speed") as folder, World(Path(folder)) as world:
         rows = []
         for name in options.sections:
             rows += SECTIONS[name](world, options.rounds)

@@ -4,15 +4,20 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Self
 
 from servers import TEMPLATE
 
 
 class World:
-    """The app's database with people in it, and the environment that servers get."""
+    """The app's database with people in it, and the environment that servers get.
+
+    `with World(folder) as world:` takes all of it away again: as root its files are elsewhere.
+    """
 
     def __init__(self, folder: Path) -> None:
-        os.environ["DATABASE_FOLDER"] = str(folder / "database")
+        self.folder = folder / "database"
+        os.environ["DATABASE_FOLDER"] = str(self.folder)
         from app.core import db, migrate
 
         migrate.upgrade()
@@ -32,6 +37,14 @@ class World:
         self.people, self.tokens = asyncio.run(self._people())
         self.cookie = f"Cookie: __Host-session={self.tokens[0]}"
         self.floor = self._floor()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        from app.core import embedded
+
+        embedded.remove(self.folder)
 
     async def _people(self) -> tuple[list[str], list[str]]:
         from app.access import service as sessions

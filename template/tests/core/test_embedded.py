@@ -111,6 +111,27 @@ def test_the_server_finds_a_new_keeper_when_its_own_was_killed(folder, holder):
     until(lambda: not running(folder))
 
 
+@pytest.mark.parametrize("keepers", [1, 2])
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_it_stops_also_when_its_folder_was_deleted_or_moved_meanwhile(tmp_path, keepers):
+    folder = tmp_path / "database"
+    first = Holder(folder)
+    first.urls()
+    number = pid(folder)
+    if keepers == 2:
+        os.kill(keeper_of(folder), signal.SIGKILL)
+        second = Holder(folder)
+        second.urls()
+        second.leave()
+    folder.rename(tmp_path / "moved")
+
+    time.sleep(0.5)
+    assert alive(number)  # the first still uses it
+    first.leave()
+    until(lambda: not alive(number))
+    assert not running(tmp_path / "moved")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_server_may_die_under_its_second_keeper_too(folder, holder):
     first, second = holder(), holder()

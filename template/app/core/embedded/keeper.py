@@ -38,15 +38,22 @@ def held(path: str) -> bool:
     except FileNotFoundError:
         return False
     try:
+        return taken(lock)
+    finally:
+        os.close(lock)
+
+
+def taken(lock: int) -> bool:
+    """The same of an open file, which may have lost its name."""
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    finally:
-        os.close(lock)
+    fcntl.flock(lock, fcntl.LOCK_UN)
     return False
 
 
-def stop(pid: int, server_lock: str) -> None:
+def stop(pid: int, server_lock: int) -> None:
     """A fast shutdown; an immediate one when that hangs, for which recovery makes up."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         deadline = time.monotonic() + STOP_SECONDS
@@ -55,7 +62,7 @@ def stop(pid: int, server_lock: str) -> None:
         while time.monotonic() < deadline:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            if not held(server_lock):
+            if not taken(server_lock):
                 return
             time.sleep(0.01)
 
@@ -69,6 +76,8 @@ def main() -> None:
     # The server inherits its own lock and no other.
     os.set_inheritable(order["keeper_fd"], False)
     os.set_inheritable(order["in_use_fd"], False)
+    # Open from the beginning: people delete the folder while the server runs.
+    server_lock = os.open(order["server_lock"], os.O_RDWR)
     pid: int = order["adopt"]
     if not pid:
         # Without a server there is nothing to keep.
@@ -80,8 +89,8 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # An adopted server may have died, and its number been given away, while we waited.
-        if held(order["server_lock"]):
-            stop(pid, order["server_lock"])
+        if taken(server_lock):
+            stop(pid, server_lock)
         with contextlib.suppress(OSError):
             pathlib.Path(order["socket"]).rmdir()  # nobody else cleans the temporary folder
         os._exit(0)
@@ -92,7 +101,7 @@ def main() -> None:
         fcntl.flock(order["in_use_fd"], fcntl.LOCK_EX)
         finish()
     # The end of another's child sends no signal, so look.
-    while held(order["server_lock"]):
+    while taken(server_lock):
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(order["in_use_fd"], fcntl.LOCK_EX | fcntl.LOCK_NB)
             finish()
