@@ -23,6 +23,7 @@ async def of(db: AsyncSession, user_id: UUID) -> list[Opener]:
             one.renewed_at or one.created_at,
             "/account/keys",
             for_programs=True,
+            organization_id=one.organization_id,
         )
         for one in await db.scalars(mine)
     ]

@@ -9,7 +9,7 @@ person as app_auth, and may end those that nobody needs to sign in:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -32,6 +32,14 @@ class Opener:
     page: str
     """Where it is removed."""
     for_programs: bool = False
+    organization_id: UUID | None = None
+    """In which organisation it opens anything; None: the whole account."""
+
+    def seen_in(self, organization_id: UUID) -> "Opener":
+        """Who works in one organisation sees nothing that was written in another."""
+        if self.organization_id in {None, organization_id}:
+            return self
+        return replace(self, name="In another organisation")
 
 
 async def all_of(db: AsyncSession, user_id: UUID) -> Sequence[Opener]:

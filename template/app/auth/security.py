@@ -29,7 +29,10 @@ async def read(person: Person) -> Protection:
             second_factors=await second_factors.kinds(db, person.user_id),
             recovery_codes_left=await recovery_codes.left(db, person.user_id),
             sessions=await sessions.of_person(db, person.user_id),
-            opens=await opens.all_of(db, person.user_id),
+            opens=[
+                one.seen_in(person.organization_id)
+                for one in await opens.all_of(db, person.user_id)
+            ],
         )
 
 

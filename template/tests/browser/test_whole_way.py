@@ -168,6 +168,7 @@ async def test_signing_in_and_asking_need_no_mouse(laptop: str, open_page: OpenP
     page = await open_page(laptop)
 
     await page.goto("/sign-in")
+    await expect(page.get_by_label("E-mail address")).to_be_focused()
     await page.keyboard.type(someone.email)
     await tab_to(page, page.get_by_label("Password", exact=True))
     await page.keyboard.type(someone.password)
