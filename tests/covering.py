@@ -20,7 +20,7 @@ def covering_rows(
 ) -> list[Row]:
     """Greedy: take the pair nobody has yet, fill the row with what covers most, repeat."""
     chance = random.Random(seed)
-    by_chance = {pair: some_row(dict(pair), options, possible) for pair in pairs(options)}
+    by_chance = _by_chance(options, possible)
     never = {pair for pair, row in by_chance.items() if row is None}
     missing = by_chance.keys() - never
     rows: list[Row] = []
@@ -35,6 +35,19 @@ def covering_rows(
         rows.append(best)
         missing -= pairs_of(best)
     return rows
+
+
+def _by_chance(
+    options: Mapping[str, Sequence[Any]], possible: Callable[[Row], bool]
+) -> dict[Pair, Row | None]:
+    """A possible row for each pair. What a row holds besides needs no search of its own."""
+    found: dict[Pair, Row | None] = {}
+    for pair in sorted(pairs(options), key=repr):
+        if pair not in found:
+            row = found[pair] = some_row(dict(pair), options, possible)
+            if row is not None:
+                found |= dict.fromkeys(pairs_of(row), row)
+    return found
 
 
 def some_row(
