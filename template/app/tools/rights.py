@@ -1,26 +1,18 @@
 """What someone may do now, whatever was true when they asked."""
 
 from dataclasses import replace
+from functools import cache
 from typing import LiteralString
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import BindParameter, Select, bindparam, select
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.access.roles import held_by
 from app.core.direct import direct
 from app.users.models import CustomRole, Membership, Organization, User
-
-# As `_rights`, for what every round of tools asks twice.
-RIGHTS: LiteralString = """
-SELECT m.role, r.permissions
-  FROM memberships m
-  JOIN users u ON u.id = m.user_id
-  LEFT JOIN roles r ON r.id = m.role_id
- WHERE m.organization_id = %(organization_id)s AND m.user_id = %(user_id)s
-   AND m.suspended_at IS NULL AND u.activated_at IS NOT NULL
-"""
 
 
 async def held_now(db: AsyncSession, user_id: UUID) -> frozenset[str]:
@@ -34,9 +26,9 @@ async def still(person: Person) -> Person | None:
 
     None for who has left, or is suspended.
     """
-    where = {"organization_id": person.organization_id, "user_id": person.user_id}
-    async with direct(**where) as db:
-        found = await db.fetch(RIGHTS, where)
+    mine = {"user_id": person.user_id}
+    async with direct(organization_id=person.organization_id, **mine) as db:
+        found = await db.fetch(_straight(), mine)
     if not found:
         return None
     return replace(person, permissions=person.permissions & held_by(*found[0]))
@@ -64,7 +56,16 @@ async def person_now(db: AsyncSession, user_id: UUID, session_id: UUID) -> Perso
     )
 
 
-def _rights(user_id: UUID) -> Select[str, list[str]]:
+@cache
+def _straight() -> LiteralString:
+    """The same question as a text for the driver: every round of tools asks it twice."""
+    asked = _rights(bindparam("user_id")).compile(
+        dialect=psycopg.dialect()  # type: ignore[no-untyped-call]
+    )
+    return str(asked)
+
+
+def _rights(user_id: UUID | BindParameter[UUID]) -> Select[str, list[str]]:
     return (
         select(Membership.role, CustomRole.permissions)
         .join(User, User.id == Membership.user_id)

@@ -121,6 +121,23 @@ async def test_who_says_that_somebody_knew_the_password_ends_the_keys_of_all_org
             assert tuple(map(str, row)) == (str(ada.user_id), key["id"], "reset")
 
 
+async def test_who_is_signed_in_to_one_organisation_sees_no_name_of_a_key_of_another(client, reset):
+    ada = await make_user()
+    other = await make_organization()
+    await make_membership(ada, other)
+    home, ada.organization_id = ada.organization_id, other.id
+    await sign_in(client, ada)
+    key = await make_key(client, "Elsewhere")
+    client.cookies.clear()
+    ada.organization_id = home
+    await sign_in(client, ada)
+
+    seen = (await client.get("/api/auth/security")).json()["opens"]
+    assert named(seen) == [("API key", "In another organisation")]
+    # Whoever reads the mailbox is the person, in all organisations.
+    assert named(await reset(ada)) == [("API key", f"Elsewhere (…{key['secret'][-4:]})")]
+
+
 async def test_a_key_that_was_renewed_is_as_old_as_its_secret(client, reset):
     ada = await make_user()
     await sign_in(client, ada)
