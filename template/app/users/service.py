@@ -284,17 +284,18 @@ async def organization_of(db: AsyncSession, user_id: UUID) -> UUID | None:
 
 async def the_organization(db: AsyncSession) -> Organization:
     """The one organisation of a product without tenancy; made when it is first needed."""
-    slug = str(answers()["project"]["slug"])
-    query = select(Organization).where(Organization.slug == slug)
-    if (found := (await db.scalars(query)).one_or_none()) is None:
-        # Two at once: the second waits here, then finds what the first one made.
-        await db.execute(select(func.pg_advisory_xact_lock(8080, 2)))
-        found = (await db.scalars(query)).one_or_none()
-    if found is None:
-        found = Organization(name=str(answers()["project"]["name"]), slug=slug)
-        db.add(found)
-        await db.flush()
-    return found
+    project = answers()["project"]
+    query = select(Organization).where(Organization.slug == str(project["slug"]))
+    if (found := (await db.scalars(query)).one_or_none()) is not None:
+        return found
+    # A job, a sign-up and what it counts may all be first: one makes it, the others wait and find
+    # it. Not all of them come by here (abuse does it in the database), so a lock is not enough.
+    await db.execute(
+        insert(Organization)
+        .values(id=uuid7(), name=str(project["name"]), slug=str(project["slug"]))
+        .on_conflict_do_nothing(index_elements=["slug"])
+    )
+    return (await db.scalars(query)).one()
 
 
 async def make_admin(db: AsyncSession, user_id: UUID, organization_id: UUID) -> None:
