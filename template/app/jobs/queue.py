@@ -26,8 +26,10 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.periodic import PeriodicRegistry
 from psycopg import AsyncConnection
+from psycopg import Error as PsycopgError
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import tracing
@@ -307,9 +309,15 @@ async def _run(
             line.error("job.failed", exc_info=error)
         else:
             outcome = "to_retry"
-            line.warning("job.to_retry", error=type(error).__name__)
+            # Of a broken rule of the database its name, which tells which two writers met.
+            line.warning("job.to_retry", error=type(error).__name__, rule=_rule(error))
         raise
     finally:
         RUNS.add(name, outcome)
         TOOK.see(monotonic() - began, name)
     line.info("job.finished", seconds=round(monotonic() - began, 3))
+
+
+def _rule(error: Exception) -> str | None:
+    cause = error.orig if isinstance(error, IntegrityError) else None
+    return cause.diag.constraint_name if isinstance(cause, PsycopgError) else None

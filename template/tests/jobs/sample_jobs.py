@@ -3,7 +3,9 @@
 import asyncio
 from pathlib import Path
 
+from app.core.db import transaction
 from app.jobs.queue import Attempt, GiveUp, attempt, every, task
+from app.users.models import Organization
 
 QUEUE = "sample"
 seen: dict[str, list[Attempt]] = {}
@@ -53,6 +55,12 @@ async def fails(path: str, times: int) -> None:
     seen.setdefault(path, []).append(attempt.get())
     if len(seen[path]) <= times:
         raise RuntimeError("not yet")
+
+
+@task("sample.twice", queue_name=QUEUE, retries=1, first_wait=0.01)
+async def twice(slug: str) -> None:
+    async with transaction(elevated=True) as db:
+        db.add(Organization(name="Twice", slug=slug))
 
 
 @task("sample.hopeless", queue_name=QUEUE)

@@ -13,6 +13,7 @@ from app.core.db import elevated, transaction
 from app.core.errors import NotFound
 from app.jobs import service
 from app.jobs.queue import SCHEDULES, attempt, enqueue, every, run_until_empty, task
+from tests.factories import make_organization
 from tests.jobs.sample_jobs import QUEUE, notes, seen
 from tests.leftovers import no_old_jobs as no_old_jobs
 
@@ -183,6 +184,19 @@ async def test_a_job_that_failed_for_good_is_listed_and_can_be_run_again():
 
     assert seen[path][-1].number == 1
     assert await status_of(job_id) is None
+
+
+async def test_the_log_names_the_rule_of_the_database_that_a_job_broke(app, caplog):
+    taken = (await make_organization()).slug
+    async with transaction() as db:
+        await enqueue(db, "sample.twice", slug=taken)
+
+    await run_until_empty(QUEUE)
+
+    lines = [one.msg for one in caplog.records if isinstance(one.msg, dict)]
+    [retried] = [one for one in lines if one.get("event") == "job.to_retry"]
+    assert (retried["error"], retried["rule"]) == ("IntegrityError", "uq_organizations_slug")
+    assert taken not in str(retried)
 
 
 async def test_giving_up_fails_at_once(tmp_path):

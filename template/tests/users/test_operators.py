@@ -7,8 +7,8 @@ from sqlalchemy import text
 from app.core import db
 from app.core.settings import answers
 from app.users import operators, service
-from app.users.models import Organization
 from app.users.lifespan import lifespan
+from app.users.models import Organization
 from tests.factories import make_organization
 
 
