@@ -5,15 +5,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from pydantic import BaseModel
+
 from app.access.person import Person
 from app.core.errors import Problem, TooMany, Unavailable
 from app.evals.cases import Case, Suite
 from app.evals.judge import Judge
-from app.evals.scorers import Check, checks, verdict
+from app.evals.scorers import MISSHAPEN, Check, checks, verdict
 from app.evals.settings import EvalsSettings
 from app.llm import embeddings, gateway
-from app.llm.errors import AnswerWithheld
-from app.llm.port import Answer, Ask, Message, Passage, PromptUsed
+from app.llm.errors import AnswerNotAsAsked, AnswerWithheld
+from app.llm.port import Ask, Message, Passage, PromptUsed
+from app.llm.shapes import answer_as
 from app.prompts.text import rendered
 from app.usage.prices import MILLION
 from app.usage.service import Used
@@ -32,6 +35,8 @@ class Subject:
     number: int
     text: str
     variables: Sequence[str]
+    shape: type[BaseModel] | None = None
+    """What the app asks for by `answer_as`; an answer is then the JSON of it."""
 
     @property
     def system(self) -> str:
@@ -158,16 +163,22 @@ async def _answer(
         read_by_people=False,
     )
     try:
-        answer: Answer = await gateway.complete(person, ask, booked=purse.pay)
+        if subject.shape is None:
+            text = (await gateway.complete(person, ask, booked=purse.pay)).text
+        else:
+            answer = await answer_as(person, ask, subject.shape, booked=purse.pay)
+            text = answer.data.model_dump_json(by_alias=True)
     except AnswerWithheld:
         return "withheld", ""
+    except AnswerNotAsAsked:
+        return MISSHAPEN, ""
     except (Unavailable, TooMany):
         raise
     except Problem as problem:
         if problem.status in {403, 413, 422}:
             return "refused", ""
         raise
-    return "answered", answer.text
+    return "answered", text
 
 
 def _embed(person: Person, purse: Purse) -> Callable[[Sequence[str]], Awaitable[list[list[float]]]]:

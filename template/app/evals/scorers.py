@@ -12,6 +12,8 @@ from app.prompts.statistics import cosine
 
 FENCE = re.compile(r"^```[a-z]*\n(.*)\n```$", re.DOTALL)
 STOPPED = {"refused", "withheld"}
+MISSHAPEN = "not as asked"
+"""Asked twice, the model gave nothing of the prompt's shape."""
 AROUND = " .!\"'*`"
 """What may stand around an answer that is to be equal."""
 
@@ -27,10 +29,10 @@ class Check:
 
 
 async def checks(case: Case, outcome: str, text: str, embed: Embed, judge: Judge) -> list[Check]:
-    """All that the case asks for; of an answer that was stopped only that it was."""
+    """All that the case asks for; of no answer only why there is none."""
     expect = case.expect
     found = [Check("outcome", _outcome(expect, outcome), outcome)]
-    if outcome in STOPPED:
+    if outcome != "answered":
         return found
     found += _of_text(expect, text)
     if (wanted := expect.similar) is not None:

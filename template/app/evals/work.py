@@ -17,7 +17,7 @@ from app.evals.models import EvalRun
 from app.evals.running import Result, Subject
 from app.guardrails import chain
 from app.llm.steps import routing
-from app.prompts import registry
+from app.prompts import files, registry
 from app.prompts import service as prompts
 from app.prompts.lifespan import ready
 from app.users import operators
@@ -100,7 +100,7 @@ async def failed(run_id: UUID, why: str) -> None:
 async def _subject(db: AsyncSession, run: EvalRun) -> Subject:
     overview = await prompts.prompt(db, run.prompt)
     one = await prompts.version(db, overview.prompt.id, run.prompt_version)
-    return Subject(run.prompt, one.number, one.text, one.variables)
+    return Subject(run.prompt, one.number, one.text, one.variables, files.shape(run.prompt))
 
 
 def _has_rubric(chosen: Sequence[Suite]) -> bool:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from app.access.person import Person
 from app.llm import gateway
 from app.llm.errors import AnswerNotAsAsked
+from app.llm.gateway import Booked
 from app.llm.near_json import mended
 from app.llm.port import Ask, Done, Message, Shape
 from app.llm.settings import LLMSettings
@@ -51,16 +52,19 @@ class Shaped(Generic[Asked]):
     """The calls that it took, each settled by itself: one, or two."""
 
 
-async def answer_as(person: Person, ask: Ask, shape: type[Asked]) -> Shaped[Asked]:
+async def answer_as(
+    person: Person, ask: Ask, shape: type[Asked], *, booked: Booked | None = None
+) -> Shaped[Asked]:
     """Ask, and once more when what came is not as asked. Raises `AnswerNotAsAsked`.
 
-    Both have one deadline. Every text in it has passed the output guards.
+    Both have one deadline. Every text in it has passed the output guards. `booked` is told what
+    each call cost.
     """
     until = asyncio.get_running_loop().time() + LLMSettings.load().deadline_seconds
     ask = replace(ask, shape=shape_of(shape))
     asks: list[Done] = []
     for _ in range(2):
-        answer = await gateway.complete(person, ask, until=until)
+        answer = await gateway.complete(person, ask, until=until, booked=booked)
         asks.append(answer.done)
         fault = "It was cut at the limit of its length; be shorter."
         if answer.done.finish_reason != "length":

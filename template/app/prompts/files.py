@@ -6,14 +6,16 @@
     ---
     You are ...
 
-A changed file is a new version. It becomes the live one only while no person has made another one
-live.
+Where answers are data, `shape: app.orders.reading:Order` names the class that they fill. A changed
+file is a new version. It becomes the live one only while no person has made another one live.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
+from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,6 +41,7 @@ class PromptFile:
     purpose: str
     variables: tuple[str, ...]
     text: str
+    shape: str = ""
 
     @property
     def digest(self) -> str:
@@ -65,7 +68,30 @@ def read(name: str, content: str) -> PromptFile:
     names = tuple(sorted(told.get("variables", "").replace(",", " ").split()))
     text = content.strip()
     checked(text, names)
-    return PromptFile(name, told.get("purpose", ""), names, text)
+    return PromptFile(name, told.get("purpose", ""), names, text, told.get("shape", ""))
+
+
+def shape(name: str) -> type[BaseModel] | None:
+    """The class that answers to this prompt must fill, as `answer_as` asks for it; none: text.
+
+    Raises `CannotStart` for one that is not there.
+    """
+    module, _, stem = name.partition(".")
+    path = APP / module / "prompts" / f"{stem}.md"
+    wanted = read(name, path.read_text(encoding="utf-8")).shape if path.is_file() else ""
+    if not wanted:
+        return None
+    place, _, called = wanted.partition(":")
+    try:
+        found = getattr(import_module(place), called)
+    except (ImportError, ValueError, AttributeError) as error:
+        raise CannotStart(
+            f"{path.relative_to(APP)}: the shape {wanted} is not there. Write it as"
+            " app.orders.reading:Order."
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        raise CannotStart(f"{path.relative_to(APP)}: the shape {wanted} is no pydantic model.")
+    return found
 
 
 async def seed(db: AsyncSession, found: list[PromptFile]) -> None:
