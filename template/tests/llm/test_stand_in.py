@@ -90,6 +90,25 @@ def test_among_all_documents_it_finds_the_one_that_is_about_it():
     assert len(found) >= 0.7 * len(asked), {question for question, _ in asked} - {*found}
 
 
+def test_of_two_questions_in_one_both_are_answered(index):
+    """Each that is answered alone, together with another one."""
+
+    def finds(asked, known):
+        _, path, piece = known
+        return any(
+            hit.sentence.path == path and piece.lower() in index.quote(hit).lower()
+            for hit in index.find(asked)
+        )
+
+    alone = [one for one in QUESTIONS["answered"] if finds(one[0], one)]
+    both = 0
+    for one, other in zip(alone, [*alone[7:], *alone[:7]], strict=True):
+        asked = f"{one[0].rstrip('?')}, and {other[0][0].lower()}{other[0][1:]}"
+        both += finds(asked, one) and finds(asked, other)
+
+    assert both >= 0.7 * len(alone), (both, len(alone))
+
+
 async def answered(provider: StandIn, question: str) -> tuple[str, Finish, int]:
     said, pieces, finish = "", 0, None
     ask = Ask([Message("system", "Be kind."), Message("user", question)], feature="test")

@@ -7,6 +7,7 @@ first whose document is about it, and last what stands in a document that is one
 """
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +28,16 @@ MOST_SENTENCES = 3
 # A further sentence is shown when it is nearly as good as the best one.
 NEARLY = 0.85
 LONGEST_QUOTE = 300
+# "How do I sign in, and what does it cost?" asks for two things, which stand in two places.
+ASKS_ANEW = re.compile(
+    r"\?+\s+|,?\s+(?:and|or|und|oder|et|ou|y|o|e)\s+(?=(?:"
+    r"how|what|which|who|whose|where|when|why|can|does|do|is|are|may|must|will"
+    r"|wie|was|welche\w*|wer|wo|wann|warum|kann|gibt|muss"
+    r"|comment|quel\w*|qui|où|quand|pourquoi|est"
+    r"|cómo|qué|cuál\w*|quién|dónde|cuándo|come|che|quale|chi|dove|quando|perché)\b)",
+    re.IGNORECASE,
+)
+MOST_PARTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +76,16 @@ class Index:
 
     def find(self, question: str) -> list[Hit]:
         """What answers, in the order of the documents; nothing when nothing does."""
-        ranked = self.ranked(question)
-        if not ranked or ranked[0].coverage < ENOUGH:
-            return []
-        best = ranked[0].rank
-        kept = [
-            hit
-            for hit in ranked[:MOST_SENTENCES]
-            if hit.rank >= NEARLY * best and hit.coverage >= ENOUGH
-        ]
-        return sorted(kept, key=lambda hit: hit.place)
+        parts = ASKS_ANEW.split(question)[:MOST_PARTS]
+        most = 1 + MOST_SENTENCES // len(parts)
+        hits = [hit for part in parts for hit in self._best(part)[:most]]
+        found = {hit.place: hit for hit in hits or self._best(question)}
+        return [found[place] for place in sorted(found)]
+
+    def _best(self, question: str) -> list[Hit]:
+        ranked = self.ranked(question)[:MOST_SENTENCES]
+        enough = [hit for hit in ranked if hit.coverage >= ENOUGH]
+        return [hit for hit in enough if hit.rank >= NEARLY * ranked[0].rank]
 
     def ranked(self, question: str) -> list[Hit]:
         """Every sentence that has to do with the question, the best first."""
