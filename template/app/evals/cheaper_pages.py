@@ -25,7 +25,7 @@ class Wanted(BaseModel):
     prompt: str = Field(max_length=80, pattern=NAME)
 
 
-router = APIRouter()
+router = APIRouter(prefix="/admin/evaluations", include_in_schema=False)
 
 
 @router.get("/models")

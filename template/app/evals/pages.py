@@ -40,8 +40,7 @@ class Wanted(BaseModel):
     """Name and version."""
 
 
-router = APIRouter(prefix=PAGE, include_in_schema=False)
-router.include_router(cheaper_pages.router)
+router = APIRouter(prefix=PAGE, include_in_schema=False, routes=cheaper_pages.router.routes)
 
 Reader = Annotated[Person, operators("evals.read")]
 Runner = Annotated[Person, operators("evals.run")]

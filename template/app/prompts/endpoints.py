@@ -21,8 +21,7 @@ from app.prompts.service import GateNotPassed, NothingChanged, Overview
 from app.prompts.text import diff
 from app.users.operators import operators
 
-router = APIRouter(prefix="/api/prompts", tags=["prompts"])
-router.include_router(experiment_endpoints.router)
+router = APIRouter(prefix="/api/prompts", tags=["prompts"], routes=experiment_endpoints.router.routes)
 
 Reader = Annotated[Person, operators("prompts.read")]
 Name = Annotated[str, Path(max_length=80)]

@@ -21,7 +21,7 @@ from app.prompts.shadows import ShadowRunning
 from app.usage.prices import MILLION
 from app.users.operators import operators
 
-router = APIRouter()
+router = APIRouter(prefix="/api/prompts", tags=["prompts"])
 
 Reader = Annotated[Person, operators("prompts.read")]
 Releaser = Annotated[Person, operators("prompts.release", recent=True)]

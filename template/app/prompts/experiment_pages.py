@@ -24,7 +24,7 @@ from app.web.forms import Form, blank, read
 
 PAGE = "/admin/prompts"
 
-router = APIRouter()
+router = APIRouter(prefix=PAGE, include_in_schema=False)
 
 Reader = Annotated[Person, operators("prompts.read")]
 Releaser = Annotated[Person, operators("prompts.release", recent=True)]

@@ -33,8 +33,7 @@ GATES = {
     "file": "Came with the code",
 }
 
-router = APIRouter(prefix=PAGE, include_in_schema=False)
-router.include_router(experiment_pages.router)
+router = APIRouter(prefix=PAGE, include_in_schema=False, routes=experiment_pages.router.routes)
 
 Reader = Annotated[Person, operators("prompts.read")]
 Writer = Annotated[Person, operators("prompts.write")]

@@ -10,7 +10,7 @@ from app.review.dependencies import Reviewer
 from app.review.models import ReviewCase
 from app.review.schemas import CaseIn, CaseOut, CasesPage, ProposedOut
 
-router = APIRouter()
+router = APIRouter(prefix="/api/review", tags=["review"])
 
 YAML: dict[int | str, dict[str, Any]] = {
     200: {

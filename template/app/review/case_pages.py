@@ -29,7 +29,7 @@ CHECKS = [
     ("similar", "Is near to it, by vectors"),
 ]
 
-router = APIRouter()
+router = APIRouter(prefix=PAGE, include_in_schema=False)
 
 
 class CaseForm(CaseIn):

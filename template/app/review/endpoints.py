@@ -19,8 +19,7 @@ from app.review.schemas import (
     Wanted,
 )
 
-router = APIRouter(prefix="/api/review", tags=["review"])
-router.include_router(case_endpoints.router)
+router = APIRouter(prefix="/api/review", tags=["review"], routes=case_endpoints.router.routes)
 
 
 @router.get("")

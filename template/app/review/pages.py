@@ -46,8 +46,7 @@ CHOICES = [
 ]
 LOOKS = {1: "First look", 2: "Second opinion", 3: "Third look: two people differ"}
 
-router = APIRouter(prefix=PAGE, include_in_schema=False)
-router.include_router(case_pages.router)
+router = APIRouter(prefix=PAGE, include_in_schema=False, routes=case_pages.router.routes)
 
 
 @router.get("")
