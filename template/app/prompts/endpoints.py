@@ -21,7 +21,9 @@ from app.prompts.service import GateNotPassed, NothingChanged, Overview
 from app.prompts.text import diff
 from app.users.operators import operators
 
-router = APIRouter(prefix="/api/prompts", tags=["prompts"], routes=experiment_endpoints.router.routes)
+router = APIRouter(
+    prefix="/api/prompts", tags=["prompts"], routes=experiment_endpoints.router.routes
+)
 
 Reader = Annotated[Person, operators("prompts.read")]
 Name = Annotated[str, Path(max_length=80)]
