@@ -5,6 +5,7 @@ A module that gives out such credentials says so in its bearer.py:
     PREFIX                how they begin
     BY_KEY                whether they are keys, which reach nothing that guards the account itself
     identify(credential)  the person behind one, in a statement of its own; None for no good one
+    REOPEN                for keys: a statement that finds a row while the key `id` still opens
 """
 
 from starlette.requests import Request

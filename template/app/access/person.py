@@ -58,6 +58,8 @@ class Person:
     """A program asks with an access token of its session, which no cookie opens."""
     impersonation: Impersonation | None = None
     """Set while it is not they themselves who ask, but an administrator as them."""
+    away: bool = False
+    """What they asked for goes on later, without them; the session may have ended long ago."""
 
     @property
     def account(self) -> UUID | None:

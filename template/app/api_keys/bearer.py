@@ -13,6 +13,11 @@ from app.limits.service import Rate, take
 PREFIX = credentials.prefix(credentials.key_kind())
 BY_KEY = True
 OPEN: LiteralString = "SELECT * FROM open_api_key(%(digest)s)"
+# By the secret that it has now: whoever renews a key does not end what it has begun.
+REOPEN: LiteralString = (
+    "SELECT opened.key_id FROM api_keys k CROSS JOIN LATERAL open_api_key(k.digest) opened"
+    " WHERE k.id = %(id)s"
+)
 
 
 async def identify(credential: str) -> Person | None:

@@ -127,4 +127,4 @@ class ModelNotPermitted(Forbidden):
 
 
 class NoLongerHere(Forbidden):
-    """Whoever asked was suspended, or has left, while the answer was written."""
+    """Whoever asked has left or is suspended, or their session or key ended meanwhile."""

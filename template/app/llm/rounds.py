@@ -149,7 +149,7 @@ async def _rounds(loop: _Loop, ask: Ask) -> Events:
 
 
 async def _look_again(loop: _Loop, calls: Sequence[ToolCall] = ()) -> None:
-    """Their rights as of now: they asked perhaps minutes ago, and row security knows no suspension.
+    """Their rights as of now, and whether what they came by still opens: that was minutes ago.
 
     Raises `NoLongerHere`.
     """
@@ -159,7 +159,7 @@ async def _look_again(loop: _Loop, calls: Sequence[ToolCall] = ()) -> None:
         return
     for call in calls:
         loop.tell(_told(call, running.refused(call.name, "not_permitted")))
-    raise NoLongerHere("You have no access here any more, so the answer ended.")
+    raise NoLongerHere("Your access here has ended, so the answer did, too.")
 
 
 async def _run(loop: _Loop, calls: Sequence[ToolCall]) -> list[Outcome]:

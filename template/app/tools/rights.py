@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from typing import LiteralString
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access import lasting
 from app.access.person import Person
 from app.access.roles import held_by
 from app.core.direct import direct
@@ -24,12 +26,13 @@ async def held_now(db: AsyncSession, user_id: UUID) -> frozenset[str]:
 async def still(person: Person) -> Person | None:
     """Someone whose answer is being written, with what is left of their rights since they asked.
 
-    None for who has left, or is suspended.
+    None for who has left or is suspended, and when the session or the key that they came by opens
+    nothing any more. One round trip.
     """
     mine = {"user_id": person.user_id}
     async with direct(organization_id=person.organization_id, **mine) as db:
-        found = await db.fetch(_straight(), mine)
-    if not found:
+        found, *doors = await db.fetch_all((_straight(), mine), *lasting.asked(person))
+    if not found or not lasting.opens(person, list(chain(*doors))):
         return None
     return replace(person, permissions=person.permissions & held_by(*found[0]))
 
@@ -53,6 +56,7 @@ async def person_now(db: AsyncSession, user_id: UUID, session_id: UUID) -> Perso
         second_factor_policy=None,
         organization_name=row.Organization.name,
         permissions=held_by(row.role, row.permissions),
+        away=True,
     )
 
 

@@ -20,6 +20,7 @@ from tests.assistant.going import (
     waits_in_queue,
     work,
 )
+from tests.factories import sign_in
 from tests.llm.wire_server import Behaviour
 from tests.tools.conftest import asks, offered, plays, recorded, says, told, tool
 from tests.tools.test_approvals import Amount, _age, approve, first, paid
@@ -216,3 +217,20 @@ async def test_a_result_with_words_of_others_takes_the_tools_that_write(office, 
     plays(says("Yes."))
     await office.asker.ask(conversation, "May you write?")
     assert "rename_conversation" not in offered(model)
+
+
+async def test_who_has_signed_out_since_has_it_go_on_with_its_tools(
+    office, plays, paid, model, tool
+):
+    @tool(title="Balance", permission="assistant.use", stakes="read", taints=False)
+    async def read_balance(use: Use, arguments: Amount) -> str:
+        """Read."""
+        return "all is well"
+
+    then = asks(("read_balance", {"amount": 1, "to": "Ada"})), says("Ada has it.")
+    conversation = await approved(office, plays, 5, *then)
+    assert (await office.asker.client.post("/api/auth/sign-out")).status_code == 204
+    await work(office)
+    assert told(model)[-1] == "all is well"
+    await sign_in(office.asker.client, office.asker.someone)
+    assert (await said(office, conversation))[-1] == ("assistant", "Ada has it.")

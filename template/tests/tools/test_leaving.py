@@ -4,63 +4,12 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
 
-from app.core import db
-from app.tools.registry import Arguments, Use
 from tests.factories import make_user
 from tests.tools.conftest import asks, says, uses
+from tests.tools.meanwhile import meanwhile, of_the_budget, slow
 
-
-class Nothing(Arguments):
-    pass
-
-
-@pytest.fixture
-def slow(tool):
-    """A tool that works until it is let go on, and two that note that they ran."""
-    begun, go_on, ran = asyncio.Event(), asyncio.Event(), []
-
-    @tool(title="Look", permission="assistant.use", stakes="read", taints=False)
-    async def look_long(use: Use, arguments: Nothing) -> str:
-        """Look."""
-        begun.set()
-        async with asyncio.timeout(30):
-            await go_on.wait()
-        return "seen"
-
-    @tool(title="Read", permission="assistant.use", stakes="read", taints=False)
-    async def read_more(use: Use, arguments: Nothing) -> str:
-        """Read."""
-        ran.append("read_more")
-        return "read"
-
-    @tool(title="Read people", permission="users.read", stakes="read", taints=False)
-    async def read_people(use: Use, arguments: Nothing) -> str:
-        """Read."""
-        ran.append("read_people")
-        return "read"
-
-    return begun, go_on, ran
-
-
-async def meanwhile(browser, until, doing, go_on):
-    """An answer in which something is done once it has come so far; then it goes on."""
-    conversation = await browser.new()
-    answer = asyncio.create_task(browser.ask(conversation, "Look."))
-    async with asyncio.timeout(30):
-        await until()
-    done = await doing
-    assert done.status_code in {200, 204}, done.text
-    go_on.set()
-    return conversation, await answer
-
-
-async def of_the_budget(someone):
-    async with db.transaction(organization_id=someone.organization_id) as session:
-        states = await session.execute(text("SELECT DISTINCT state FROM usage_records"))
-        held = await session.scalar(text("SELECT sum(reserved_tokens) FROM usage_counters"))
-    return [one for (one,) in states], held
+__all__ = ["slow"]
 
 
 @pytest.mark.asvs("7.4.2")
@@ -116,11 +65,15 @@ async def test_who_is_suspended_while_the_model_thinks_gets_none_at_all(
 
 async def test_what_a_smaller_role_does_not_open_is_read_no_more(browser_of, plays, slow):
     admin = await browser_of(await make_user(role="admin", password=False))
+    # Whoever is given another role signs in anew; a role itself can change for all who have it.
+    wide = {"name": "Readers", "permissions": ["assistant.use", "llm.call", "users.read"]}
+    made = (await admin.client.post("/api/roles", json=wide)).json()
     other = await browser_of(
-        await make_user(admin.someone.organization_id, role="admin", password=False)
+        await make_user(admin.someone.organization_id, role=made["id"], password=False)
     )
     plays(asks(("look_long", {})), asks(("read_people", {}), ("read_more", {})), says("Some."))
-    doing = admin.client.put(f"/api/users/{other.someone.user_id}/role", json={"role": "member"})
+    narrow = wide | {"permissions": ["assistant.use", "llm.call"]}
+    doing = admin.client.put(f"/api/roles/{made['id']}", json=narrow)
     begun, go_on, ran = slow
     _, events = await meanwhile(other, begun.wait, doing, go_on)
 
