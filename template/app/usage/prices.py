@@ -98,10 +98,12 @@ def prices_between(
 
 def check() -> None:
     """Raises `CannotStart` when the tables cannot be read."""
+    own = UsageSettings.load().prices_file
     try:
-        _table(UsageSettings.load().prices_file)
-    except ValueError as error:
-        raise CannotStart(f"A price cannot be read: {error}") from error
+        _table(own)
+    except (OSError, ValueError) as error:
+        told = f"A price cannot be read, USAGE_PRICES_FILE ({own}): {error}"
+        raise CannotStart(told) from error
 
 
 def _on(day: date, prices: tuple[Price, ...]) -> Price | None:
@@ -179,7 +181,7 @@ def _prices(
             )
             if len({one.since for one in prices}) < max(1, len(several)):
                 raise ValueError("two prices hold from the same day, or there is none")
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{path.name}: [{provider}] {model}: {error}") from error
         yield model, tuple(prices)
 
@@ -191,20 +193,37 @@ def _price(values: dict[str, Any]) -> Price:
     since = values.get("from")
     if since is not None and type(since) is not date:
         raise ValueError("`from` is no day such as 2027-01-01")
-    long_input = values.get("long_input", values["input"])
+    long_from = values.get("long_from")
+    if long_from is not None and (type(long_from) is not int or long_from < 0):
+        raise ValueError(f"long_from = {long_from!r} is no number of tokens such as 200000")
+    plain = {name: _micro(values, name) for name in ("input", "output")}
+    long_input = _micro(values, "long_input", plain["input"])
     return Price(
-        _micro(values["input"]),
-        _micro(values.get("cached_input", values["input"])),
-        _micro(values["output"]),
-        values.get("long_from"),
-        _micro(long_input),
-        _micro(values.get("long_cached_input", long_input)),
-        _micro(values.get("long_output", values["output"])),
+        plain["input"],
+        _micro(values, "cached_input", plain["input"]),
+        plain["output"],
+        long_from,
+        long_input,
+        _micro(values, "long_cached_input", long_input),
+        _micro(values, "long_output", plain["output"]),
         as_of=values.get("as_of"),
         source=values.get("source", ""),
         since=since,
     )
 
 
-def _micro(dollars: int | float | str) -> int:
-    return int(Decimal(str(dollars)) * MILLION)
+def _micro(values: dict[str, Any], name: str, otherwise: int | None = None) -> int:
+    if name not in values and otherwise is not None:
+        return otherwise
+    if name not in values:
+        raise ValueError(f"{name} is missing: dollars for a million tokens, such as 2.5")
+    given = values[name]
+    try:
+        dollars = Decimal("nan") if isinstance(given, bool) else Decimal(str(given))
+    except ArithmeticError:
+        dollars = Decimal("nan")
+    if not dollars.is_finite() or dollars < 0:
+        raise ValueError(
+            f"{name} = {given!r} is no price: write dollars for a million tokens, such as 2.5"
+        )
+    return int(dollars * MILLION)

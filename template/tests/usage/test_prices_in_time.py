@@ -76,7 +76,12 @@ def test_a_price_that_holds_later_is_unknown_until_then(own):
         ('{{ from = "2027-01-01", input = 1, output = 2 }}', "no day"),
         ("[{{ input = 1, output = 2 }}, {{ input = 3, output = 4 }}]", "the same day"),
         ("[]", "there is none"),
-        ("{{ output = 2 }}", "input"),
+        ("{{ output = 2 }}", "input is missing"),
+        ('{{ input = "2,50", output = 2 }}', "input = .2,50. is no price: write dollars"),
+        ("{{ input = 1, output = -2 }}", "output = -2 is no price"),
+        ("{{ input = 1, output = nan }}", "output = nan is no price"),
+        ("{{ input = true, output = 1 }}", "input = True is no price"),
+        ("{{ input = 1, output = 2, long_from = 0.5 }}", "long_from = 0.5 is no number"),
     ],
 )
 def test_a_price_that_cannot_be_read_stops_the_start(own, entry, told):
