@@ -2,6 +2,8 @@
 
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated, Literal
@@ -36,7 +38,8 @@ def dev(
     ] = "",
 ) -> None:
     """Run everything on this machine: database, migrations, web, background jobs."""
-    from app import dev
+    with _importing():
+        from app import dev
 
     dev.run(port, reload=reload, model=model)
 
@@ -70,7 +73,8 @@ def worker() -> None:
     """Run background jobs until told to stop."""
     import asyncio
 
-    from app import worker as jobs
+    with _importing():
+        from app import worker as jobs
 
     asyncio.run(jobs.run())
 
@@ -153,8 +157,18 @@ def add_modules(words: list[str]) -> None:
             cli.add_typer(import_module(f"app.{name}.commands").commands, name=name)
 
 
+@contextmanager
+def _importing() -> Iterator[None]:
+    """What is imported stays: looking for garbage in it took a seventh of a command's start."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
 def main() -> None:
-    add_modules(sys.argv[1:])
+    with _importing():
+        add_modules(sys.argv[1:])
     try:
         cli()
     except CannotStart as error:

@@ -17,7 +17,7 @@ from app.core.settings import get_settings
 
 # For tracebacks that nobody here prints, structlog would import the whole of rich where there is
 # one: a tenth of the start, and memory for as long as the process lives.
-_left_out = {"rich.console", "rich.pretty"} - sys.modules.keys()
+_left_out = {"rich.console", "rich.pretty", "rich.traceback"} - sys.modules.keys()
 sys.modules |= dict.fromkeys(_left_out)  # type: ignore[arg-type]
 import structlog  # noqa: E402
 
