@@ -13,16 +13,27 @@ from app.access.access import allow
 from app.access.person import Person
 from app.core.db import Database
 from app.core.errors import NotFound, Problem
-from app.usage import service
-from app.usage.models import UsageLimit
+from app.usage import budgets
+from app.usage.models import UsageCeiling, UsageLimit
 from app.usage.schemas import LARGEST, CostCenter
 from app.usage.settings import microdollars
+from app.users.operators import is_operator
 from app.web import flash
 from app.web.form_pages import render_form
 from app.web.forms import Form, blank, read
 
 PAGE = "/admin/usage/budgets"
 MILLION = 1_000_000
+MONTH = "microdollars_per_month"
+# The form asks for dollars.
+FIELDS = {MONTH: "dollars_per_month"}
+LABELS = {
+    "calls_per_hour": "Calls per hour",
+    "calls_per_day": "Calls per day",
+    "tokens_per_hour": "Tokens per hour",
+    "tokens_per_day": "Tokens per day",
+    MONTH: "US dollars per month",
+}
 # More are reached through the API.
 PEOPLE_AT_MOST = 500
 
@@ -36,17 +47,26 @@ EVERYONE = "organization"
 Holder = Annotated[str, Query(alias="of", max_length=36)]
 
 
-class Budgets(BaseModel):
-    """Fields left empty stand for what the settings say."""
+class Amounts(BaseModel):
+    """What both forms ask for."""
 
-    user_id: UUID | None = None
     calls_per_hour: int | None = Field(None, ge=0, le=LARGEST)
     calls_per_day: int | None = Field(None, ge=0, le=LARGEST)
     tokens_per_hour: int | None = Field(None, ge=0, le=LARGEST)
     tokens_per_day: int | None = Field(None, ge=0, le=LARGEST)
     dollars_per_month: Decimal | None = Field(None, ge=0, le=LARGEST // MILLION, decimal_places=6)
-    cost_center: CostCenter = ""
     seen: str | None = Field(None, max_length=40)
+
+    def given(self) -> dict[str, int | None]:
+        given = self.model_dump(include={*budgets.LIMITS})
+        return given | {MONTH: microdollars(self.dollars_per_month)}
+
+
+class Budgets(Amounts):
+    """Fields left empty stand for what the settings say, of an organisation for its ceiling."""
+
+    user_id: UUID | None = None
+    cost_center: CostCenter = ""
 
 
 @router.get(PAGE)
@@ -63,20 +83,19 @@ async def set_budgets(request: Request, db: Database, person: ProvenLimiter) -> 
         return await _page(request, db, person, _uuid(str(form.values.get("user_id", ""))), form)
     wanted = form.data
     try:
-        await service.set_limit(
+        await budgets.set_limit(
             db,
             person,
             user_id=wanted.user_id,
-            calls_per_hour=wanted.calls_per_hour,
-            calls_per_day=wanted.calls_per_day,
-            tokens_per_hour=wanted.tokens_per_hour,
-            tokens_per_day=wanted.tokens_per_day,
-            microdollars_per_month=microdollars(wanted.dollars_per_month),
             cost_center=wanted.cost_center,
             seen=wanted.seen,
+            **wanted.given(),
         )
-    except service.BudgetsChangedMeanwhile as problem:
+    except budgets.BudgetsChangedMeanwhile as problem:
         return await _page(request, db, person, wanted.user_id, problem=problem)
+    except budgets.AboveCeiling as problem:
+        refused(form, problem)
+        return await _page(request, db, person, wanted.user_id, form)
     back = f"{PAGE}?of={wanted.user_id}" if wanted.user_id else PAGE
     return flash.redirect(back, "The budgets hold from the next call on.")
 
@@ -89,51 +108,67 @@ async def _page(
     form: Form[Any] | None = None,
     problem: Problem | None = None,
 ) -> HTMLResponse:
-    people = await service.people(db, most=PEOPLE_AT_MOST)
+    people = await budgets.people(db, most=PEOPLE_AT_MOST)
     names = {str(one): name for one, name in people}
     if user_id and str(user_id) not in names:
         raise NotFound("No such person.")
-    row = await service.own_limits(db, person.organization_id, user_id)
+    row = await budgets.own_limits(db, person.organization_id, user_id)
     if form is None:
-        form = blank(**_set_so_far(row))
+        form = blank(**set_so_far(row))
+    most = {} if user_id else await budgets.ceilings(db, person.organization_id)
     return render_form(
         request,
         "usage/budgets.html",
         form,
         problem,
-        seen=form.values.get("seen") or service.seen_of(row),
+        seen=form.values.get("seen") or budgets.seen_of(row),
         person=person,
         holder=blank(of=user_id or EVERYONE),
         holders=[(EVERYONE, "The whole organisation"), *names.items()],
         user_id=user_id or "",
         whose=names.get(str(user_id)),
-        defaults=_defaults("person" if user_id else "organization"),
+        hints=_of_a_person() if user_id else _below(most),
+        cut=[
+            f"{LABELS[name]}: {budgets.said(name, own)} set, {budgets.said(name, ceiling)} allowed."
+            for name, ceiling in most.items()
+            if ceiling is not None and (own := getattr(row, name, None) or 0) > ceiling
+        ],
+        runs_the_app=is_operator(person),
     )
 
 
-def _set_so_far(row: UsageLimit | None) -> dict[str, int | str]:
-    if row is None:
-        return {}
-    filled = {name: getattr(row, name) for name in (*service.LIMITS, "cost_center")}
-    month = filled.pop("microdollars_per_month")
+def set_so_far(row: UsageLimit | UsageCeiling | budgets.Amounts | None) -> dict[str, int | str]:
+    read = row.get if isinstance(row, dict) else lambda name: getattr(row, name, None)
+    filled = {name: read(name) for name in (*budgets.LIMITS, "cost_center")}
+    month = filled.pop(MONTH)
     filled["dollars_per_month"] = None if month is None else f"{Decimal(month) / MILLION:f}"
     return {name: value for name, value in filled.items() if value is not None}
 
 
-def _defaults(holder: str) -> dict[str, str]:
+def refused(form: Form[Any], problem: budgets.AboveCeiling) -> None:
+    for name, sentence in problem.errors.items():
+        form.refuse(sentence, FIELDS.get(name, name))
+
+
+def empty_is(name: str, amount: int | None, because: str = "") -> str:
     """What an empty field stands for, as a sentence."""
-    found = service.settings_limits()
+    return f"Empty: {'no limit' if amount is None else budgets.said(name, amount) + because}."
+
+
+def _of_a_person() -> dict[str, str]:
+    found = budgets.settings_limits()
     return {
-        period: f"Empty: {f'{most / scale:,.2f}' if scale > 1 else f'{most:,}'} {unit}."
-        if (most := found[f"{holder}_{period}"]) is not None
-        else "Empty: no limit."
-        for period, unit, scale in (
-            ("calls_hour", "calls", 1),
-            ("calls_day", "calls", 1),
-            ("hour", "tokens", 1),
-            ("day", "tokens", 1),
-            ("month", "dollars", MILLION),
+        FIELDS.get(name, name): empty_is(name, found[f"person_{short}"])
+        for name, short in budgets.LIMITS.items()
+    }
+
+
+def _below(most: budgets.Amounts) -> dict[str, str]:
+    return {
+        FIELDS.get(name, name): empty_is(
+            name, ceiling, ", the most that those who run this app allow"
         )
+        for name, ceiling in most.items()
     }
 
 

@@ -11,7 +11,8 @@ from app.core.clock import now
 from app.core.db import Database
 from app.core.errors import Invalid, NotFound
 from app.core.problems import may
-from app.usage import chargeback, reports, service
+from app.usage import budgets, ceiling_endpoints, chargeback, reports
+from app.usage.budgets import AboveCeiling
 from app.usage.chargeback import MonthStillOpen
 from app.usage.prices import prices_between
 from app.usage.schemas import (
@@ -30,6 +31,7 @@ from app.usage.schemas import (
 
 MOST_PEOPLE = 1000
 router = APIRouter(prefix="/api/usage", tags=["usage"])
+router.routes.extend(ceiling_endpoints.router.routes)
 
 CSV: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file.", "content": {"text/csv": {"schema": {"type": "string"}}}}
@@ -139,9 +141,12 @@ async def chargeback_file(
     )
 
 
-@router.put("/limits", status_code=204, responses=may(NotFound))
+@router.put("/limits", status_code=204, responses=may(NotFound, AboveCeiling))
 async def set_limits(
     db: Database, person: Annotated[Person, allow("usage.limit", recent=True)], wanted: Limits
 ) -> None:
-    """Set the budgets of a person or of the organisation; from the next call on they hold."""
-    await service.set_limit(db, person, **wanted.model_dump())
+    """Set the budgets of a person or of the organisation; from the next call on they hold.
+
+    Those of the organisation may be at most its ceilings, which those who run the app set.
+    """
+    await budgets.set_limit(db, person, **wanted.model_dump())

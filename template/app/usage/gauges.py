@@ -24,9 +24,11 @@ BUDGET = Gauge("app_budget_dollars", "What one organisation may spend in a month
 
 MONTH = text(
     "SELECT coalesce(max((c.microdollars + c.reserved_microdollars)"
-    "   / nullif(coalesce(l.microdollars_per_month, :month), 0)::float8), 0)"
+    "   / nullif(least(l.microdollars_per_month, coalesce("
+    "       most.microdollars_per_month, CAST(:month AS bigint))), 0)::float8), 0)"
     " FROM usage_counters c LEFT JOIN usage_limits l"
     " ON l.organization_id = c.organization_id AND l.user_id IS NULL"
+    " LEFT JOIN usage_ceilings most ON most.organization_id = c.organization_id"
     " WHERE c.period = 'month' AND c.user_id IS NULL"
     " AND c.starts_at = date_trunc('month', now(), 'UTC')"
 )

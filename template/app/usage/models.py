@@ -118,8 +118,8 @@ class UsageInstallation(Base):
 
 
 class UsageLimit(Base):
-    """Budgets of one organisation or person that replace those in the settings, where given, and
-    the cost centre that is charged."""
+    """Budgets of one organisation or person, where given, and the cost centre that is charged. Of a
+    person they replace those in the settings; of an organisation they bind below its ceiling."""
 
     __tablename__ = "usage_limits"
     __data__ = holds(words="cost_center", kept=ORGANIZATION)
@@ -143,6 +143,23 @@ class UsageLimit(Base):
     microdollars_per_month: Mapped[int | None] = mapped_column(BigInteger)
     cost_center: Mapped[str | None] = mapped_column(String(60))
     """Of a person it wins over the organisation's."""
+
+
+class UsageCeiling(Base):
+    """The most that one organisation may use, where those who run the app gave it another than the
+    settings say. Its own people see it; only they, working as app_auth, write it."""
+
+    __tablename__ = "usage_ceilings"
+    __data__ = holds(kept=ORGANIZATION)
+
+    organization_id: Mapped[UUID] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE"), unique=True
+    )
+    calls_per_hour: Mapped[int | None] = mapped_column(BigInteger)
+    calls_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    tokens_per_hour: Mapped[int | None] = mapped_column(BigInteger)
+    tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    microdollars_per_month: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class UsageWarning(Base):

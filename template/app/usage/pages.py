@@ -14,7 +14,7 @@ from app.access.access import allow
 from app.access.person import Person
 from app.core.clock import now
 from app.core.db import Database
-from app.usage import budget_pages, reports
+from app.usage import budget_pages, ceiling_pages, reports
 from app.usage import month as by_month
 from app.usage.anomalies import called
 from app.usage.prices import Price, prices_between
@@ -24,10 +24,12 @@ from app.web.navigation import ACCOUNT, Link
 
 router = APIRouter(include_in_schema=False)
 router.routes.extend(budget_pages.router.routes)
+router.routes.extend(ceiling_pages.router.routes)
 
 NAVIGATION = [
     Link("Usage", "/usage", "usage.read_own", ACCOUNT, "chart", 30),
     Link("Usage", "/admin/usage", "usage.read", "Use and quality", "chart", 70),
+    ceiling_pages.LINK,
 ]
 MILLION = 1_000_000
 BARS = 6

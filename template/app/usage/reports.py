@@ -11,8 +11,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.access.person import Person
 from app.core.clock import now
+from app.usage.budgets import PEOPLE, limits
 from app.usage.models import UsageAnomaly, UsageRecord
-from app.usage.service import PEOPLE, limits
 
 MOST_ANOMALIES = 200
 WINDOWS = text("""

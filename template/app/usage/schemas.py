@@ -125,17 +125,59 @@ class OrganizationUsage(BaseModel):
     cost_centers: list[CostCenterOut]
 
 
-class Limits(BaseModel):
-    """None stands for what the settings say; 0 stops every call."""
+class Amounts(BaseModel):
+    """0 stops every call."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
 
-    user_id: UUID | None = None
-    """Whose budgets; None for the whole organisation's."""
     calls_per_hour: int | None = Field(None, ge=0, le=LARGEST)
     calls_per_day: int | None = Field(None, ge=0, le=LARGEST)
     tokens_per_hour: int | None = Field(None, ge=0, le=LARGEST)
     tokens_per_day: int | None = Field(None, ge=0, le=LARGEST)
     microdollars_per_month: int | None = Field(None, ge=0, le=LARGEST)
+
+
+class Limits(Amounts):
+    """None stands for what the settings say, of an organisation for its ceiling; 0 stops every
+    call."""
+
+    user_id: UUID | None = None
+    """Whose budgets; None for the whole organisation's."""
     cost_center: CostCenter | None = None
     """Who is charged for the calls from now on. Left out, it stays; an empty one is none."""
+
+
+class CeilingsIn(Amounts):
+    """All of them at once: one that is None or left out is again what the settings say."""
+
+    seen: str | None = Field(None, max_length=40)
+    """As it was read, to be refused when somebody set other ceilings since."""
+
+
+class BoundedOut(BaseModel):
+    """An organisation with what bounds it. None of `given` and `own`: nothing was set there; None
+    of `ceilings` and `limits`: no limit."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    slug: str
+    spent: int
+    """This month."""
+    held: int
+    """Reserved for calls that are under way."""
+    given: Amounts
+    """Ceilings of its own."""
+    ceilings: Amounts
+    """What it may use at most, by these and the settings."""
+    own: Amounts
+    """What its administrators set."""
+    limits: Amounts
+    """What binds of all that."""
+    seen: str
+
+
+class BoundedPage(BaseModel):
+    organizations: list[BoundedOut]
+    next: UUID | None = Field(description="Give it as `before` to get the next page.")

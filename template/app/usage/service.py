@@ -2,35 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import LiteralString
 from uuid import UUID
 
 from psycopg import Error as PsycopgError
-from sqlalchemy import column, delete, func, select, table, true, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.person import Person
-from app.audit import service as audit
 from app.core.clock import now
-from app.core.db import elevated
 from app.core.direct import Direct, write
-from app.core.errors import Conflict, NotFound, TooMany, Unavailable
+from app.core.errors import TooMany, Unavailable
 from app.core.logging import log
 from app.limits.connections import fetch
+from app.usage.budgets import settings_limits
 from app.usage.models import (
     UsageAnomaly,
     UsageCounter,
     UsageInstallation,
-    UsageLimit,
     UsageRecord,
     UsageWarning,
 )
 from app.usage.settings import UsageSettings, microdollars
-
-# Names, read from the table of users without its models; row security shows the colleagues in it.
-PEOPLE = table("users", column("id"), column("display_name"))
 
 RESERVE: LiteralString = (
     "SELECT * FROM usage_reserve(%(call_id)s, %(organization_id)s, %(user_id)s, %(feature)s,"
@@ -51,14 +43,6 @@ IS_SETTLED: LiteralString = (
     "SELECT state, outcome FROM usage_records WHERE id = %(call_id)s FOR UPDATE"
 )
 
-LIMITS = (
-    "calls_per_hour",
-    "calls_per_day",
-    "tokens_per_hour",
-    "tokens_per_day",
-    "microdollars_per_month",
-)
-
 
 class TokensSpent(TooMany):
     """Too few tokens are left in this hour or day."""
@@ -74,10 +58,6 @@ class BudgetSpent(TooMany):
 
 class ServiceBudgetSpent(BudgetSpent):
     """Too little is left of what all organisations may spend in this month together."""
-
-
-class BudgetsChangedMeanwhile(Conflict):
-    """Somebody set them after they were looked at: nobody undoes that without having seen it."""
 
 
 class BudgetsUnreachable(Unavailable):
@@ -195,23 +175,6 @@ def _settling(of: Reservation, state: str, used: Used, outcome: str) -> dict[str
     }
 
 
-def settings_limits() -> dict[str, int | None]:
-    """What binds whom no administrator has set a budget for."""
-    settings = UsageSettings.load()
-    return {
-        "person_hour": settings.person_tokens_per_hour,
-        "person_day": settings.person_tokens_per_day,
-        "person_month": microdollars(settings.person_dollars_per_month),
-        "person_calls_hour": settings.person_calls_per_hour,
-        "person_calls_day": settings.person_calls_per_day,
-        "organization_calls_hour": settings.organization_calls_per_hour,
-        "organization_calls_day": settings.organization_calls_per_day,
-        "organization_hour": settings.organization_tokens_per_hour,
-        "organization_day": settings.organization_tokens_per_day,
-        "organization_month": microdollars(settings.organization_dollars_per_month),
-    }
-
-
 def _refusal(by: str, again_at: datetime) -> TooMany:
     holder, _, period = by.partition("_")
     whose = "Your" if holder == "person" else "Your organisation's"
@@ -235,112 +198,6 @@ def _refusal(by: str, again_at: datetime) -> TooMany:
     return (CallsSpent if unit else TokensSpent)(
         f"{spent if unit else few} There are new ones from {again_at:%H:%M} UTC.",
         retry_after=seconds,
-    )
-
-
-async def limits(
-    db: AsyncSession, organization_id: UUID, user_id: UUID | None
-) -> dict[str, int | None]:
-    """What binds now, under names such as `person_hour`; None does not bind."""
-    rows = await db.scalars(
-        select(UsageLimit)
-        .where(UsageLimit.organization_id == organization_id)
-        .where((UsageLimit.user_id == user_id) | UsageLimit.user_id.is_(None))
-    )
-    found = settings_limits()
-    for row in rows:
-        holder = "person" if row.user_id else "organization"
-        given = {
-            "calls_hour": row.calls_per_hour,
-            "calls_day": row.calls_per_day,
-            "hour": row.tokens_per_hour,
-            "day": row.tokens_per_day,
-            "month": row.microdollars_per_month,
-        }
-        found |= {f"{holder}_{period}": most for period, most in given.items() if most is not None}
-    return found
-
-
-async def own_limits(
-    db: AsyncSession, organization_id: UUID, user_id: UUID | None
-) -> UsageLimit | None:
-    """What was set for this person, or with no `user_id` for the organisation."""
-    found: UsageLimit | None = await db.scalar(
-        select(UsageLimit)
-        .where(UsageLimit.organization_id == organization_id)
-        .where(UsageLimit.user_id.is_not_distinct_from(user_id))
-    )
-    return found
-
-
-def seen_of(row: UsageLimit | None) -> str:
-    """Tells whether the budgets are still what they were."""
-    values = [getattr(row, name, None) for name in (*LIMITS, "cost_center")]
-    return blake2b(repr(values).encode(), digest_size=8).hexdigest()
-
-
-async def people(db: AsyncSession, *, most: int) -> list[tuple[UUID, str]]:
-    """Who may get a budget of their own, by name."""
-    rows = await db.execute(select(PEOPLE).order_by(PEOPLE.c.display_name, PEOPLE.c.id).limit(most))
-    return [(row.id, row.display_name) for row in rows]
-
-
-async def set_limit(
-    db: AsyncSession,
-    person: Person,
-    *,
-    user_id: UUID | None,
-    cost_center: str | None = None,
-    seen: str | None = None,
-    **given: int | None,
-) -> None:
-    """Set the budgets of a person, or with no `user_id` of the organisation: any of `LIMITS`.
-
-    None stands for what the settings say. The cost centre stays when it is None; an empty one is
-    none of its own. Raises `NotFound` for people of other organisations, and
-    `BudgetsChangedMeanwhile` when they are not what was `seen` any more.
-    """
-    if user_id and not await db.scalar(select(PEOPLE.c.id).where(PEOPLE.c.id == user_id)):
-        raise NotFound("No such person.")
-    if unknown := given.keys() - set(LIMITS):
-        raise TypeError(f"There is no budget called {', '.join(sorted(unknown))}.")
-    values: dict[str, int | str | None] = {name: given.get(name) for name in LIMITS}
-    if cost_center is not None:
-        values["cost_center"] = cost_center.strip() or None
-    lock = func.hashtextextended(f"budgets {person.organization_id}", 0)
-    await db.execute(select(func.pg_advisory_xact_lock(lock)))
-    before = await own_limits(db, person.organization_id, user_id)
-    if seen not in {None, seen_of(before)}:
-        raise BudgetsChangedMeanwhile(
-            "Somebody set these budgets meanwhile: look at them once more."
-        )
-    month = before.microdollars_per_month if before else None
-    await db.execute(
-        insert(UsageLimit)
-        .values(organization_id=person.organization_id, user_id=user_id, **values)
-        .on_conflict_do_update(constraint="uq_usage_limits_holder", set_=values)
-    )
-    if values["microdollars_per_month"] != month:
-        await _warn_anew(db, person.organization_id, user_id)
-    await audit.record(db, "usage.limited", person=person, target=user_id, detail=values)
-
-
-async def _warn_anew(db: AsyncSession, organization_id: UUID, user_id: UUID | None) -> None:
-    """What was told of the budget before, and refused by it, says nothing of this one."""
-    month = func.date_trunc("month", func.now(), "UTC")
-    async with elevated(db):
-        await db.execute(
-            delete(UsageWarning)
-            .where(UsageWarning.organization_id == organization_id)
-            .where(UsageWarning.user_id.is_not_distinct_from(user_id))
-            .where(UsageWarning.starts_at == month)
-        )
-    await db.execute(
-        update(UsageCounter)
-        .where(UsageCounter.organization_id == organization_id)
-        .where(UsageCounter.user_id.is_not_distinct_from(user_id))
-        .where(UsageCounter.period == "month", UsageCounter.starts_at == month)
-        .values(refused=0)
     )
 
 

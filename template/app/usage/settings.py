@@ -28,7 +28,8 @@ def _of_all() -> Decimal | None:
 
 
 class UsageSettings(ModuleSettings):
-    """Budgets of those for whom an administrator has set none. Empty: no limit; 0: nothing."""
+    """Budgets of people for whom an administrator has set none, and the most that an organisation
+    may use to which those who run the app gave no ceiling. Empty: no limit; 0: nothing."""
 
     model_config = SettingsConfigDict(env_prefix="USAGE_", env_parse_none_str="")
 
@@ -43,7 +44,8 @@ class UsageSettings(ModuleSettings):
     person_dollars_per_month: Decimal | None = Field(None, ge=0)
     """One person, one calendar month."""
     organization_calls_per_hour: int | None = Field(None, ge=0)
-    """Calls of all of an organisation together, one hour."""
+    """Calls of all of an organisation together, one hour: like the next ones the most it may use,
+    unless those who run the app gave it another ceiling."""
     organization_calls_per_day: int | None = Field(None, ge=0)
     """Calls of all of an organisation, one day."""
     organization_tokens_per_hour: int | None = Field(None, ge=0)
@@ -55,8 +57,8 @@ class UsageSettings(ModuleSettings):
     )
     """All of an organisation, one calendar month."""
     installation_dollars_per_month: Decimal | None = Field(default_factory=_of_all, ge=0)
-    """All organisations together, one calendar month; no administrator of one can raise it. By
-    default `monthly_budget` as answered, where people make organisations; elsewhere no limit."""
+    """All organisations together, one calendar month. By default `monthly_budget` as answered,
+    where people make organisations; elsewhere no limit."""
     anomaly_factor: float = Field(6, ge=0)
     """So many usual deviations above the median an hour must cost to be told of. 0: never."""
     anomaly_dollars: Decimal = Field(Decimal(5), ge=0)

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.mail import links
 from app.mail import service as mail
+from app.usage.budgets import settings_limits
 from app.usage.models import UsageWarning
 from app.usage.reports import month_start
-from app.usage.service import settings_limits
 from app.users.entitled import entitled, reader
 from app.users.models import Organization
 
@@ -26,18 +26,21 @@ REFUSED = 0
 DUE = text("""
     SELECT * FROM (
         SELECT c.organization_id, c.user_id, c.starts_at, c.microdollars,
-               coalesce(l.microdollars_per_month, CASE WHEN c.user_id IS NULL
-                   THEN CAST(:organization_month AS bigint)
-                   ELSE CAST(:person_month AS bigint) END) AS budget,
+               CASE WHEN c.user_id IS NULL
+                   THEN least(l.microdollars_per_month, coalesce(
+                       most.microdollars_per_month, CAST(:organization_month AS bigint)))
+                   ELSE coalesce(l.microdollars_per_month, CAST(:person_month AS bigint))
+               END AS budget,
                c.refused, c.reserved_microdollars AS held, coalesce(max(w.share), 0) AS told,
                coalesce(bool_or(w.share = :refused), false) AS refusal_told
         FROM usage_counters c
         LEFT JOIN usage_limits l ON l.organization_id = c.organization_id
              AND l.user_id IS NOT DISTINCT FROM c.user_id
+        LEFT JOIN usage_ceilings most ON most.organization_id = c.organization_id
         LEFT JOIN usage_warnings w ON w.organization_id = c.organization_id
              AND w.user_id IS NOT DISTINCT FROM c.user_id AND w.starts_at = c.starts_at
         WHERE c.period = 'month' AND c.starts_at = CAST(:month AS timestamptz)
-        GROUP BY c.id, l.id
+        GROUP BY c.id, l.id, most.id
     ) one
     WHERE budget > 0 AND told < 100
       AND (refused > 0 AND NOT refusal_told OR microdollars * 2 >= budget)

@@ -3,6 +3,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, text
@@ -14,13 +15,16 @@ from app.core.clock import now
 from app.core.direct import direct
 from app.core.ids import uuid7
 from app.llm import settling
-from app.usage import installation, service
+from app.usage import budgets, ceilings, installation, service
 from app.usage.installation import Everybody
 from app.usage.models import UsageRecord
 from app.usage.service import Reservation, Used
-from tests.factories import Someone, make_user
+from app.users.service import the_organization
+from tests.factories import Someone, make_user, sign_in
 from tests.leftovers import no_old_jobs as no_old_jobs
 from tests.leftovers import take_away
+
+MONTH = "USAGE_ORGANIZATION_DOLLARS_PER_MONTH"
 
 
 def person_of(someone: Someone) -> Person:
@@ -102,7 +106,7 @@ async def limit(person: Person, user_id: UUID | None = None, **values: Any) -> N
     async with db.transaction(
         organization_id=person.organization_id, user_id=person.user_id
     ) as session:
-        await service.set_limit(session, person, user_id=user_id, **values)
+        await budgets.set_limit(session, person, user_id=user_id, **values)
 
 
 async def everybody() -> Everybody:
@@ -116,3 +120,38 @@ async def everybody() -> Everybody:
 def no_old_spending(database: embedded.Urls) -> None:
     """For who looks at the spending of all organisations."""
     take_away(database, "DELETE FROM usage_counters; DELETE FROM usage_installation")
+
+
+async def give(organization_id: UUID, **values: int | None) -> None:
+    async with db.transaction(elevated=True) as session:
+        await ceilings.give(session, organization_id, values)
+
+
+async def own_limits_above(till: Till, **values: int) -> None:
+    """As they were set before there were ceilings."""
+    whose = {"organization_id": till.person.organization_id}
+    async with db.transaction(**whose) as session:
+        for name, amount in values.items():
+            await session.execute(
+                text(
+                    f"INSERT INTO usage_limits (id, organization_id, {name})"
+                    " VALUES (gen_random_uuid(), :organization_id, :amount)"
+                    " ON CONFLICT ON CONSTRAINT uq_usage_limits_holder DO UPDATE"
+                    f" SET {name} = excluded.{name}"
+                ),
+                whose | {"amount": amount},
+            )
+
+
+@pytest.fixture
+async def operators(app) -> UUID:
+    async with db.transaction(elevated=True) as session:
+        return (await the_organization(session)).id
+
+
+@pytest.fixture
+async def operator(client: httpx2.AsyncClient, operators: UUID) -> Someone:
+    """An administrator of those who run the app, signed in."""
+    made = await make_user(operators, role="admin", password=False)
+    await sign_in(client, made, second_factor=True)
+    return made

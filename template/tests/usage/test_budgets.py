@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from app.core import db
 from app.core.direct import direct
 from app.core.ids import uuid7
-from app.usage import service
+from app.usage import budgets, service
 from app.usage.jobs import sweep
 from app.usage.models import UsageRecord
 from app.usage.service import BudgetSpent, CallsSpent, TokensSpent, Used
@@ -129,7 +129,7 @@ async def test_a_budget_refuses_before_the_call(till, whose, name, tokens, probl
         assert (await till.sums())[3:] == (150, 1500)
 
 
-@pytest.mark.parametrize("name", service.LIMITS)
+@pytest.mark.parametrize("name", budgets.LIMITS)
 async def test_nothing_allowed_stops_even_what_is_free(till, name):
     await limit(till.person, **{name: 0})
 

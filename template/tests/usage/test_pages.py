@@ -8,7 +8,8 @@ from sqlalchemy import insert, text
 from app.core import db
 from app.core.clock import now
 from app.core.errors import TooMany
-from app.usage import pages, service
+from app.usage import budgets as rules
+from app.usage import pages
 from app.usage.models import UsageAnomaly
 from app.usage.service import TokensSpent
 from tests.factories import Someone, make_organization, make_user, sign_in
@@ -213,12 +214,12 @@ async def test_nobody_undoes_what_was_set_after_the_page_was_opened(client, team
 async def test_of_two_who_set_budgets_at_once_the_second_looks_again(client, team):
     admin, _ = team
     person = person_of(admin)
-    seen = service.seen_of(None)
+    seen = rules.seen_of(None)
 
     async def one(tokens: int) -> str:
         try:
             await limit(person, tokens_per_hour=tokens, seen=seen)
-        except service.BudgetsChangedMeanwhile:
+        except rules.BudgetsChangedMeanwhile:
             return "looks again"
         return "set"
 
