@@ -3,9 +3,7 @@
 import re
 
 import pytest
-from sqlalchemy import text
 
-from app.core import db
 from app.core.ids import uuid7
 from app.usage.service import BudgetSpent, TokensSpent
 from tests.factories import make_organization, make_user, sign_in
