@@ -20,7 +20,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 FIELDS_AT_MOST = 200
 WHOLE_FORM = ""
-SECRET_NAME = re.compile(r"password|passphrase|secret|token|pin$|code$", re.IGNORECASE)
+# Not tokens: those are counted.
+SECRET_NAME = re.compile(r"password|passphrase|secret|token(?!s)|pin$|code$", re.IGNORECASE)
 
 
 @dataclass

@@ -94,7 +94,9 @@ async def test_an_administrator_reads_at_the_field_what_the_most_is(client, till
         page.text,
         re.DOTALL,
     )
+    # What was typed stays, also where it is right: nobody takes it back unseen with the next try.
     assert 'value="20.01"' in page.text
+    assert 'value="1000"' in page.text
     assert "field-tokens_per_day-error" not in page.text
     assert (await budgets(client, dollars_per_month="20", tokens_per_day="1000")).status_code == 200
     # One person may have more: that of all binds as well.
