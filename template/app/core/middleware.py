@@ -17,6 +17,7 @@ from app.core.ids import uuid7
 from app.core.logging import client_address, log, request_id
 from app.core.problems import problem_response
 from app.core.settings import Settings
+from app.core.starting import plainly
 
 DIGITS = 18  # Python refuses to read numbers of thousands of digits.
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -34,7 +35,7 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            return await self.app(scope, receive, plainly(send))
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         # Only our own proxies may choose the id; a stranger could forge log lines with it.

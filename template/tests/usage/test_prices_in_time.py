@@ -11,6 +11,7 @@ from app import worker
 from app.core import db
 from app.core.clock import now
 from app.core.errors import CannotStart
+from app.main import create_app
 from app.usage import prices
 from app.usage.prices import price_of, prices_between
 from tests.factories import make_user, sign_in
@@ -95,6 +96,25 @@ async def test_neither_does_a_worker_start(own):
     async with asyncio.timeout(20):
         with pytest.raises(CannotStart, match="A price cannot be read"):
             await worker.run()
+
+
+async def test_the_server_is_told_so_in_a_sentence(own):
+    own('[openai]\n"m" = {{ input = "2,50", output = 2 }}\n')
+    told = []
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        told.append(message)
+
+    with pytest.raises(CannotStart):
+        await create_app()({"type": "lifespan"}, receive, send)
+    [failed] = told
+    assert failed["type"] == "lifespan.startup.failed"
+    assert failed["message"].startswith("A price cannot be read, USAGE_PRICES_FILE (")
+    assert failed["message"].endswith("write dollars for a million tokens, such as 2.5")
+    assert "\n" not in failed["message"]
 
 
 def test_a_time_has_each_of_its_prices_and_one_without_an_end_those_to_come(own):
