@@ -1,14 +1,18 @@
 """What is written down when a call has ended, in one transaction, whatever happens meanwhile."""
 
 import asyncio
+from typing import LiteralString
+from uuid import UUID
 
 import psycopg
+from psycopg.errors import ForeignKeyViolation
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.direct import Direct, direct
 from app.core.logging import log
 from app.llm.call import Call
 from app.llm.draft import Draft
+from app.llm.errors import NoLongerHere
 from app.llm.life import Life
 from app.usage import service as usage
 from app.usage.service import Reservation, Used
@@ -17,6 +21,7 @@ TRIES = 4
 SECONDS_BETWEEN_TRIES = 0.5
 # A server that vanished ends no connection: nobody would ever hear of it.
 SECONDS_PER_TRY = 10.0
+IS_THERE: LiteralString = "SELECT FROM organizations WHERE id = %(id)s"
 MAY_PASS = (SQLAlchemyError, psycopg.OperationalError, OSError, TimeoutError)
 
 _settling: set[asyncio.Task[None]] = set()
@@ -75,11 +80,26 @@ async def _book(reservation: Reservation, used: Used, outcome: str) -> None:
                 await usage.settle(db, reservation, used, outcome)
             return
         except (SQLAlchemyError, psycopg.Error, OSError, TimeoutError) as error:
+            await _refuse_gone(error, reservation.organization_id, reservation.call_id)
             told = {"call_id": str(reservation.call_id), "error": type(error).__name__}
             log.error("llm.not_settled", left=left, **told)
             if not left:
                 raise
             await asyncio.sleep(SECONDS_BETWEEN_TRIES)
+
+
+async def _refuse_gone(error: Exception, organization_id: UUID, call_id: UUID) -> None:
+    """Raise `NoLongerHere` when nothing can be booked because the organisation was deleted.
+
+    What was reserved for the call counts as spent since then, in the sum of all organisations.
+    """
+    if not isinstance(error, ForeignKeyViolation):
+        return
+    async with direct(organization_id=organization_id) as db:
+        if await db.fetch(IS_THERE, {"id": organization_id}):
+            return
+    log.info("llm.organization_gone", call_id=str(call_id))
+    raise NoLongerHere("Your organisation was deleted, so the answer ended.") from error
 
 
 async def _conclude(call: Call, way: Life) -> None:
@@ -105,6 +125,10 @@ async def _try_until_done(call: Call, way: Life) -> Exception | None:
             async with asyncio.timeout(SECONDS_PER_TRY):
                 return await _run_after(call, way, again=left < TRIES - 1)
         except (SQLAlchemyError, psycopg.Error, NotKept, OSError, TimeoutError) as error:
+            try:
+                await _refuse_gone(error, call.person.organization_id, call.id)
+            except NoLongerHere as gone:
+                return gone
             log.error(
                 "llm.not_settled", call_id=str(call.id), left=left, error=type(error).__name__
             )

@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import psycopg
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from app.core import db
@@ -279,3 +280,26 @@ async def test_what_nobody_reads_yet_is_noted(caller, wire_server):
     await caller.ask()
 
     assert (await caller.event()).detail["unread"] == ["reasoning_content"]
+
+
+async def test_a_call_whose_organisation_is_deleted_meanwhile_is_told_as_that(
+    caller, wire_server, caplog
+):
+    go_on = asyncio.Event()
+    wire_server.behaviour = Behaviour(hold=go_on)
+    asking = asyncio.create_task(caller.ask())
+    async with asyncio.timeout(20):
+        while not wire_server.requests:
+            await asyncio.sleep(0.01)
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text("DELETE FROM organizations WHERE id = :id"),
+            {"id": caller.person.organization_id},
+        )
+    told = len(caplog.records)
+    go_on.set()
+    with pytest.raises(errors.NoLongerHere):
+        await asking
+    events = [one.msg["event"] for one in caplog.records[told:] if isinstance(one.msg, dict)]
+    assert events.count("llm.organization_gone") == 1
+    assert "llm.not_settled" not in events
