@@ -27,8 +27,8 @@ class ChallengeExpired(Invalid):
 class PasskeyRefused(Invalid):
     """What a program sent that is no browser, or a browser on a page that is not ours."""
 
-    def __init__(self) -> None:
-        super().__init__("This answer of the passkey cannot be accepted.")
+    def __init__(self, detail: str = "This answer of the passkey cannot be accepted.") -> None:
+        super().__init__(detail)
 
 
 @dataclass(frozen=True)

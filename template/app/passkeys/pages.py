@@ -24,6 +24,7 @@ from app.web.forms import Form, blank, read
 
 PAGE = "/account/security/passkeys"
 STEP = "/sign-in/second-factor/passkey"
+NOTHING_CAME = "No passkey came along: it needs JavaScript, and that the page is there. Try again."
 
 router = APIRouter(include_in_schema=False)
 
@@ -37,7 +38,7 @@ async def show_passkeys(request: Request, person: SelfDetached, wish: Next = "")
 async def add_passkey(request: Request, person: ProvenSelf, wish: Next = "") -> Response:
     form = await read(request, NewPasskeyForm)
     if form.data is None:
-        return await _passkeys(request, person, wish, _not_the_credential(form))
+        return await _passkeys(request, person, wish, await _not_the_credential(request, form))
     try:
         added = await service.add(person, token_for(request), form.data.name, form.data.credential)
     except Problem as problem:
@@ -91,7 +92,7 @@ async def sign_in(request: Request, wish: Next = "") -> Response:
     form = await read(request, ProvenForm)
     try:
         if form.data is None:
-            raise PasskeyRefused
+            raise await _refusal(request)
         started = await proofs.begin_session(
             form.data.credential, token_for(request), **where_from(request)
         )
@@ -113,7 +114,7 @@ async def finish_sign_in(
 ) -> Response:
     form = await read(request, ProvenForm)
     if form.data is None:
-        return await _second_step(request, person, wish, _not_the_credential(form))
+        return await _second_step(request, person, wish, await _not_the_credential(request, form))
     try:
         started = await proofs.finish_sign_in(person, form.data.credential, token_for(request))
     except Problem as problem:
@@ -144,7 +145,7 @@ async def prove_again(
     form = await read(request, ProvenForm)
     try:
         if form.data is None:
-            raise PasskeyRefused
+            raise await _refusal(request)
         token = await proofs.prove_again(person, form.data.credential, token_for(request))
     except Problem as problem:
         return flash.redirect(keeping("/confirm", wish), problem.detail, "danger")
@@ -153,8 +154,14 @@ async def prove_again(
     return response
 
 
-def _not_the_credential(form: Form[Any]) -> Form[Any]:
+async def _not_the_credential(request: Request, form: Form[Any]) -> Form[Any]:
     """What is wrong with the hidden field stands above the form: nobody sees the field."""
     if form.errors.pop("credential", None):
-        form.refuse(PasskeyRefused().detail)
+        form.refuse((await _refusal(request)).detail)
     return form
+
+
+async def _refusal(request: Request) -> PasskeyRefused:
+    """Says so when the page's script has not filled in what it should have."""
+    sent = (await request.form()).get("credential")
+    return PasskeyRefused() if sent else PasskeyRefused(NOTHING_CAME)

@@ -124,10 +124,12 @@ async def test_a_form_sent_without_its_script_says_so_and_keeps_the_name(browser
     page = await page.send(PASSKEYS, name="Phone", credential="")
     assert page.status == 422
     assert page.form(PASSKEYS).fields["name"] == "Phone"
-    assert "cannot be accepted" in page.text
+    assert "A passkey needs JavaScript" in page.text
+    assert "No passkey came along: it needs JavaScript" in page.text
     for junk in ("{", "[]", '{"id": 1}', "null"):
         page = await page.send(PASSKEYS, name="Phone", credential=junk)
         assert page.status == 422
+        assert "cannot be accepted" in page.text
     page = await give_password(browser, ada)
     assert (await page.send(STEP, credential="{}")).status == 422
     for path in ("/sign-in", "/confirm"):
@@ -135,6 +137,8 @@ async def test_a_form_sent_without_its_script_says_so_and_keeps_the_name(browser
         page = await browser.open(path)
         page = await page.send(f"{path}/passkey", credential="{}")
         assert "cannot be accepted" in page.text
+        page = await page.send(f"{path}/passkey", credential="")
+        assert "it needs JavaScript" in page.text
 
 
 async def test_a_name_is_changed_and_stays_text(browser, ada):

@@ -1,11 +1,12 @@
 """Passkeys in a real browser, with the virtual authenticator that its developer tools have."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from playwright.async_api import CDPSession, Page, expect
+from playwright.async_api import CDPSession, Page, Route, expect
 from sqlalchemy import text
 
 from app.core import db
@@ -108,6 +109,25 @@ async def add_passkey(page: Page, someone: Someone, name: str) -> None:
     await page.get_by_label("Name").fill(name)
     await button(page, "Add a passkey").click()
     await heading(page, "Keep your recovery codes")
+
+
+async def test_who_presses_the_button_before_the_scripts_are_there_is_asked_all_the_same(
+    page: Page,
+) -> None:
+    ada = await make_user()
+    await plug_in(page)
+    await give_password(page, ada)
+    await heading(page, "Passkeys")
+
+    async def late(route: Route) -> None:
+        await asyncio.sleep(1)
+        await route.continue_()
+
+    await page.route(re.compile(r"/passkeys/passkeys|/app\."), late)
+    await page.goto("/account/security/passkeys", wait_until="commit")
+    await page.get_by_label("Name").fill("My laptop")
+    await button(page, "Add a passkey").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Keep your recovery codes")
 
 
 async def test_from_the_first_passkey_to_the_last(page: Page) -> None:

@@ -1,5 +1,7 @@
 // Passkeys: a form with data-passkey asks the browser for one when it is sent, and carries the
 // answer in its hidden field. Options come from data-options; the server checks everything.
+//
+// It is there before the forms are, or who presses a button at once would send one as it stands.
 "use strict";
 
 (() => {
@@ -20,6 +22,9 @@
 
   const known = Boolean(window.PublicKeyCredential && navigator.credentials);
   let waiting; // the request that stands behind the sign-in field
+  const whole = new Promise((done) => {
+    document.addEventListener("DOMContentLoaded", done); // with app.js, which is loaded beside
+  });
 
   const bytes = (text) =>
     Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
@@ -92,6 +97,7 @@
     button?.setAttribute("aria-busy", "true");
     try {
       if (!known) throw new Refused(UNKNOWN);
+      await whole;
       send(form, await ask(form));
       return; // stays busy until the next page is there
     } catch (error) {
@@ -119,15 +125,21 @@
     }
   }
 
-  for (const form of document.querySelectorAll("form[data-passkey]")) {
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const button = form.querySelector('button[type="submit"]');
-      if (button?.getAttribute("aria-busy") !== "true") use(form, button);
-    });
-    const optional = form.closest("[data-passkey-where-known]");
-    if (optional) optional.hidden = !known;
-    else if (!known) tell(form, UNKNOWN);
-    offerInField(form);
-  }
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("form[data-passkey]")) return;
+    event.preventDefault();
+    const button = form.querySelector('button[type="submit"]');
+    if (button?.getAttribute("aria-busy") !== "true") use(form, button);
+  });
+
+  whole.then(() => {
+    for (const form of document.querySelectorAll("form[data-passkey]")) {
+      const optional = form.closest("[data-passkey-where-known]");
+      if (optional) optional.hidden = !known;
+      else if (!known) tell(form, UNKNOWN);
+      // Whoever has pressed the button by now is asked by it.
+      if (!form.querySelector('[aria-busy="true"]')) offerInField(form);
+    }
+  });
 })();
