@@ -3,9 +3,11 @@
 import pytest
 from sqlalchemy import select
 
+from app.assistant.titling import Named
 from app.core import db
 from app.flags import service as flags
 from app.flags import state
+from app.prompts import files
 from app.usage.models import UsageRecord
 from tests.asking import Browser
 from tests.factories import make_organization, make_user
@@ -115,3 +117,7 @@ async def test_no_byte_leaves_when_its_switch_is_off_or_the_budget_is_nothing(
     assert refused.status_code == 503
     assert len(model.requests) == before
     assert await title(ada, conversation) == SAID
+
+
+def test_evaluations_ask_for_the_same_class():
+    assert files.shape("assistant.title") is Named

@@ -5,9 +5,10 @@ import json
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 from sqlalchemy import select
 
-from app.audit import chain, service
+from app.audit import chain, service, verification
 from app.audit.jobs import anchor_heads
 from app.audit.models import Anchor, Event
 from app.audit.verification import verify
@@ -44,6 +45,43 @@ async def test_an_untouched_chain_is_sound(five_events, verified):
     report = await verified(five_events)
 
     assert (report.events, report.findings, report.notes) == (5, [], [])
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+async def test_a_chain_that_is_read_in_pieces_is_read_whole(
+    five_events, tamper, verified, monkeypatch, at_once
+):
+    monkeypatch.setattr(verification, "AT_ONCE", at_once)
+    report = await verified(five_events)
+    assert (report.events, report.findings) == (5, [])
+
+    await tamper.execute(
+        "UPDATE audit_events SET target = 'x' WHERE organization_id = %s AND sequence = 5",
+        [five_events],
+    )
+    assert len((await verified(five_events)).findings) == 1
+
+
+async def test_a_second_event_of_a_number_is_read_where_a_piece_ends_too(
+    five_events, tamper, verified, monkeypatch
+):
+    monkeypatch.setattr(verification, "AT_ONCE", 3)
+    [index] = await (
+        await tamper.execute(
+            "SELECT indexdef FROM pg_indexes WHERE indexname = 'uq_audit_events_chain'"
+        )
+    ).fetchone()
+    await tamper.execute("DROP INDEX uq_audit_events_chain")
+    try:
+        await tamper.execute(
+            "INSERT INTO audit_events SELECT (jsonb_populate_record(e, %s)).* FROM audit_events e"
+            " WHERE organization_id = %s AND sequence = 3",
+            [Jsonb({"id": str(uuid7())}), five_events],
+        )
+        assert (await verified(five_events)).findings
+    finally:
+        await tamper.execute("DELETE FROM audit_events WHERE organization_id = %s", [five_events])
+        await tamper.execute(index)
 
 
 @pytest.mark.asvs("16.4.2")

@@ -28,6 +28,7 @@ class Order(BaseModel):
 
 
 SUBJECT = Subject("test.subject", 1, "You read orders.", [], Order)
+TITLE = "assistant.title"
 RIGHT, WRONG = '{"article": "boots", "pieces": 2}', '{"article": "boots", "pieces": "many"}'
 CASE = {"id": "boots", "input": "Two pairs of boots.", "expect": {"contains": ['"pieces":2']}}
 
@@ -87,11 +88,12 @@ async def test_without_a_class_it_is_a_text_as_before(operators, model):
     assert "schema" not in str(model.requests[0].body)
 
 
+# A team's assistant may have no titles; tests/assistant says that ours have this class.
+@pytest.mark.skipif(files.shape(TITLE) is None, reason="this assistant asks for no titles")
 @through_the_assistant
 async def test_the_file_of_a_prompt_says_what_its_answers_are(client, operator, model):
     model.choose = says('{"title": "A trip to Kenya"}')
-    name = "assistant.title"
-    wanted = {"prompt": name, "version": registry.live(name).number}
+    wanted = {"prompt": TITLE, "version": registry.live(TITLE).number}
     started = (await client.post("/api/evaluations", json=wanted)).json()
     await jobs.run(UUID(started["id"]))
     assert model.requests

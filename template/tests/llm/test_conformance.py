@@ -232,7 +232,9 @@ async def test_what_a_call_costs(caller, side, configure, what):
     assert (entry.input_tokens > 0) == (state == "settled")
     assert 0 <= entry.output_tokens <= 200
     assert await caller.reserved() == 0
-    if what in ("hangs", "slow"):  # Nobody goes on working for an answer that nobody waits for.
+    # Nobody goes on working for an answer that nobody waits for. On a busy machine the deadline may
+    # pass before anything was asked.
+    if what in ("hangs", "slow") and side.server.requests:
         async with asyncio.timeout(30):
             await side.server.aborted.wait()
 
