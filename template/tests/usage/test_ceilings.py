@@ -253,15 +253,25 @@ async def test_what_the_administrators_set_before_stays_as_it_was(till, configur
     assert kept.microdollars_per_month == 15_000_000
 
 
-@pytest.mark.parametrize("order", [1, -1])
-async def test_who_sets_a_limit_while_the_ceiling_falls_does_not_pass_it(till, configure, order):
+@pytest.mark.parametrize("first", ["limit", "ceiling"])
+async def test_who_sets_a_limit_while_the_ceiling_falls_does_not_pass_it(till, configure, first):
     configure(**{MONTH: 20})
-    steps = [
-        limit(till.person, microdollars_per_month=20_000_000),
-        give(till.person.organization_id, microdollars_per_month=1000),
-    ][::order]
-    results = await asyncio.gather(*steps, return_exceptions=True)
-    assert {type(one) for one in results} <= {type(None), budgets.AboveCeiling}
+    here, amount = till.person.organization_id, {"microdollars_per_month": 20_000_000}
+    if first == "limit":
+        async with db.transaction(organization_id=here) as session:
+            await budgets.set_limit(session, till.person, user_id=None, **amount)
+            falls = asyncio.create_task(give(here, microdollars_per_month=1000))
+            await asyncio.sleep(0.2)  # it waits for the other one
+            assert not falls.done()
+        await falls
+    else:
+        async with db.transaction(elevated=True) as session:
+            await ceilings.give(session, here, {"microdollars_per_month": 1000})
+            rises = asyncio.create_task(limit(till.person, **amount))
+            await asyncio.sleep(0.2)
+            assert not rises.done()
+        with pytest.raises(budgets.AboveCeiling):
+            await rises
     await till.reserve(1, 1000)
     with pytest.raises(BudgetSpent):
         await till.reserve(1, 1)

@@ -114,6 +114,8 @@ async def test_shares_are_of_what_binds_and_told_anew_of_another_ceiling(app, co
     await give(here, microdollars_per_month=5_000_000)
     assert await share() == "app_budget_used_share 1"
     assert await told() == ["100 ", "80 %", "50 %"]
+    await give(here, microdollars_per_month=10_000_000)
+    assert await told() == ["50 %", "100 ", "80 %", "50 %"]
 
 
 # The command.
