@@ -112,6 +112,12 @@ def seen_of(row: UsageLimit | UsageCeiling | None) -> str:
     return blake2b(repr(values).encode(), digest_size=8).hexdigest()
 
 
+async def must_be_here(db: AsyncSession, user_id: UUID | None) -> None:
+    """Raises `NotFound` for people of other organisations."""
+    if user_id and not await db.scalar(select(PEOPLE.c.id).where(PEOPLE.c.id == user_id)):
+        raise NotFound("No such person.")
+
+
 async def people(db: AsyncSession, *, most: int) -> list[tuple[UUID, str]]:
     """Who may get a budget of their own, by name."""
     rows = await db.execute(select(PEOPLE).order_by(PEOPLE.c.display_name, PEOPLE.c.id).limit(most))
@@ -134,8 +140,7 @@ async def set_limit(
     organisations, `AboveCeiling`, and `BudgetsChangedMeanwhile` when they are not what was `seen`
     any more.
     """
-    if user_id and not await db.scalar(select(PEOPLE.c.id).where(PEOPLE.c.id == user_id)):
-        raise NotFound("No such person.")
+    await must_be_here(db, user_id)
     values: dict[str, int | str | None] = {**complete(given)}
     if cost_center is not None:
         values["cost_center"] = cost_center.strip() or None
@@ -159,6 +164,11 @@ async def set_limit(
     if lower(given.get(name), most[name]) != lower(month, most[name]):
         await warn_anew(db, person.organization_id, user_id)
     await audit.record(db, "usage.limited", person=person, target=user_id, detail=values)
+
+
+def amounts_of(row: UsageLimit | UsageCeiling | None) -> Amounts:
+    """What stands there; None where nothing was set."""
+    return {name: getattr(row, name, None) for name in LIMITS}
 
 
 def complete(given: Amounts) -> Amounts:

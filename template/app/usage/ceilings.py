@@ -124,14 +124,14 @@ def _bounded(
     own: UsageLimit | None,
 ) -> Bounded:
     most = budgets.ceilings_of(given)
-    theirs: Amounts = {name: getattr(own, name, None) for name in LIMITS}
+    theirs = budgets.amounts_of(own)
     return Bounded(
         of.id,
         of.name,
         of.slug,
         month.microdollars if month else 0,
         month.reserved_microdollars if month else 0,
-        given={name: getattr(given, name, None) for name in LIMITS},
+        given=budgets.amounts_of(given),
         ceilings=most,
         own=theirs,
         limits={name: budgets.lower(theirs[name], most[name]) for name in LIMITS},

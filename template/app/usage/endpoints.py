@@ -1,6 +1,7 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime
@@ -17,7 +18,9 @@ from app.usage.chargeback import MonthStillOpen
 from app.usage.prices import prices_between
 from app.usage.schemas import (
     AllowanceOut,
+    Amounts,
     AnomalyOut,
+    BudgetsOut,
     CostCenterOut,
     FeatureOut,
     LatencyOut,
@@ -138,6 +141,29 @@ async def chargeback_file(
         made.text,
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="chargeback-{made.month}.csv"'},
+    )
+
+
+@router.get("/limits", responses=may(NotFound))
+async def read_limits(
+    db: Database,
+    person: Annotated[Person, allow("usage.limit")],
+    user_id: Annotated[
+        UUID | None, Query(description="Whose budgets; default: the whole organisation's.")
+    ] = None,
+) -> BudgetsOut:
+    """What administrators set, and what binds of it."""
+    await budgets.must_be_here(db, user_id)
+    row = await budgets.own_limits(db, person.organization_id, user_id)
+    binding = await budgets.limits(db, person.organization_id, user_id)
+    holder = "person" if user_id else "organization"
+    return BudgetsOut(
+        own=Amounts(**budgets.amounts_of(row)),
+        cost_center=row.cost_center if row else None,
+        ceilings=Amounts(**await budgets.ceilings(db, person.organization_id)),
+        limits=Amounts(
+            **{name: binding[f"{holder}_{short}"] for name, short in budgets.LIMITS.items()}
+        ),
     )
 
 

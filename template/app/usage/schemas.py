@@ -147,6 +147,20 @@ class Limits(Amounts):
     """Who is charged for the calls from now on. Left out, it stays; an empty one is none."""
 
 
+class BudgetsOut(BaseModel):
+    """None of `own`: nothing was set there; None of the others: no limit."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    own: Amounts
+    """What administrators set."""
+    cost_center: str | None
+    ceilings: Amounts
+    """What the organisation may use at most, all of its people together."""
+    limits: Amounts
+    """What binds: the lower of both, or what the settings say."""
+
+
 class CeilingsIn(Amounts):
     """All of them at once: one that is None or left out is again what the settings say."""
 

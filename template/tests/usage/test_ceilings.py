@@ -197,6 +197,37 @@ async def test_nobody_undoes_a_ceiling_that_was_given_meanwhile(client, operator
     assert (await client.put(address, json=given)).status_code == 204
 
 
+async def test_administrators_read_what_they_set_and_what_binds_of_it(client, configure):
+    configure(**{MONTH: 20}, USAGE_PERSON_TOKENS_PER_DAY=700)
+    admin = await make_user(role="admin", password=False)
+    await give(admin.organization_id, calls_per_hour=5)
+    till, stranger = Till(person_of(admin)), await make_user(password=False)
+    await own_limits_above(till, microdollars_per_month=50_000_000, tokens_per_hour=90)
+    await limit(till.person, admin.user_id, calls_per_day=3, cost_center="Research")
+    await sign_in(client, admin)
+
+    async def read(**query) -> dict[str, dict[str, int]]:
+        found = (await client.get("/api/usage/limits", params=query)).json()
+        return {
+            name: {one: amount for one, amount in amounts.items() if amount is not None}
+            for name, amounts in found.items()
+            if isinstance(amounts, dict)
+        }
+
+    ceiling = {"calls_per_hour": 5, "microdollars_per_month": 20_000_000}
+    assert await read() == {
+        "own": {"microdollars_per_month": 50_000_000, "tokens_per_hour": 90},
+        "ceilings": ceiling,
+        "limits": ceiling | {"tokens_per_hour": 90},
+    }
+    found = await read(user_id=str(admin.user_id))
+    assert found["own"] == {"calls_per_day": 3}
+    assert found["ceilings"] == ceiling
+    assert (found["limits"]["calls_per_day"], found["limits"]["tokens_per_day"]) == (3, 700)
+    answer = await client.get("/api/usage/limits", params={"user_id": str(stranger.user_id)})
+    assert answer.status_code == 404
+
+
 # The rule, in the statement that reserves.
 
 
