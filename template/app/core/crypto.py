@@ -12,12 +12,16 @@ from base64 import b64decode, b64encode
 from functools import cache, lru_cache
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import AEADDecryptionContext, Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 from app.core.settings import get_settings
 
 VERSION = b"\x01"
 NONCE_BYTES = 12
+TAG_BYTES = 16
 
 
 class Undecipherable(Exception):
@@ -84,10 +88,44 @@ def decrypt(blob: bytes, context: str) -> str:
     return text.decode()
 
 
+class Opening:
+    """Decrypt what `encrypt` made piece by piece: one large text at once holds everyone up.
+
+    Nothing of it may leave before `finish` has seen that it is whole and unchanged.
+    """
+
+    def __init__(self, first: bytes, context: str) -> None:
+        """With the beginning, in which the nonce stands whole. Raises `Undecipherable`."""
+        head, _, rest = first.partition(b"\0")
+        key = _keys().get(head[1:].decode("ascii", "replace"))
+        if head[:1] != VERSION or key is None or len(rest) < NONCE_BYTES:
+            raise Undecipherable
+        self._cipher: AEADDecryptionContext = Cipher(AES(key), GCM(rest[:NONCE_BYTES])).decryptor()
+        self._cipher.authenticate_additional_data(context.encode())
+        self._held = rest[NONCE_BYTES:]
+
+    def opened(self, further: bytes = b"") -> bytes:
+        """The text as far as it is there, as UTF-8. The tag stands last, so its length stays."""
+        given = self._held + further
+        self._held = given[-TAG_BYTES:]
+        return self._cipher.update(given[:-TAG_BYTES])
+
+    def finish(self) -> None:
+        """Raises `Undecipherable`."""
+        try:
+            self._cipher.finalize_with_tag(self._held)
+        except (InvalidTag, ValueError) as error:
+            raise Undecipherable from error
+
+
 @cache
 def _keyring() -> dict[str, AESGCM]:
+    return {name: AESGCM(key) for name, key in _keys().items()}
+
+
+def _keys() -> dict[str, bytes]:
     entries = filter(None, get_settings().encryption_keys.get_secret_value().split(","))
     keys = {name: b64decode(key) for name, _, key in (entry.partition(":") for entry in entries)}
     if not keys:  # A laptop: `refuse_unsafe` keeps production from coming here.
         keys = {"laptop": keyed_digest("field encryption", "laptop key")}
-    return {name: AESGCM(key) for name, key in keys.items()}
+    return keys

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from app.core.db import Database
 from app.core.problems import may
 from app.own_data import service
+from app.own_data.answering import attached
 from app.own_data.dependencies import AskLimit, ProvenSelf, Self
 from app.own_data.schemas import ExportOut, OwnData
 
@@ -30,8 +31,4 @@ async def list_exports(db: Database, person: Self) -> list[ExportOut]:
 )
 async def download_export(export_id: UUID, db: Database, person: ProvenSelf) -> Response:
     """The rows of each table by its name, and why others are left out."""
-    return Response(
-        await service.file(db, person, export_id),
-        media_type="application/json",
-        headers={"Content-Disposition": 'attachment; filename="own-data.json"'},
-    )
+    return attached(await service.file(db, person, export_id))

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 
 from app.core.db import Database
 from app.own_data import service
+from app.own_data.answering import attached
 from app.own_data.dependencies import AskLimit, ProvenSelf
 from app.web import flash
 
@@ -22,8 +23,4 @@ async def ask(db: Database, person: ProvenSelf, _: AskLimit) -> Response:
 
 @router.get("/{export_id}")
 async def download(export_id: UUID, db: Database, person: ProvenSelf) -> Response:
-    return Response(
-        await service.file(db, person, export_id),
-        media_type="application/json",
-        headers={"Content-Disposition": 'attachment; filename="own-data.json"'},
-    )
+    return attached(await service.file(db, person, export_id))

@@ -1,18 +1,18 @@
 """Ask for one's own data, and get it while it is there."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import orjson
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.person import Person
 from app.audit import service as audit
 from app.core.clock import now
-from app.core.crypto import decrypt, encrypt
+from app.core.crypto import Opening, encrypt
 from app.core.db import elevated, transaction
 from app.core.errors import Conflict, NotFound
 from app.jobs.queue import enqueue
@@ -23,6 +23,7 @@ from app.own_data.models import DataExport
 from app.own_data.settings import OwnDataSettings
 from app.users.models import Organization, User
 
+PIECE = 256 * 1024
 # As long as its job may be tried. What waits longer is made by nobody any more.
 BEING_MADE = timedelta(hours=1)
 
@@ -67,9 +68,12 @@ async def exports(db: AsyncSession, person: Person) -> Sequence[DataExport]:
     return (await db.scalars(query.order_by(DataExport.id.desc()))).all()
 
 
-async def file(db: AsyncSession, person: Person, export_id: UUID) -> bytes:
-    """JSON. Raises `NoSuchExport`, also for other people's."""
-    query = select(DataExport.content).where(
+async def file(db: AsyncSession, person: Person, export_id: UUID) -> list[bytes]:
+    """JSON in pieces: read and opened as one it held up everybody else for a quarter of a second.
+
+    Raises `NoSuchExport`, also for other people's.
+    """
+    mine = (
         DataExport.id == export_id,
         DataExport.user_id == person.user_id,
         DataExport.organization_id == person.organization_id,
@@ -77,11 +81,22 @@ async def file(db: AsyncSession, person: Person, export_id: UUID) -> bytes:
         DataExport.expires_at > now(),
     )
     async with elevated(db):
-        content = await db.scalar(query)
-    if content is None:
-        raise NoSuchExport
+        opening = Opening(await _piece(db, mine, 0), _place(export_id))
+        found = [opening.opened()]
+        while sealed := await _piece(db, mine, len(found)):
+            found.append(opening.opened(sealed))
+    opening.finish()
     await audit.record(db, "own_data.taken", person=person, target=export_id)
-    return (await asyncio.to_thread(decrypt, content, _place(export_id))).encode()
+    return found
+
+
+async def _piece(db: AsyncSession, mine: Iterable[ColumnElement[bool]], number: int) -> bytes:
+    """Empty behind the end."""
+    part = func.substring(DataExport.content, number * PIECE + 1, PIECE)
+    found: bytes | None = await db.scalar(select(part).where(*mine))
+    if found is None:
+        raise NoSuchExport
+    return found
 
 
 async def collect(export_id: UUID) -> None:

@@ -54,3 +54,31 @@ def test_ids_sort_by_birth_and_say_their_version():
     assert all(one.version == 7 and one.variant == "specified in RFC 4122" for one in ids)
     assert len(set(ids)) == 50
     assert ids[0].int >> 80 <= ids[-1].int >> 80
+
+
+def opened(blob, context, size):
+    first, *rest = [blob[at : at + size] for at in range(0, len(blob), size)]
+    opening = crypto.Opening(first, context)
+    text = b"".join([*map(opening.opened, rest), opening.opened()])
+    opening.finish()
+    return text.decode()
+
+
+@pytest.mark.parametrize("size", [60, 61, 75, 76, 77, 1000, 5000])
+@pytest.mark.parametrize("text", ["", "é", "kept " * 200])
+def test_piece_by_piece_it_is_the_same_text(size, text):
+    assert opened(crypto.encrypt(text, "here"), "here", size) == text
+
+
+@pytest.mark.asvs("11.3.3")
+@pytest.mark.parametrize("place", [0, 1, 10, 20, 500, -1])
+def test_piece_by_piece_a_changed_ciphertext_is_refused(place):
+    whole = crypto.encrypt("kept " * 200, "here")
+    blob = bytearray(whole)
+    blob[place] ^= 1
+    for wrong, context in ((bytes(blob), "here"), (whole, "there"), (whole[:-1], "here")):
+        with pytest.raises(crypto.Undecipherable):
+            opened(wrong, context, 100)
+    for short in (b"", whole[:8], whole[:15]):
+        with pytest.raises(crypto.Undecipherable):
+            opened(short or b"\0", "here", 100)

@@ -9,14 +9,16 @@ from sqlalchemy import select, text, update
 
 from app.core import db
 from app.core.clock import now
+from app.core.crypto import encrypt
 from app.core.ids import uuid7
 from app.jobs.queue import run_until_empty
 from app.mail import service as mail
-from app.own_data import collecting, jobs
+from app.own_data import collecting, jobs, service
 from app.own_data.models import DataExport
-from app.own_data.service import BEING_MADE
+from app.own_data.service import BEING_MADE, PIECE
 from tests.factories import make_organization, make_user, sign_in
 from tests.leftovers import no_old_jobs as no_old_jobs
+from tests.usage.conftest import person_of
 
 PATH = "/api/own-data"
 
@@ -176,3 +178,54 @@ async def test_it_is_asked_for_once_at_a_time_and_again_when_nobody_makes_it(cli
         mine = update(DataExport).where(DataExport.user_id == ada.user_id)
         await session.execute(mine.values(created_at=long_ago))
     assert (await client.post(PATH)).status_code == 202
+
+
+async def a_large_one(ada, body: bytes) -> UUID:
+    made_id = uuid7()
+    async with db.transaction(elevated=True) as session:
+        session.add(
+            DataExport(
+                id=made_id,
+                organization_id=ada.organization_id,
+                user_id=ada.user_id,
+                state="ready",
+                content=encrypt(body.decode(), f"data_exports.content:{made_id}"),
+                size=len(body),
+                expires_at=now() + timedelta(hours=1),
+            )
+        )
+    return made_id
+
+
+async def test_a_large_one_is_opened_and_sent_in_pieces(client, app):
+    """As one it held up everybody else for a quarter of a second."""
+    ada = await make_user()
+    await sign_in(client, ada)
+    body = b"0123456789" * (PIECE // 2)
+    made_id = await a_large_one(ada, body)
+    async with client.stream("GET", f"{PATH}/{made_id}/file") as answer:
+        pieces = [one async for one in answer.aiter_raw()]
+    assert answer.headers["content-length"] == str(len(body))
+    assert b"".join(pieces) == body
+    person, whose = person_of(ada), (ada.organization_id, ada.user_id)
+    async with db.transaction(organization_id=whose[0], user_id=whose[1]) as session:
+        found = await service.file(session, person, made_id)
+    assert len(found) >= 5
+    assert max(map(len, found)) <= PIECE
+
+
+async def test_nothing_of_a_file_that_was_changed_leaves(client, app):
+    ada = await make_user()
+    await sign_in(client, ada)
+    made_id = await a_large_one(ada, b"0123456789" * (PIECE // 2))
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text(
+                "UPDATE data_exports SET content ="
+                " set_byte(content, octet_length(content) - 20, 0) WHERE id = :id"
+            ),
+            {"id": made_id},
+        )
+    answer = await client.get(f"{PATH}/{made_id}/file")
+    assert answer.status_code == 500
+    assert "0123456789" not in answer.text
