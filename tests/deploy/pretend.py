@@ -7,8 +7,6 @@ requests. What a version tells follows from its share, as it would outside.
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -18,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from warm import Forked
 
 GOOD = {
     "requests": 4000, "failed": 4, "timed": 3000, "slow": 30, "answered": 1000,
@@ -55,7 +55,7 @@ class Pretended:
         """At which percent of the new version the release is broken off, and how."""
         self.dies_after: int | None = None
         """How many changes the cloud hears of before the release is killed."""
-        self.running: subprocess.Popen[str] | None = None
+        self.running: Forked | None = None
         self.cloud: Cloud
 
     def knows(self, who: str) -> bool:
@@ -74,7 +74,7 @@ class Pretended:
             return
         self.dies_after -= 1
         if not self.dies_after:
-            self.running.kill()
+            self.running.send_signal(signal.SIGKILL)
             self.running.wait()
 
     def lines(self, image: str) -> list[dict[str, Any]]:
@@ -167,16 +167,9 @@ def released(folder: Path, cloud: Cloud, more: dict[str, str]) -> Release:
     """`make deploy` and so on, in a folder that has a project's scripts."""
 
     def release(*words: str) -> tuple[int, str]:
-        running = subprocess.Popen(
-            [sys.executable, "-c", QUICKLY, *words],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | more,
-        )
+        running = Forked(QUICKLY, words, folder, os.environ | more)
         cloud.pretended.running = running
-        told = running.communicate()[0]
+        told = running.communicate()
         return running.returncode, told
 
     return release
