@@ -1,5 +1,6 @@
 """Rendering inside this process, from a copy of the work tree: what is not committed counts too."""
 
+import gc
 import importlib
 import itertools
 import os
@@ -17,6 +18,9 @@ import copier
 import pytest
 import yaml
 from fast_copier import fast
+
+# What is imported and collected stays; looking through it for garbage was a tenth of the time.
+gc.set_threshold(50_000, 20, 20)
 
 ROOT = Path(__file__).parent.parent
 ANSWER_FILES = sorted((ROOT / "tests" / "answers").glob("*.yml"))
@@ -51,6 +55,10 @@ LONGEST = ("[prototype]", "each_further_option", "lives_on")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not any(one in item.name for one in LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
