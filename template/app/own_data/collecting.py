@@ -19,6 +19,7 @@ from app.core import data
 from app.core.crypto import Undecipherable, decrypt
 from app.core.data import Data, Level
 from app.core.db import AUTH_ROLE, transaction
+from app.core.pieces import in_pieces
 
 APP_ROLE = "app"
 ROWS_AT_ONCE = 200
@@ -95,17 +96,13 @@ async def collect(
         async with transaction(
             organization_id=organization_id, user_id=user_id, elevated=elevated
         ) as db:
-            ordered = query.order_by(table.columns["id"]).execution_options(yield_per=ROWS_AT_ONCE)
             ours = found[str(table.name)] = []
-            rows = await db.stream(ordered)
-            try:
-                async for row in rows.mappings():
-                    ours.append({str(one.name): _plain(row[one], one, row) for one in wanted})
-                    size += len(orjson.dumps(ours[-1]))
-                    if size > most:
-                        raise TooMuch
-            finally:
-                await rows.close()
+            async for found_row in in_pieces(db, query, table.columns.id, at_once=ROWS_AT_ONCE):
+                row = found_row._mapping
+                ours.append({str(one.name): _plain(row[one], one, row) for one in wanted})
+                size += len(orjson.dumps(ours[-1]))
+                if size > most:
+                    raise TooMuch
     return found
 
 

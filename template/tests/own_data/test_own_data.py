@@ -75,6 +75,24 @@ async def test_of_each_table_the_rows_of_the_person_are_read(client, app):
             assert len(found[table.name]) >= there - 3, table.name
 
 
+async def test_tables_that_are_read_in_pieces_are_read_whole(new_browser, app, monkeypatch):
+    ada = await make_user()
+    for _ in range(5):
+        async with new_browser() as browser:
+            await sign_in(browser, ada)
+
+    async def read():
+        return await collecting.collect(
+            ada.organization_id, ada.user_id, ada.email, most=10_000_000
+        )
+
+    whole = await read()
+    assert len(whole["sessions"]) == 5
+    for at_once in (1, 2, 5):
+        monkeypatch.setattr(collecting, "ROWS_AT_ONCE", at_once)
+        assert await read() == whole
+
+
 async def test_nobody_else_gets_it_and_after_its_time_nobody(client, app, new_browser):
     organization = await make_organization()
     ada, admin = await make_user(organization), await make_user(organization, role="admin")
