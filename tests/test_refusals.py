@@ -140,6 +140,25 @@ def test_every_question_is_known_as_one() -> None:
     assert "is no question" not in CHECKS.refusals(given, True, False)
 
 
+def test_a_mistyped_name_is_refused_quietly_too_and_a_question_that_is_gone_is_not() -> None:
+    """An update renders quietly with every answer that was given before."""
+    assert "presset is no question" in CHECKS.refusals({"presset": "saas"}, True, True)
+    before = dict.fromkeys(questionnaire.asked(), "") | {"gone": "x"}
+    assert "is no question" not in CHECKS.refusals(before, True, True)
+    assert "gone is no question" in CHECKS.refusals(before, True, False)
+
+
+def test_who_renders_quietly_with_a_mistyped_name_gets_no_project(
+    template: Path, tmp_path: Path, fast_copier: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["copier", "copy", "--quiet", "--defaults", "--data", "presset=saas"]
+    _, code = CopierApp.run([*words, str(template), str(tmp_path / "project")], exit=False)
+
+    assert code == 1
+    assert "presset is no question here" in capsys.readouterr().err
+    assert not (tmp_path / "project").exists()
+
+
 def test_a_program_that_renders_gets_the_sentence_in_the_error(
     template: Path, tmp_path: Path, fast_copier: None
 ) -> None:
