@@ -13,8 +13,10 @@ SIBLINGS = sorted((ROOT / "template").rglob("*.jinja"))
 def everything(render: Render) -> Path:
     answers = answers_of(ROOT / "tests" / "answers" / "everything.yml")
     # One project chooses two providers at most and one place to run; template/ has them all.
+    known = questionnaire.completed(questionnaire.ours_again() | answers)
+    # Every question is answered, or the computed answers below would be no questions.
     return render(
-        **questionnaire.ours_again() | answers,
+        **{name: known[name] for name in questionnaire.asked() if name in known},
         llm_providers=["anthropic", "google", "vertex", "bedrock"],
         gateways_used=["litellm"],
         log_stores=["loki", "elk"],
