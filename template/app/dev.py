@@ -1,5 +1,6 @@
 """`app dev`: everything on one machine."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -66,11 +67,14 @@ def _serve(port: int, *, reload: bool) -> None:
 
 def create_app() -> FastAPI:
     """The app, in a process that goes when the one that started it is gone, killed or not."""
+    gc.disable()  # As in `app.serving`: what a start makes stays.
     from app import main
 
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     app = main.create_app()
+    gc.freeze()
+    gc.enable()
     logging.getLogger("app").addFilter(_worth_a_line)
     return app
 
