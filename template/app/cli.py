@@ -161,9 +161,11 @@ def add_modules(words: list[str]) -> None:
 def _importing() -> Iterator[None]:
     """What is imported stays: looking for garbage in it took a seventh of a command's start."""
     gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def main() -> None:
