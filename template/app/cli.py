@@ -47,8 +47,8 @@ def dev(
 @cli.command()
 def serve(
     host: Annotated[str, typer.Option(envvar="HOST")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="PORT")] = 8000,
-    workers: Annotated[int, typer.Option(envvar="WEB_WORKERS")] = 1,
+    port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(envvar="WEB_WORKERS", min=1)] = 1,
 ) -> None:
     """Run the web server as production does."""
     gc.disable()  # `app.serving` enables it when all is made

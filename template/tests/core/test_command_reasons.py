@@ -10,7 +10,9 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.exc import ProgrammingError
+from typer.testing import CliRunner
 
+from app.cli import cli
 from app.core.commands import reason
 from app.core.errors import NotFound
 from app.core.settings import ROOT, ModuleSettings, Settings
@@ -64,3 +66,22 @@ def test_nobody_at_the_terminal_meets_a_traceback() -> None:
     assert ended.stderr.startswith("The database does not answer: ")
     assert "Traceback" not in ended.stdout + ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [
+        (["--port", "99999"], {}),
+        (["--port", "0"], {}),
+        (["--workers", "0"], {}),
+        ([], {"PORT": "-1"}),
+        ([], {"WEB_WORKERS": "-1"}),
+    ],
+)
+def test_a_port_or_a_number_of_workers_that_cannot_be_is_refused_at_once(
+    words: list[str], environment: dict[str, str]
+) -> None:
+    """A server with such a port waited for ever, and could not be told to stop."""
+    done = CliRunner().invoke(cli, ["serve", *words], env=environment)
+    assert done.exit_code == 2
+    assert "equal to" in " ".join(done.output.split())
