@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from app.core import commands as core
 from app.core.errors import CannotStart
 from app.modules import MODULES
+
+NOT_STARTED = 3
+"""What uvicorn ends with when the app refuses to start."""
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 cli.add_typer(core.database, name="db")
@@ -53,19 +56,28 @@ def serve(
     """Run the web server as production does."""
     gc.disable()  # `app.serving` enables it when all is made
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
-    uvicorn.run(
-        "app.serving:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # core.middleware trusts counted proxies only
-        timeout_graceful_shutdown=20,
-    )
+    options: dict[str, Any] = {
+        "factory": True,
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,  # core.middleware trusts counted proxies only
+        "timeout_graceful_shutdown": 20,
+    }
+    if workers == 1:
+        uvicorn.run("app.serving:create_app", **options)
+        return
+    config = uvicorn.Config("app.serving:create_app", **options)
+    several = Multiprocess(config, sockets=[config.bind_socket()])
+    several.run()
+    # By itself it ends with 0 also when none of them could start.
+    if any(one.exitcode == NOT_STARTED for one in several.processes):
+        raise typer.Exit(NOT_STARTED)
 
 
 @cli.command()

@@ -1,11 +1,13 @@
 """A start: the garbage collector stands aside for it, and what few need is not imported."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from app.core.settings import ROOT
+from tests.conftest import free_port
 
 STARTED = """
 import gc, sys
@@ -62,3 +64,25 @@ def test_what_runs_beside_the_app_ends_before_its_connections_do(database) -> No
     )
     assert done.stdout.split()[-2:] == ["0", "0"]
     assert "not_refreshed" not in done.stdout + done.stderr
+
+
+@pytest.mark.dear
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_that_cannot_start_ends_as_a_failure(database, tmp_path, workers) -> None:
+    """Or who runs it takes it for one that was told to stop."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text("[openai", encoding="utf-8")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from app.cli import main; main()", "serve"),
+            *("--port", str(free_port()), "--workers", workers),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"USAGE_PRICES_FILE": str(prices)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "A price cannot be read" in done.stdout + done.stderr
