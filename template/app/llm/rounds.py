@@ -7,9 +7,10 @@ transaction is open in between, and tools run in their own.
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from uuid import UUID
 
 from app.access.person import Person
@@ -148,17 +149,19 @@ async def _rounds(loop: _Loop, ask: Ask) -> Events:
     raise ToolsWithoutEnd("The model kept asking for tools and came to no answer.")
 
 
-async def _look_again(loop: _Loop, calls: Sequence[ToolCall] = ()) -> None:
+async def _look_again(
+    loop: _Loop, calls: Sequence[ToolCall] = (), found: Mapping[str, Outcome] = MappingProxyType({})
+) -> None:
     """Their rights as of now, and whether what they came by still opens: that was minutes ago.
 
-    Raises `NoLongerHere`.
+    Raises `NoLongerHere`; then what was `found` by these calls is told, and of the others that they
+    were not permitted.
     """
     person = await rights.still(loop.use.person)
     if person is not None:
         loop.use = replace(loop.use, person=person)
         return
-    for call in calls:
-        loop.tell(_told(call, running.refused(call.name, "not_permitted")))
+    _tell(loop, calls, found, "not_permitted")
     raise NoLongerHere("Your access here has ended, so the answer did, too.")
 
 
@@ -185,16 +188,23 @@ async def _run(loop: _Loop, calls: Sequence[ToolCall]) -> list[Outcome]:
                     group.create_task(one(call, why))
             for call, why in planned:
                 if not _reads(call):
+                    if found:
+                        await _look_again(loop, calls, found)
                     await one(call, why)
     except TimeoutError as error:
-        for call in calls:
-            told = found.get(call.id) or running.refused(call.name, "too_slow")
-            loop.tell(_told(call, told))
+        _tell(loop, calls, found, "too_slow")
         raise ModelTooSlow("The answer with its tools was not finished in time.") from error
     for call in calls:
         loop.wrong[call.name] += found[call.id].state == "invalid"
     loop.failed.update({one.name for one in calls if found[one.id].state == "failed"})
     return [found[call.id] for call in calls]
+
+
+def _tell(
+    loop: _Loop, calls: Sequence[ToolCall], found: Mapping[str, Outcome], otherwise: str
+) -> None:
+    for call in calls:
+        loop.tell(_told(call, found.get(call.id) or running.refused(call.name, otherwise)))
 
 
 def _reads(call: ToolCall) -> bool:

@@ -154,7 +154,7 @@ async def set_limit(
     most: Amounts = dict.fromkeys(LIMITS)
     if user_id is None:
         most = await ceilings(db, person.organization_id)
-        _refuse_more(given, most)
+        _refuse_more(given, most, amounts_of(before))
     await db.execute(
         insert(UsageLimit)
         .values(organization_id=person.organization_id, user_id=user_id, **values)
@@ -184,11 +184,14 @@ async def one_at_a_time(db: AsyncSession, organization_id: UUID) -> None:
     await db.execute(select(func.pg_advisory_xact_lock(lock)))
 
 
-def _refuse_more(given: Amounts, most: Amounts) -> None:
+def _refuse_more(given: Amounts, most: Amounts, before: Amounts) -> None:
+    """What stood there before the ceiling fell may stay: the ceiling binds all the same."""
     above = {
         name: f"At most {said(name, ceiling)}. Only those who run this app can raise that."
         for name, ceiling in most.items()
-        if ceiling is not None and (given.get(name) or 0) > ceiling
+        if ceiling is not None
+        and (given.get(name) or 0) > ceiling
+        and given.get(name) != before[name]
     }
     if above:
         raise AboveCeiling("This is more than the organisation may use.", errors=above)

@@ -117,6 +117,13 @@ async def one(db: AsyncSession, organization_id: UUID) -> Bounded:
     return _bounded(*found)
 
 
+async def _stays(db: AsyncSession, organization_id: UUID) -> None:
+    """Nobody deletes it before this transaction ends. Raises `NoSuchOrganization`."""
+    held = select(Organization.id).where(Organization.id == organization_id)
+    if await db.scalar(held.with_for_update(read=True, key_share=True)) is None:
+        raise NoSuchOrganization
+
+
 def _bounded(
     of: Organization,
     month: UsageCounter | None,
@@ -156,6 +163,7 @@ async def give(
     values = budgets.complete(given)
     async with elevated(db):
         await budgets.one_at_a_time(db, organization_id)
+        await _stays(db, organization_id)
         before = await one(db, organization_id)
         if seen not in {None, before.seen}:
             raise BudgetsChangedMeanwhile(

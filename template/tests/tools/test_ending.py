@@ -8,12 +8,13 @@ from sqlalchemy import text
 
 from app.auth import links
 from app.core import db
+from app.tools.registry import Use
 from tests.asking import Browser
 from tests.conftest import new_client
 from tests.factories import PASSWORD, make_user, set_policy, sign_in
 from tests.impersonation.conftest import work_as
 from tests.tools.conftest import asks, says, uses
-from tests.tools.meanwhile import meanwhile, of_the_budget, slow
+from tests.tools.meanwhile import Nothing, meanwhile, of_the_budget, slow
 
 __all__ = ["slow"]
 NEW = "another long sentence 17"
@@ -251,3 +252,35 @@ async def test_what_ends_elsewhere_changes_nothing_for_a_key(
     _, events = await meanwhile(program, begun.wait, doing(), go_on)
     assert went_on(events)
     assert ran == ["read_more"]
+
+
+@pytest.mark.parametrize("first", ["read", "write"])
+async def test_of_two_tools_in_one_round_the_second_writes_nothing_for_a_key_revoked_meanwhile(
+    first, member, program_of, model, plays, slow, tool
+):
+    begun, go_on, ran = slow
+
+    @tool(title="Work", permission="assistant.use", stakes=first, taints=False)
+    async def work_long(use: Use, arguments: Nothing) -> str:
+        """Work."""
+        begun.set()
+        await go_on.wait()
+        return "worked"
+
+    @tool(title="Write", permission="assistant.use", stakes="write", taints=False)
+    async def write_down(use: Use, arguments: Nothing) -> str:
+        """Write."""
+        ran.append("write_down")
+        return "written"
+
+    program, key = await program_of(member)
+    plays(asks(("work_long", {}), ("write_down", {})), says("Never said."))
+    revoked = member.client.delete(f"/api/keys/{key}")
+    conversation, events = await meanwhile(program, begun.wait, revoked, go_on)
+
+    assert events[-1][1]["type"] == "/problems/no-longer-here"
+    assert ran == []
+    assert len(model.requests) == 1
+    [_, kept] = await member.messages(conversation)
+    told = [(one["name"], one["state"], one["reason"]) for one in kept["metadata"]["tools"]]
+    assert told == [("work_long", "done", ""), ("write_down", "refused", "not_permitted")]

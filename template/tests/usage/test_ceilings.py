@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from app.core import db
 from app.core.ids import uuid7
 from app.usage import budgets, ceilings
 from app.usage.service import BudgetSpent, CallsSpent, TokensSpent
+from app.users.models import Organization
 from tests.asking import browser_of as browser_of
 from tests.asking import model as model
 from tests.asking import text_of
@@ -306,3 +307,28 @@ async def test_who_sets_a_limit_while_the_ceiling_falls_does_not_pass_it(till, c
     await till.reserve(1, 1000)
     with pytest.raises(BudgetSpent):
         await till.reserve(1, 1)
+
+
+async def test_what_was_set_before_the_ceiling_fell_may_be_set_with_a_new_cost_centre(till):
+    amount = {"microdollars_per_month": 20_000_000}
+    await limit(till.person, **amount)
+    await give(till.person.organization_id, microdollars_per_month=1000)
+    await limit(till.person, cost_center="Sales", **amount)
+    with pytest.raises(budgets.AboveCeiling):
+        await limit(till.person, microdollars_per_month=19_000_000)
+    await till.reserve(1, 1000)
+    with pytest.raises(BudgetSpent):
+        await till.reserve(1, 1)
+
+
+async def test_an_organization_that_is_deleted_meanwhile_gets_no_ceiling_and_the_answer_says_so(
+    till,
+):
+    here = till.person.organization_id
+    async with db.transaction(elevated=True) as session:
+        await session.execute(delete(Organization).where(Organization.id == here))
+        given = asyncio.create_task(give(here, microdollars_per_month=1000))
+        await asyncio.sleep(0.2)  # it waits for the other one
+        assert not given.done()
+    with pytest.raises(ceilings.NoSuchOrganization):
+        await given

@@ -60,6 +60,7 @@ CALLS = {
     "tabs": "ui.tabs([(evil, evil)], evil, label=evil)",
     "button": "ui.button(evil, name=evil, value=evil, icon='plus', attributes={'data-x': evil})",
     "icon_button": "ui.icon_button(evil, 'edit', attributes={'data-x': evil})",
+    "live_search": "ui.live_search(evil, evil, evil, evil)",
     "copy_button": "ui.copy_button(evil, evil)",
     "csrf": "ui.csrf()",
     "error_summary": "ui.error_summary(form)",
