@@ -24,6 +24,7 @@ WINDOWS = text("""
     LEFT JOIN usage_counters c ON c.organization_id = :organization_id
           AND c.user_id IS NOT DISTINCT FROM w.user_id
           AND c.period = w.period AND c.starts_at = w.starts_at
+    ORDER BY w.user_id NULLS FIRST, array_position(ARRAY['hour', 'day', 'month'], w.period)
 """)
 
 
@@ -223,7 +224,7 @@ async def names_of(db: AsyncSession, ids: set[UUID]) -> dict[UUID | None, str]:
 
 
 async def allowances(db: AsyncSession, person: Person) -> list[Allowance]:
-    """Every budget that binds a person now, the organisation's first."""
+    """Every budget that binds a person now, the organisation's first, the shortest first."""
     rows = await db.execute(
         WINDOWS, {"organization_id": person.organization_id, "user_id": person.user_id}
     )

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from app.core import db
 from app.core.direct import direct
 from app.core.ids import uuid7
-from app.usage import budgets, service
+from app.usage import budgets, reports, service
 from app.usage.jobs import sweep
 from app.usage.models import UsageRecord
 from app.usage.service import BudgetSpent, CallsSpent, TokensSpent, Used
@@ -266,3 +266,23 @@ async def test_the_ledger_keeps_the_prompt_and_how_long_the_first_word_took(till
         kept = (await session.scalars(select(UsageRecord).order_by(UsageRecord.created_at))).all()
     assert [(one.prompt, one.prompt_version) for one in kept] == [("assistant", 3)] * 2
     assert [one.first_text_ms for one in kept] == [321, 123]
+
+
+@pytest.mark.parametrize("plan", ["nestloop", "hashjoin", "mergejoin"])
+async def test_budgets_are_told_in_one_order_whatever_way_the_database_takes(till, plan):
+    await till.settle(await till.reserve())
+    others = {"nestloop", "hashjoin", "mergejoin"} - {plan}
+    async with db.transaction(organization_id=till.person.organization_id) as session:
+        for one in others:
+            await session.execute(text(f"SET LOCAL enable_{one} = off"))
+        found = await reports.allowances(session, till.person)
+    assert [(one.holder, one.period, one.unit) for one in found] == [
+        (holder, period, unit)
+        for holder in ("organization", "person")
+        for period, units in (
+            ("hour", ("calls", "tokens")),
+            ("day", ("calls", "tokens")),
+            ("month", ("microdollars",)),
+        )
+        for unit in units
+    ]
