@@ -180,7 +180,15 @@ def _importing() -> Iterator[None]:
         gc.enable()
 
 
+def _must_be_text(words: list[str]) -> None:
+    """Bytes that are no UTF-8 stand in them as halves of characters, which no database takes."""
+    for word in words:
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            sys.exit(f"This is not UTF-8: {word!a}. Look at the terminal's encoding.")
+
+
 def main() -> None:
+    _must_be_text(sys.argv[1:])
     with _importing():
         add_modules(sys.argv[1:])
     try:

@@ -12,7 +12,7 @@ from pydantic_settings import SettingsError
 from sqlalchemy.exc import ProgrammingError
 from typer.testing import CliRunner
 
-from app.cli import cli
+from app.cli import cli, main
 from app.core.commands import reason
 from app.core.errors import NotFound
 from app.core.settings import ROOT, ModuleSettings, Settings
@@ -85,3 +85,12 @@ def test_a_port_or_a_number_of_workers_that_cannot_be_is_refused_at_once(
     done = CliRunner().invoke(cli, ["serve", *words], env=environment)
     assert done.exit_code == 2
     assert "equal to" in " ".join(done.output.split())
+
+
+def test_what_is_typed_in_another_encoding_is_refused_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    typed = os.fsdecode(b"caf\xe9@example.com")
+    monkeypatch.setattr(sys, "argv", ["app", "reset-factors", typed])
+    with pytest.raises(SystemExit, match="This is not UTF-8: .caf.udce9@example.com"):
+        main()
