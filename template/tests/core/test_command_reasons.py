@@ -92,5 +92,5 @@ def test_what_is_typed_in_another_encoding_is_refused_with_a_sentence(
 ) -> None:
     typed = os.fsdecode(b"caf\xe9@example.com")
     monkeypatch.setattr(sys, "argv", ["app", "reset-factors", typed])
-    with pytest.raises(SystemExit, match="This is not UTF-8: .caf.udce9@example.com"):
+    with pytest.raises(SystemExit, match=r"This is not UTF-8: .caf.udce9@example.com"):
         main()
