@@ -14,6 +14,12 @@ from app.audit import chain
 from app.audit.models import Anchor
 from app.audit.verification import Report, verify_every_chain
 from app.core import db as database
+from app.core.errors import Invalid
+
+
+class Unreadable(Invalid):
+    """What was to prove something proves nothing."""
+
 
 commands = typer.Typer(help="The audit log.", no_args_is_help=True)
 
@@ -47,6 +53,10 @@ def verify_all(
         lines += [f"  [red]{line}[/]" for line in report.findings]
         lines += [f"  [yellow]{line}[/]" for line in report.notes]
         console.print("\n".join(lines), soft_wrap=True, highlight=False)
+    if not any(report.events or report.findings for report in reports):
+        console.print("There are no events, so nothing was verified.")
+        if organization:
+            raise typer.Exit(1)
     if not all(report.sound for report in reports):
         raise typer.Exit(1)
 
@@ -59,12 +69,23 @@ async def _verify(only: UUID | None, kept: dict[UUID | None, list[Anchor]]) -> l
 
 
 def _read(path: Path) -> dict[UUID | None, list[Anchor]]:
-    """The anchors in a log; lines of anything else are passed over."""
+    """The anchors in a log; lines of anything else are passed over.
+
+    What stands before an anchor, such as a container's name, is passed over, too.
+    """
     found: defaultdict[UUID | None, list[Anchor]] = defaultdict(list)
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
             if "audit.anchored" not in line:
                 continue
-            anchor = chain.heard(json.loads(line))
+            try:
+                anchor = chain.heard(json.loads(line[line.index("{") :]))
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise Unreadable(
+                    f"Line {number} of {path} is an anchor that cannot be read: mend or remove it,"
+                    " then verify again."
+                ) from error
             found[anchor.organization_id].append(anchor)
+    if not found:
+        raise Unreadable(f"There is no anchor in {path}: it would prove nothing.")
     return found

@@ -52,15 +52,36 @@ async def test_anchors_of_the_log_stream_are_believed(five_events, tamper, tmp_p
         anchors = await anchor_heads(db)
     lines = [{"event": "request"}, *({"event": "audit.anchored"} | chain.told(a) for a in anchors)]
     log = tmp_path / "app.log"
-    log.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    log.write_text("".join(f"web-1  | {json.dumps(line)}\n" for line in lines), encoding="utf-8")
     await wipe(tamper, five_events)
 
-    blind, _ = await verify("--organization", str(five_events))
+    blind, told = await verify("--organization", str(five_events))
     status, output = await verify("--anchors", str(log))
 
-    assert blind == 0
+    assert (blind, "no events" in told) == (1, True)
     assert status == 1
     assert "Events 1 to 5 are missing." in output
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "There is no anchor in"),
+        (b"\xff\xfe" * 100 + b'{"event": "request"}\n', "There is no anchor in"),
+        (b'{"event": "audit.anchored", "sequ', "Line 1 of"),
+        (b'\n{"event": "audit.anchored"}\n', "Line 2 of"),
+        (b'["audit.anchored"]\n', "Line 1 of"),
+    ],
+)
+async def test_a_file_that_proves_nothing_is_no_proof(content, sentence, tmp_path: Path):
+    """The wrong file, an empty one, or a line cut in the middle passed or was a traceback."""
+    log = tmp_path / "app.log"
+    log.write_bytes(content)
+    status, output = await verify("--anchors", str(log))
+
+    assert status == 1
+    assert output.startswith(sentence)
+    assert len(output.splitlines()) == 1
 
 
 async def wipe(tamper, organization_id: UUID) -> None:
