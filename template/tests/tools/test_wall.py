@@ -11,13 +11,14 @@ from sqlalchemy import text
 
 from app.access.person import Impersonation
 from app.access.roles import closed_to_keys
+from app.core import db
 from app.core.clock import now
 from app.core.ids import uuid7
 from app.tools import running
 from app.tools.registry import Arguments, Use
 from tests.asking import Browser, text_of, through_the_assistant
 from tests.conftest import new_client
-from tests.factories import make_membership, make_organization, make_role, make_user, sign_in
+from tests.factories import make_membership, make_organization, make_user, sign_in
 from tests.tools.conftest import asks, offered, recorded, says, told, uses
 from tests.usage.conftest import person_of
 
@@ -95,32 +96,54 @@ async def test_an_administrator_gets_what_is_theirs_and_high_stakes_wait(
     assert sorted(ran) == ["read", "write"]
 
 
-async def test_a_role_that_was_taken_away_meanwhile_binds_at_once(browser_of, plays, tool):
-    organization = await make_organization()
-    role = await make_role(organization, {"assistant.use", "llm.call", "feedback.give"})
-    someone = await make_user(organization, role=role, password=False)
+async def suspend(someone):
+    async with db.transaction(elevated=True) as session:
+        await session.execute(
+            text("UPDATE memberships SET suspended_at = now() WHERE user_id = :id"),
+            {"id": someone.user_id},
+        )
+
+
+async def test_who_is_suspended_by_the_first_tool_of_a_round_writes_nothing_with_the_second(
+    browser_of, plays, tool
+):
+    someone = await make_user(password=False)
     browser = await browser_of(someone)
 
     @tool(title="Lose", permission="assistant.use", stakes="read", taints=False)
     async def lose_role(use: Use, arguments: Nothing) -> str:
         """Lose."""
-        from app.core import db
-
-        async with db.transaction(elevated=True) as session:
-            await session.execute(
-                text("UPDATE memberships SET suspended_at = now() WHERE user_id = :id"),
-                {"id": someone.user_id},
-            )
+        await suspend(someone)
         return "lost"
 
     conversation = await browser.new()
     plays(asks(("lose_role", {}), ("rename_conversation", {"title": "x"})), says("No."))
     events = await browser.ask(conversation, "Go.")
 
-    assert uses(events) == [
-        ("lose_role", "done", ""),
-        ("rename_conversation", "refused", "not_permitted"),
-    ]
+    assert events[-1][1]["type"] == "/problems/no-longer-here"
+    title = text("SELECT title FROM conversations WHERE id = :id")
+    here = {"organization_id": someone.organization_id, "user_id": someone.user_id}
+    async with db.transaction(**here) as session:
+        assert await session.scalar(title, {"id": UUID(conversation)}) not in {"x", None}
+
+
+async def test_a_role_that_was_taken_away_meanwhile_binds_at_once(app, tool):
+    """Between the look at their rights and the tool's own transaction."""
+    someone = await make_user(password=False)
+    ran = []
+
+    @tool(title="Write", permission="assistant.use", stakes="write", taints=False)
+    async def write_down(use: Use, arguments: Nothing) -> str:
+        """Write."""
+        ran.append("written")
+        return "written"
+
+    use = Use(person_of(someone), tainted=False)
+    assert (await running.run(use, "write_down", "{}")).state == "done"
+    await suspend(someone)
+    outcome = await running.run(use, "write_down", "{}")
+    assert (outcome.state, outcome.reason) == ("refused", "not_permitted")
+    assert ran == ["written"]
 
 
 async def test_what_others_wrote_takes_all_tools_but_those_that_read(
