@@ -14,12 +14,17 @@ from app.core.settings import answers
 
 commands = typer.Typer(help="How much of everything so many people need.", no_args_is_help=True)
 
-Result = Annotated[Path | None, typer.Option(help="What `make load` wrote.", exists=True)]
+Result = Annotated[
+    Path | None, typer.Option(help="What `make load` wrote.", exists=True, dir_okay=False)
+]
+MOST_PEOPLE = 1_000_000_000
 
 
 @commands.command("plan")
 def show_plan(
-    people: Annotated[int, typer.Option(min=0, help="At once; 0: as answered.")] = 0,
+    people: Annotated[
+        int, typer.Option(min=0, max=MOST_PEOPLE, help="At once; 0: as answered.")
+    ] = 0,
     result: Result = None,
 ) -> None:
     """Recompute processes, connections and cost, from the answers and a load test."""

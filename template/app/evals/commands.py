@@ -22,6 +22,8 @@ from app.usage.prices import MILLION
 
 commands = typer.Typer(help="Evaluate prompts.", no_args_is_help=True)
 out = Console()
+LARGEST = 2**31 - 1
+"""What the database can keep as a version."""
 STAND_IN = (
     "The stand-in answered, which is no model: this shows that the cases can be run, that guards"
     " stop what they should, and that passages reach the answer. It says nothing of how a model"
@@ -32,7 +34,7 @@ STAND_IN = (
 @commands.command("run")
 def run(
     prompt: Annotated[str, typer.Option(help="Its name.")] = "assistant.system",
-    version: Annotated[int, typer.Option(help="0: the newest one.")] = 0,
+    version: Annotated[int, typer.Option(min=0, max=LARGEST, help="0: the newest one.")] = 0,
     suite: Annotated[list[str] | None, typer.Option(help="Only these; repeat it.")] = None,
 ) -> None:
     """Run the suites of a prompt and keep what came of it. Ends with 1 when it does not pass."""

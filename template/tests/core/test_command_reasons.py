@@ -12,7 +12,7 @@ from pydantic_settings import SettingsError
 from sqlalchemy.exc import ProgrammingError
 from typer.testing import CliRunner
 
-from app.cli import cli, main
+from app.cli import add_modules, cli, main
 from app.core.commands import reason
 from app.core.errors import NotFound
 from app.core.settings import ROOT, ModuleSettings, Settings
@@ -94,3 +94,19 @@ def test_what_is_typed_in_another_encoding_is_refused_with_a_sentence(
     monkeypatch.setattr(sys, "argv", ["app", "reset-factors", typed])
     with pytest.raises(SystemExit, match=r"This is not UTF-8: .caf.udce9@example.com"):
         main()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["capacity", "plan", "--people", "99999999999999999999"],
+        ["capacity", "plan", "--result", "."],
+        ["evals", "run", "--version", "99999999999999999999"],
+        ["evals", "run", "--version", "-1"],
+    ],
+)
+def test_a_number_or_a_file_that_cannot_be_is_refused_before_any_work(words: list[str]) -> None:
+    add_modules(words)
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 2
+    assert "Invalid value" in done.output
