@@ -15,8 +15,8 @@ from app.core.db import Database
 from app.core.errors import NotFound, Problem
 from app.usage import budgets
 from app.usage.models import UsageCeiling, UsageLimit
-from app.usage.schemas import LARGEST, CostCenter
-from app.usage.settings import microdollars
+from app.usage.schemas import CostCenter
+from app.usage.settings import LARGEST, microdollars
 from app.users.operators import is_operator
 from app.web import flash
 from app.web.form_pages import render_form

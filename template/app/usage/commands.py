@@ -1,6 +1,7 @@
 """`app usage`: how much organisations may use at most, when nobody can sign in."""
 
 import asyncio
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from app.core import db as database
 from app.core.errors import Problem
 from app.usage import ceilings
 from app.usage.budgets import LIMITS, said
-from app.usage.schemas import LARGEST
+from app.usage.settings import LARGEST
 from app.users.models import Organization
 
 commands = typer.Typer(help="What organisations may use at most.", no_args_is_help=True)
@@ -73,13 +74,16 @@ def set_ceiling(
 def _amount(name: str, given: str) -> int | None:
     if given == DEFAULT:
         return None
+    dollars = name == ceilings.MONTH
     try:
-        number = float(given) * 1_000_000 if name == ceilings.MONTH else int(given)
-    except ValueError:
-        number = -1
-    if not 0 <= number <= LARGEST:
-        raise typer.BadParameter(f"{given!r} is no amount: a number, or {DEFAULT}.")
-    return round(number)
+        number = Decimal(given) * (1_000_000 if dollars else 1)
+        whole = 0 <= number <= LARGEST and number == int(number)
+    except ArithmeticError:
+        whole = False
+    if not whole:
+        what = "dollars with six places at most" if dollars else "a whole number"
+        raise typer.BadParameter(f"{given!r} is no amount: {what}, or {DEFAULT}.")
+    return int(number)
 
 
 def _or(amount: int | None, otherwise: str) -> str:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-LARGEST = 10**15
+from app.usage.settings import LARGEST
+
 # One line: it becomes a cell of a file.
 CostCenter = Annotated[str, Field(max_length=60, pattern=r"^[^\x00-\x1f\x7f]*$")]
 

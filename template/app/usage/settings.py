@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -14,6 +15,10 @@ CAPACITY = answers().get("capacity", {})
 PERSON_PER_HOUR = CAPACITY.get("tokens_per_person_per_hour", 240_000)
 # Nobody asks as much as they may in every hour of the day.
 BUSY_HOURS = 4
+LARGEST = 10**15
+"""Of calls, tokens and millionths of a dollar."""
+Amount = Annotated[int | None, Field(ge=0, le=LARGEST)]
+Dollars = Annotated[Decimal | None, Field(ge=0, le=LARGEST // 1_000_000, decimal_places=6)]
 
 
 def _of_all() -> Decimal | None:
@@ -33,30 +38,28 @@ class UsageSettings(ModuleSettings):
 
     model_config = SettingsConfigDict(env_prefix="USAGE_", env_parse_none_str="")
 
-    person_calls_per_hour: int | None = Field(None, ge=0)
+    person_calls_per_hour: Amount = None
     """Calls of one person in one hour of the clock, UTC."""
-    person_calls_per_day: int | None = Field(None, ge=0)
+    person_calls_per_day: Amount = None
     """Calls of one person in one day."""
-    person_tokens_per_hour: int | None = Field(PERSON_PER_HOUR, ge=0)
+    person_tokens_per_hour: Amount = PERSON_PER_HOUR
     """One person, one hour of the clock, UTC."""
-    person_tokens_per_day: int | None = Field(PERSON_PER_HOUR * BUSY_HOURS, ge=0)
+    person_tokens_per_day: Amount = PERSON_PER_HOUR * BUSY_HOURS
     """One person, one day."""
-    person_dollars_per_month: Decimal | None = Field(None, ge=0)
+    person_dollars_per_month: Dollars = None
     """One person, one calendar month."""
-    organization_calls_per_hour: int | None = Field(None, ge=0)
+    organization_calls_per_hour: Amount = None
     """Calls of all of an organisation together, one hour: like the next ones the most it may use,
     unless those who run the app gave it another ceiling."""
-    organization_calls_per_day: int | None = Field(None, ge=0)
+    organization_calls_per_day: Amount = None
     """Calls of all of an organisation, one day."""
-    organization_tokens_per_hour: int | None = Field(None, ge=0)
+    organization_tokens_per_hour: Amount = None
     """All of an organisation together."""
-    organization_tokens_per_day: int | None = Field(None, ge=0)
+    organization_tokens_per_day: Amount = None
     """All of an organisation, one day."""
-    organization_dollars_per_month: Decimal | None = Field(
-        answers().get("llm", {}).get("monthly_budget"), ge=0
-    )
+    organization_dollars_per_month: Dollars = answers().get("llm", {}).get("monthly_budget")
     """All of an organisation, one calendar month."""
-    installation_dollars_per_month: Decimal | None = Field(default_factory=_of_all, ge=0)
+    installation_dollars_per_month: Dollars = Field(default_factory=_of_all)
     """All organisations together, one calendar month. By default `monthly_budget` as answered,
     where people make organisations; elsewhere no limit."""
     anomaly_factor: float = Field(6, ge=0)

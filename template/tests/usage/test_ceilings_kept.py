@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from app.usage import ceilings, gauges
 from app.usage.commands import commands
 from app.usage.jobs import warn
 from app.usage.service import BudgetSpent
+from app.usage.settings import UsageSettings
 from tests.factories import make_user
 from tests.leftovers import take_away
 from tests.subjects import about
@@ -152,6 +154,8 @@ async def test_by_command_one_ceiling_is_set_and_the_others_stay(till, operators
     for wrong in (
         (slug, "--calls-per-day", "-1"),
         (slug, "--dollars-per-month", "nan"),
+        (slug, "--dollars-per-month", "0.0000004"),  # it was rounded to 0, which stops every call
+        (slug, "--dollars-per-month", "1e999999"),
         (slug, "--tokens-per-day", "1.5"),
         (slug,),
         ("nobody-has-this-slug", "--calls-per-day", "1"),
@@ -162,3 +166,11 @@ async def test_by_command_one_ceiling_is_set_and_the_others_stay(till, operators
             "SELECT count(*) FROM audit_events WHERE action = 'usage.ceiling_set' AND target = :id"
         )
         assert await session.scalar(text(count), {"id": str(here)}) == 3
+
+
+@pytest.mark.parametrize("wrong", ["0.0000004", "1e13", "-1", "inf"])
+def test_a_budget_that_the_counters_cannot_hold_stops_the_start(configure, wrong):
+    """A ten-millionth of a dollar was taken for none at all, and 1e13 failed every call."""
+    configure(**{MONTH: wrong})
+    with pytest.raises(ValidationError):
+        UsageSettings.load()
