@@ -48,17 +48,22 @@ def verify_all(
     console = Console()
     for report in reports:
         name = report.organization_id or "platform"
-        colour, word = ("green", "sound") if report.sound else ("red", "TAMPERED WITH")
+        colour, word = _verdict(report)
         lines = [f"{name}  {report.events} events  [{colour}]{word}[/]"]
         lines += [f"  [red]{line}[/]" for line in report.findings]
         lines += [f"  [yellow]{line}[/]" for line in report.notes]
         console.print("\n".join(lines), soft_wrap=True, highlight=False)
-    if not any(report.events or report.findings for report in reports):
-        console.print("There are no events, so nothing was verified.")
-        if organization:
-            raise typer.Exit(1)
-    if not all(report.sound for report in reports):
+    if not reports:
+        console.print("There are no events yet.")
+    asked_in_vain = organization and not any(report.events for report in reports)
+    if asked_in_vain or not all(report.sound for report in reports):
         raise typer.Exit(1)
+
+
+def _verdict(report: Report) -> tuple[str, str]:
+    if not report.sound:
+        return "red", "TAMPERED WITH"
+    return ("green", "sound") if report.events else ("yellow", "nothing to verify")
 
 
 async def _verify(only: UUID | None, kept: dict[UUID | None, list[Anchor]]) -> list[Report]:

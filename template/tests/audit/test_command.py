@@ -58,7 +58,7 @@ async def test_anchors_of_the_log_stream_are_believed(five_events, tamper, tmp_p
     blind, told = await verify("--organization", str(five_events))
     status, output = await verify("--anchors", str(log))
 
-    assert (blind, "no events" in told) == (1, True)
+    assert (blind, told.split("  ")[1:]) == (1, ["0 events", "nothing to verify\n"])
     assert status == 1
     assert "Events 1 to 5 are missing." in output
 
