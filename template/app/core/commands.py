@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +27,8 @@ def reason(error: Exception) -> str:
         return _refused_settings(error)
     if isinstance(error, SettingsError):
         return f'Settings: {error}. Write it as JSON, such as ["one", "two"].'
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}."
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
         return "Tables are missing or older than the code: `app db upgrade` makes them."

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -25,6 +26,7 @@ def test_what_is_no_fault_of_the_code_is_a_sentence_and_the_rest_is_not() -> Non
     assert reason(psycopg.OperationalError("refused\nIs it running?")).endswith(": refused")
     assert reason(NotFound("There is no account.")) == "There is no account."
     assert reason(KeyError("x")) == ""
+    assert reason(OSError("no file of anyone")) == ""
 
 
 def test_a_setting_that_is_refused_is_named_without_its_value(
@@ -110,3 +112,19 @@ def test_a_number_or_a_file_that_cannot_be_is_refused_before_any_work(words: lis
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 2
     assert "Invalid value" in done.output
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [("", "File exists"), ("taken", "File exists"), ("not/there", "No such file or directory")],
+)
+def test_a_file_that_cannot_be_written_is_named_with_the_reason(
+    where: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    path = tmp_path / where
+    monkeypatch.setattr(sys, "argv", ["app", "backup", "new-key", str(path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == f"{path}: {why}."
+    assert (tmp_path / "taken").read_text("utf-8") == "mine"
