@@ -1,5 +1,6 @@
 """The way in for the web: `app.main:create_app` is the factory that servers call."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
@@ -59,10 +60,23 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Whatever runs beside the app works until these close.
         stack.push_async_callback(db.close)
         stack.push_async_callback(connections.close)
+        await stack.enter_async_context(_filling())
         for part in parts("lifespan"):
             await stack.enter_async_context(part.lifespan())
         stack.push_async_callback(sse.drain)
         yield
+
+
+@asynccontextmanager
+async def _filling() -> AsyncIterator[None]:
+    """Opens the database's connections beside the first requests, which need not wait for it."""
+    tasks = [asyncio.create_task(pool.fill()) for pool in (db, connections)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _description(app: FastAPI) -> APIRouter:

@@ -6,7 +6,7 @@ the organisation that was set for it; with none set it shows nothing.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from functools import cache
 from time import monotonic
@@ -37,6 +37,7 @@ AUTH_ROLE = "app_auth"
 OPENING_AT_ONCE = 2
 SECONDS_BEHIND_OTHERS = 1.0
 """So long at most a connection waits until others are open."""
+SECONDS_TO_FILL = 1.0
 
 
 class Base(DeclarativeBase):
@@ -137,6 +138,19 @@ def engine() -> AsyncEngine:
     event.listen(made.sync_engine, "checkout", _ping_after_idling)
     event.listen(made.sync_engine, "checkin", _remember_use)
     return made
+
+
+async def fill() -> None:
+    """Open all connections that the pool keeps, before a burst needs them at once.
+
+    Those held here are missed by requests, so what takes long is left to these.
+    """
+    async with AsyncExitStack() as held:
+        with suppress(exc.SQLAlchemyError, PsycopgError, OSError, TimeoutError):
+            async with asyncio.timeout(SECONDS_TO_FILL):
+                pool: Any = engine().pool
+                while pool.checkedin() + pool.checkedout() < pool.size():
+                    await held.enter_async_context(engine().connect())
 
 
 def _connections(counted: str) -> float:

@@ -25,8 +25,7 @@ def _pool() -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
     return AsyncConnectionPool(
         app_url().replace("postgresql+psycopg://", "postgresql://"),
         kwargs={"autocommit": True, "application_name": "limits"} | driver_options(),
-        min_size=1,
-        max_size=LimitsSettings.load().connections,
+        min_size=LimitsSettings.load().connections,
         reconnect_timeout=5,
         open=False,
     )
@@ -70,6 +69,11 @@ async def _run(statement: LiteralString, values: Mapping[str, Any]) -> AsyncRawC
             if is_lost:  # So are the others when the server has restarted.
                 doubt()
                 await pool.check()
+
+
+async def fill() -> None:
+    """Begin to open the connections, before a burst needs them at once."""
+    await _pool().open()
 
 
 async def close() -> None:

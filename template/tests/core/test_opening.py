@@ -3,12 +3,17 @@
 import asyncio
 import socket
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import psycopg
 from sqlalchemy import text
 
 from app.core import db
 from app.core.db import OPENING_AT_ONCE, SECONDS_BEHIND_OTHERS, Opener
+from app.core.settings import get_settings
+from app.limits import connections
+from app.limits.settings import LimitsSettings
+from app.main import create_app
 
 
 async def test_a_burst_opens_its_connections_a_few_at_a_time(monkeypatch):
@@ -70,3 +75,48 @@ def test_each_event_loop_has_turns_of_its_own(database):
 
     for _ in range(2):
         asyncio.run(burst())
+
+
+async def test_the_first_burst_after_a_start_finds_its_connections_open(database):
+    await db.close()
+    await connections.close()
+    others, app = _open(database), create_app()
+    kept = get_settings().database_pool_size + LimitsSettings.load().connections
+    async with asyncio.timeout(30), app.router.lifespan_context(app):
+        while len(mine := _open(database) - others) < kept:
+            await asyncio.sleep(0.01)
+    while mine & _open(database):  # a server's process ends after its connection
+        await asyncio.sleep(0.01)
+
+
+async def test_filling_leaves_what_takes_long_to_requests(database, monkeypatch):
+    await db.close()
+    monkeypatch.setattr(db, "SECONDS_TO_FILL", 0.5)
+    opened, never = 0, asyncio.Event()
+
+    class Hanging(Opener):
+        async def __call__(self, *where, **options):
+            nonlocal opened
+            opened += 1
+            if opened > 3:
+                await never.wait()
+            return await super().__call__(*where, **options)
+
+    monkeypatch.setattr(db, "Opener", Hanging)
+    async with asyncio.timeout(30):
+        await db.fill()
+        async with db.transaction() as session:
+            await session.execute(text("SELECT 1"))
+    assert opened == 4, "the fourth hung, and the request had one of the three"
+    await db.close()
+
+
+def _open(database):
+    """What waits for statements of the app, by the database's own word."""
+    with psycopg.connect(database.admin) as look:
+        found = look.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = %s AND usename = 'app' AND state = 'idle'",
+            [urlsplit(database.app).path.removeprefix("/")],
+        )
+        return {pid for (pid,) in found}
