@@ -110,7 +110,8 @@ def sign_ins(world: World, rounds: int) -> list[str]:
     """Sign-ins on all cores against hashing alone, and health beside them."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from app.auth.passwords import _context, cores
+    from app.auth.hash_threads import cores
+    from app.auth.passwords import _context
 
     threads = cores()
     hashed = _context().hash(PASSWORD)

@@ -5,24 +5,17 @@ bounded number waits; the next is told to come back. So a flood of sign-ins cann
 or the event loop. Never call these inside a database transaction.
 """
 
-import asyncio
-import os
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import Any, TypeVar, TypeVarTuple
 from unicodedata import normalize
 
 from passlib.context import CryptContext
 
+from app.auth.hash_threads import off_the_loop
 from app.auth.settings import PasswordSettings
-from app.core.errors import Invalid, Unavailable
+from app.core.errors import Invalid
 from app.core.settings import answers
 
 LONGEST = 1024
-
-Result = TypeVar("Result")
-Values = TypeVarTuple("Values")
 
 
 class WeakPassword(Invalid):
@@ -33,10 +26,6 @@ class WeakPassword(Invalid):
 class WrongPassword(Invalid):
     def __init__(self, detail: str = "The password is wrong.") -> None:
         super().__init__(detail, errors={"password": detail})
-
-
-class Busy(Unavailable):
-    pass
 
 
 @cache
@@ -50,21 +39,6 @@ def _context() -> CryptContext:
         argon2__rounds=settings.rounds,
         argon2__parallelism=1,
     )
-
-
-@cache
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    # They take the next hash from their queue without asking the event loop: no core falls idle.
-    return ThreadPoolExecutor(cores(), "hash")
-
-
-_open: set[Future[Any]] = set()
-"""Hashes under way and those that wait."""
 
 
 def check(password: str, *, email: str = "", name: str = "") -> None:
@@ -94,7 +68,7 @@ def _breached(password: str) -> bool:
 
 
 async def hash_password(password: str) -> str:
-    return await _off_the_loop(_context().hash, _plain(password))
+    return await off_the_loop(_context().hash, _plain(password))
 
 
 async def verify(password: str, hashed: str | None) -> tuple[bool, str | None]:
@@ -105,21 +79,11 @@ async def verify(password: str, hashed: str | None) -> tuple[bool, str | None]:
     if len(password) > LONGEST:
         return False, None
     if hashed is None:
-        await _off_the_loop(_context().dummy_verify)
+        await off_the_loop(_context().dummy_verify)
         return False, None
-    return await _off_the_loop(_context().verify_and_update, _plain(password), hashed)
+    return await off_the_loop(_context().verify_and_update, _plain(password), hashed)
 
 
 def _plain(password: str) -> str:
     # NFKC: the same keys on another keyboard or system may send other code points.
     return normalize("NFKC", password)
-
-
-async def _off_the_loop(work: Callable[[*Values], Result], *values: *Values) -> Result:
-    if len(_open) >= cores() + PasswordSettings.load().waiting:
-        raise Busy("Many people are signing in just now; please try again.", retry_after=2)
-    future = _threads().submit(work, *values)
-    _open.add(future)
-    # Not when whoever waits is gone: a thread cannot be stopped, and keeps its core.
-    future.add_done_callback(_open.discard)
-    return await asyncio.wrap_future(future)
