@@ -146,7 +146,8 @@ def sign_ins(world: World, rounds: int) -> list[str]:
             found = with_cpu(
                 app,
                 app.url + path,
-                *("--method", "POST", "--concurrency", str(WIDTH), "--seconds", str(HASHING_SECONDS)),
+                *("--method", "POST", "--concurrency", str(WIDTH)),
+                *("--seconds", str(HASHING_SECONDS)),
                 *("--beside", "/health/live"),
                 targets=targets,
             )
