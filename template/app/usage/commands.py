@@ -31,8 +31,13 @@ def list_ceilings(
     most: Annotated[int, typer.Option(min=1, max=1000, help="So many.")] = 50,
 ) -> None:
     """What organisations spent this month and may spend at most, the dearest first."""
+    found = asyncio.run(_listed(search, most))
+    if not found:
+        where = "has that in its name or slug" if search else "exists yet"
+        Console().print(f"No organisation {where}.")
+        return
     table = Table("Organisation", "Spent", "Own budget", "Ceiling of a month", "Other ceilings")
-    for one in asyncio.run(_listed(search, most)):
+    for one in found:
         others = [f"{name} {amount:,}" for name, amount in one.given.items() if amount is not None]
         table.add_row(
             one.slug,

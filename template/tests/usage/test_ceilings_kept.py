@@ -146,6 +146,8 @@ async def test_by_command_one_ceiling_is_set_and_the_others_stay(till, operators
     listed = (await command("ceilings", "--search", slug)).output
     assert "$200.50" in listed
     assert "calls_per_day 9" in listed
+    nobody = (await command("ceilings", "--search", f"not {slug}")).output
+    assert nobody == "No organisation has that in its name or slug.\n"
     assert (await command("ceiling", slug, "--dollars-per-month", "settings")).exit_code == 0
     assert await given() == {"calls_per_day": 9}
     assert (await command("ceiling", slug, "--dollars-per-month", "0")).exit_code == 0
