@@ -1,5 +1,7 @@
 """Hashes beside the event loop: as many at once as there are cores, and a bounded number waits.
 
+The next is told to come back: a flood of sign-ins cannot take the memory or the event loop.
+
 Next to hashes, which sweep 19 MiB each through the cores' caches, all that follows a hash takes
 twice as long. So while hashes wait for a core, answers wait for each other for a moment, and what
 follows them is done in one go: more people sign in, and the median waits less.

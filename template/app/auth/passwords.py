@@ -1,8 +1,7 @@
 """Passwords: what is acceptable, and hashing off the event loop.
 
-Hashing costs a core some 25 ms and 19 MiB on purpose. As many run at once as there are cores; a
-bounded number waits; the next is told to come back. So a flood of sign-ins cannot take the memory
-or the event loop. Never call these inside a database transaction.
+Hashing costs a core some 25 ms and 19 MiB on purpose, so `hash_threads.py` bounds how many run and
+wait. Never call these inside a database transaction.
 """
 
 from functools import cache

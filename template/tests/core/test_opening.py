@@ -82,11 +82,12 @@ async def test_the_first_burst_after_a_start_finds_its_connections_open(database
     await connections.close()
     others, app = _open(database), create_app()
     kept = get_settings().database_pool_size + LimitsSettings.load().connections
-    async with asyncio.timeout(30), app.router.lifespan_context(app):
-        while len(mine := _open(database) - others) < kept:
+    async with asyncio.timeout(30):
+        async with app.router.lifespan_context(app):
+            while len(mine := _open(database) - others) < kept:
+                await asyncio.sleep(0.01)
+        while mine & _open(database):  # a server's process ends after its connection
             await asyncio.sleep(0.01)
-    while mine & _open(database):  # a server's process ends after its connection
-        await asyncio.sleep(0.01)
 
 
 async def test_filling_leaves_what_takes_long_to_requests(database, monkeypatch):
